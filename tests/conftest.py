@@ -1,4 +1,4 @@
-"""What all tests share: options, a release, and botocore's service models."""
+"""Options, a release and botocore's service models, which all tests share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import settings
 from dt_logs_cfn import Settings, build_release, write_release
 
 _TESTS = Path(__file__).parent
-# Tests that start servers, processes or a browser, which take most of the time.
+# Tests that start servers, processes or a browser; they take most of the time.
 _SLOW = (
     "browser/",
     "cli/test_rehearse.py",
@@ -26,12 +26,12 @@ _SLOW = (
     "rehearsal/test_",
     "tools/test_check.py",
 )
-# By default, Hypothesis fails an example that takes over 200 ms, as it may on a busy machine.
+# Hypothesis's default deadline of 200 ms would fail slow examples on a busy machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-# Each test names its region and profile; the tester's own would win.
+# The tester's own region and profile would override those that the tests name.
 for _name in ("AWS_PROFILE", "AWS_REGION"):
     os.environ.pop(_name, None)
 
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a release as a vendor does, and give its folder."""
+    """Build a release as a vendor does, and return its folder."""
     return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
 
 
@@ -66,7 +66,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _models_are_read_once() -> Iterator[None]:
     """Let botocore's sessions share the service models that they read, as a session's clients do.
 
-    Only what is read from disk is shared, not sessions, clients and their event handlers.
+    Only data read from disk is shared; sessions, clients and their event handlers are not.
     """
     read: defaultdict[str | None, dict[Any, Any]] = defaultdict(dict)
 

@@ -1,4 +1,4 @@
-"""Our templates, and changes to them that a command must notice."""
+"""Our templates, with changes that a command must detect."""
 
 import base64
 import bz2
@@ -34,14 +34,14 @@ def with_a_right(template: Template, action: str = "iam:*") -> Template:
 
 
 def with_source(template: Template, name: str, content: bytes) -> Template:
-    """Return the template after one of the handler's sources is replaced or added."""
+    """Replace or add one of the handler's source files in a template, and return the template."""
     sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
     code_of(template)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
     return template
 
 
 def with_payload(template: Template, unpacked: bytes) -> Template:
-    """Return the template with our bootstrap around this content instead of the handler."""
+    """Replace the handler in a template's bootstrap with this content; return the template."""
     packed = base64.b85encode(bz2.compress(unpacked)).decode().replace("$", ",")
     code_of(template)["ZipFile"] = f"{embedding._BEFORE}{packed}{embedding._AFTER}"
     return template

@@ -24,5 +24,5 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command as from a shell, in a folder with a release.cfg."""
+    """Return a function that runs a command as from a shell, in a folder with a release.cfg."""
     return lambda *argv: run_main([str(word) for word in argv], capsys)

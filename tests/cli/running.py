@@ -10,7 +10,7 @@ from dt_logs_cfn.cli.main import main
 
 @dataclass(frozen=True)
 class Ran:
-    """A command's exit code, and what it printed."""
+    """A command's exit code, and its output on stdout and stderr."""
 
     code: int
     out: str
@@ -18,7 +18,7 @@ class Ran:
 
     @property
     def failure(self) -> str:
-        """The line of an expected failure; every other result raises an AssertionError."""
+        """The message of an expected failure; raises AssertionError for any other result."""
         assert (self.code, self.out, self.err.count("\n")) == (3, "", 1), self
         assert self.err.startswith("dt-logs-cfn: ")
         return self.err.removeprefix("dt-logs-cfn: ").rstrip("\n")
@@ -28,7 +28,7 @@ Run = Callable[..., Ran]
 
 
 def run_main(argv: Sequence[str], printed: pytest.CaptureFixture[str]) -> Ran:
-    """Run a command as from a shell, and return its exit code even after wrong usage."""
+    """Run a command as from a shell, and return its result, even after a usage error."""
     try:
         code = main(argv)
     except SystemExit as stop:

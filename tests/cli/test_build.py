@@ -1,4 +1,4 @@
-"""`build` writes only whole releases, equal everywhere; `--check` finds what differs on disk."""
+"""`build` writes only complete, reproducible releases; `--check` finds differences on disk."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ OTHER = Settings((Vendor("aws", "444455556666", "https://logs.example.com/alb"),
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, including hidden ones."""
+    """Return the content of every file below a folder, including hidden files, by path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -114,7 +114,7 @@ def test_a_release_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
     folder = write_release(build_release(ONE), tmp_path)
     before = folder.stat().st_ino
     write_release(build_release(ONE), tmp_path)
-    assert folder.stat().st_ino == before  # an equal release is not touched
+    assert folder.stat().st_ino == before  # an identical release is left untouched
     (folder / "left-over.json").write_text("{}")
     killed = tmp_path / f".{__version__}.new"
     killed.mkdir()
@@ -130,12 +130,12 @@ def test_a_release_behind_a_link_is_written_where_the_link_leads(tmp_path: Path)
     real, out = tmp_path / "real", tmp_path / "out"
     out.mkdir()
     (out / __version__).symlink_to(real)
-    for settings in (ONE, OTHER):  # at first the link leads nowhere
+    for settings in (ONE, OTHER):  # at first, the link's target does not exist
         write_release(build_release(settings), out)
         assert (out / __version__).readlink() == real
         assert tree(real) == dict(build_release(settings).files)
     assert list(out.iterdir()) == [out / __version__]
-    (tmp_path / __version__).symlink_to(tmp_path / __version__)  # a circle
+    (tmp_path / __version__).symlink_to(tmp_path / __version__)  # a link to itself
     with pytest.raises(ReleaseError, match="cannot be written"):
         write_release(build_release(ONE), tmp_path)
 
@@ -282,8 +282,8 @@ def test_a_setting_that_makes_a_template_too_large_is_named(run: Run, here: Path
     assert not (here / "build").exists()
 
 
-# Room is left for later fixes, whatever a vendor sets: CloudFormation takes 51,200 bytes.
-MOST = 46_000  # bytes of a stack template
+# Whatever a vendor sets, room must remain for later fixes: CloudFormation accepts 51,200 bytes.
+MOST = 46_000  # bytes in a stack template
 LONG = f"https://logs.example.com/{'a' * 275}"
 LONGEST = Settings(
     tuple(

@@ -1,4 +1,4 @@
-"""The command line in general: usage, exit codes, pipes, imports, and commands that we suggest."""
+"""The command line in general: usage, exit codes, pipes, imports, and suggested commands."""
 
 import os
 import shlex
@@ -19,7 +19,7 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def loaded_by(code: str) -> set[str]:
-    """Run code in a new process, and return the packages that are loaded afterwards."""
+    """Run code in a new process, and return the names of the packages loaded at its end."""
     report = (
         "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
@@ -154,7 +154,7 @@ def test_only_what_to_do_gets_the_profile(run: Run) -> None:
             "unrecognized arguments: --regoin, --profil, 1 more word."
             " Did you mean --region and --profile?",
         ),
-        # For an abbreviation that fits two options, argparse's own error repeats the value.
+        # If an abbreviation matches two options, argparse's own error repeats the value.
         (
             ("plan", "--parame=T0KEN"),
             "unrecognized arguments: --parame. Did you mean --parameter?",

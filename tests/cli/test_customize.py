@@ -1,4 +1,4 @@
-"""`--customize`: the commands with a function that changes the templates."""
+"""`--customize`: how commands apply a function that changes the templates."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def fails(template, kind):
 
 @pytest.fixture
 def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a module with functions into the folder, under a different name for each test."""
+    """Write a module of customizing functions, named differently in each test; return its name."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"changes_of_{here.parent.name}"
     (here / f"{name}.py").write_text(MODULE)
@@ -55,7 +55,7 @@ def test_a_customized_release_is_built_checked_and_verified(run: Run, module: st
     as_data = json.loads(run("verify", TEMPLATE, "--json").out)
     assert (as_data["result"], as_data["customized_by"]) == ("differs", by)
 
-    # Nothing is imported that only a template names.
+    # A module that only a template names is not imported.
     Path("t.json").write_text(Path(TEMPLATE).read_text().replace(by, "booby_trap:spring"))
     Path("booby_trap.py").write_text("open('sprung', 'w').close()")
     assert run("verify", "t.json").code == 1

@@ -1,4 +1,4 @@
-"""`diff` says in words what changes for a customer; a template cannot hide it or do harm."""
+"""`diff` describes every change that affects a customer; no template can hide one or do harm."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ def template() -> Template:
 
 
 def release(folder: Path, **changed: Template | None) -> None:
-    """Write a release's templates; `changed` replaces some by file name, or omits them if None."""
+    """Write a release's templates; `changed` replaces a file's template, or omits it if None."""
     folder.mkdir(parents=True)
     for name in (NAME, DOCUMENTED, SERVICE_ROLE):
         content = changed.get(name, json.loads(FILES[name]))
@@ -42,7 +42,7 @@ def release(folder: Path, **changed: Template | None) -> None:
 
 @pytest.fixture
 def compared(run: Run, here: Path) -> Any:
-    """Compare the released template with another."""
+    """Return a function that compares the released template with another."""
 
     def compared(new: Template, *options: str) -> Ran:
         (here / "old.json").write_bytes(FILES[NAME])

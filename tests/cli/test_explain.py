@@ -1,4 +1,4 @@
-"""`explain` shows every right with its reason, to people and to programs."""
+"""`explain` shows every right with its reason, as text and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The version gate: releases do not change, and a version's number fits what it changes."""
+"""The version gate: releases never change, and a new version's number matches its changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "dt-logs-analysis.template.json"
 
 
 def version(number: str, out: Path, **changed: bytes) -> Release:
-    """Write a release in which some files are changed, and return it."""
+    """Write a release with some files changed, and return it."""
     files = {**build_release(Settings()).files, **changed}
     del files[CHECKSUMS]
     sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
@@ -50,13 +50,13 @@ def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
         " `dt-logs-cfn diff 1.0.0 1.1.0` shows them; raise __version__.",
     )
     assert said("2.0.0") == ()
-    mark(version("0.1.0", tmp_path), tmp_path)  # before 1.0.0, the minor number counts
+    mark(version("0.1.0", tmp_path), tmp_path)  # before 1.0.0, a new minor number is enough
     assert said("0.2.0") == ()
     assert "is too small a step from 0.1.0" in said("0.1.1")[0]
 
 
 def test_the_last_lower_version_counts(tmp_path: Path) -> None:
-    """A fix of an old version is compared with the version before it, not with a later one."""
+    """A fix for an old version is compared with its predecessor, not with a later version."""
     mark(version("1.0.0", tmp_path), tmp_path)
     mark(version("2.0.0", tmp_path, **{NAME: with_right()}), tmp_path)
 

@@ -1,4 +1,4 @@
-"""`lint` finds nothing in our release; each rule, and each linter, finds what it is there for."""
+"""`lint` finds nothing in our release; each rule and each linter finds its kind of fault."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def changed(change: Change, name: str = NAME) -> dict[str, Any]:
 def found(change: Change, name: str = NAME, today: date = TODAY) -> list[tuple[str, str, str]]:
     """Change one of our templates, and return our rules' findings: rule, severity and path.
 
-    Findings about the size are left out, because they have their own test.
+    It omits findings about the size, which have their own test.
     """
     template = changed(change, name)
     subject = Subject("t", json.dumps(template), template, today, ENDS)
@@ -52,13 +52,13 @@ def statement(**parts: Any) -> Change:
 
 
 def added(kind: str, **properties: Any) -> Change:
-    """Return a change that adds a resource of IAM."""
+    """Return a change that adds an IAM resource."""
     resource = {"Type": f"AWS::IAM::{kind}", "Properties": properties}
     return lambda template: template["Resources"].update(Added=resource)
 
 
 def conditional_statement(template: Template) -> None:
-    """Add a statement that applies only if a condition of the template holds."""
+    """Add a statement that applies only if a condition of the template is true."""
     given = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     branches = ["HasLogBucketName", given, {"Ref": "AWS::NoValue"}]
     statements_of(template).insert(0, {"Fn::If": branches})
@@ -159,7 +159,7 @@ def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) 
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}, Condition={"StringEquals": {}}),
-        # The rules check the statements of a policy that the template has itself.
+        # The rules check a policy's statements where the template defines the policy.
         added("Role", ManagedPolicyArns=[{"Ref": ROLE}]),
     ],
 )
@@ -211,7 +211,7 @@ def test_size_counts_bytes(length: int, expected: list[str]) -> None:
 def test_cfn_lint_is_asked_too_over_all_its_regions_and_cannot_be_silenced(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a template nor a file in the home directory can turn its checks off."""
+    """Neither a template nor a file in the home directory can turn off cfn-lint's checks."""
     silence = {"cfn-lint": {"config": {"ignore_checks": ["E"]}}}
     image = {"ImageIdentifier": "public.ecr.aws/a/app:1", "ImageRepositoryType": "ECR_PUBLIC"}
 
@@ -237,7 +237,7 @@ def test_cfn_lint_is_asked_too_over_all_its_regions_and_cannot_be_silenced(
 
 @pytest.fixture
 def validator() -> None:
-    """Skip a test without cloudformation-validate, which finds what cfn-lint does not."""
+    """Skip the test if cloudformation-validate is absent; it finds faults that cfn-lint misses."""
     pytest.importorskip(lint.VALIDATOR)
 
 
@@ -266,7 +266,7 @@ def test_a_template_that_the_validator_cannot_check_is_a_finding() -> None:
 
 @pytest.mark.usefixtures("validator")
 def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An explanation must be removed once its rule finds nothing any more."""
+    """An explanation must be removed once its rule no longer finds anything."""
     monkeypatch.setattr(lint, "EXPLAINED", {})
     assert {each.rule for each in lint.validate(TEMPLATES)} == {"W1030"}
 

@@ -1,4 +1,4 @@
-"""`policy` prints the promised policies, ready to paste with the customer's own values."""
+"""`policy` prints our published policies with the customer's own values, ready to paste."""
 
 import json
 

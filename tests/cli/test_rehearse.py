@@ -1,4 +1,4 @@
-"""What `rehearse` tells a person and a program; it leaves nothing behind."""
+"""`rehearse` reports its results as text and as JSON, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dt_logs_cfn import Settings, build_release, write_release
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder that contains only a folder for temporary files."""
+    """Return a folder that contains only a folder for temporary files."""
     folder = tmp_path_factory.mktemp("here")
     (folder / "tmp").mkdir()
     return folder
@@ -41,7 +41,7 @@ def rehearse(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def left_behind(here: Path) -> list[str]:
-    """Return the files in the temporary folder, and the processes that run from it."""
+    """Return the files in the temporary folder, and the command lines that name the folder."""
     files = [str(each) for each in (here / "tmp").iterdir()]
     listed = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True)
     return files + [line for line in listed.stdout.splitlines() if str(here / "tmp") in line]
@@ -164,7 +164,7 @@ def test_ctrl_c_leaves_nothing(here: Path) -> None:
     ) as process:
         assert process.stderr
         until = time.monotonic() + 60
-        while not any(" " in each for each in left_behind(here)):  # only a process has spaces
+        while not any(" " in each for each in left_behind(here)):  # only a command line has spaces
             assert time.monotonic() < until, "no function was run"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

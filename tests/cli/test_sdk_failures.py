@@ -1,4 +1,4 @@
-"""The AWS SDK's errors about settings that it cannot use become one line without secrets."""
+"""The AWS SDK's errors about unusable settings become one line without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key =
 
 @pytest.fixture(autouse=True)
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Give an environment with credentials and an endpoint that does not answer."""
+    """Set up an environment with credentials and an endpoint that does not answer."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "SECRET",
@@ -80,7 +80,7 @@ def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None
 
 @pytest.fixture
 def no_keys(shell: pytest.MonkeyPatch) -> None:
-    """Take the access keys out of the environment, so that the SDK looks elsewhere."""
+    """Remove the access keys from the environment, so that the SDK reads its other sources."""
     shell.delenv("AWS_ACCESS_KEY_ID")
     shell.delenv("AWS_SECRET_ACCESS_KEY")
 

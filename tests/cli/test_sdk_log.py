@@ -19,7 +19,7 @@ ENDPOINT = "https://logs.example.com/alb/SECRET?key=SECRET"
 
 
 class Raw(io.BytesIO):
-    """A response body that is read like urllib3's."""
+    """A response body that can be read like urllib3's."""
 
     def stream(self, **given: object) -> Iterator[bytes]:
         yield self.read()

@@ -1,4 +1,4 @@
-"""On a terminal, lines fit and colours can be refused; elsewhere lines are whole and plain."""
+"""On a terminal, lines fit the width and may be coloured; elsewhere, they are whole and plain."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARN = f"arn:aws:s3:::{'logs-of-a-customer/' * 12}*"
 
 
 class Terminal:
-    """A terminal with a number of columns, and what it has shown."""
+    """A terminal of a given width, and the lines that it has shown."""
 
     def __init__(self, width: int) -> None:
         self._screen, end = pty.openpty()
@@ -39,7 +39,7 @@ class Terminal:
     def shown(self) -> list[str]:
         print(_END, file=self.stream, flush=True)
         found = b""
-        while not found.endswith(f"{_END}\r\n".encode()):  # it may arrive in parts
+        while not found.endswith(f"{_END}\r\n".encode()):  # the output may arrive in parts
             found += os.read(self._screen, 65536)
         return found.decode().removesuffix(f"{_END}\r\n").splitlines()
 
@@ -83,7 +83,7 @@ def test_what_begins_in_the_right_half_is_moved_to_the_left() -> None:
 
     assert found[0].startswith("      fix: Send")
     assert found[1].startswith("          ") and max(map(len, found)) <= 60
-    for narrow in (1, 5, 10):  # nothing is lost
+    for narrow in (1, 5, 10):  # no text is lost
         assert "".join(each.strip() for each in wrapped(f"{' ' * 20}{ARN}", narrow)) == ARN
 
 
@@ -99,7 +99,7 @@ def test_a_terminal_gets_lines_that_fit_in_colours(terminal: Terminal) -> None:
         "\x1b[32mas expected\x1b[0m, \x1b[31mDENIED\x1b[0m, \x1b[33mUPDATE_ROLLBACK_COMPLETE\x1b[0m"
     )
     assert gone == "\x1b[31m  - gone\x1b[0m"
-    assert len(added) > 3  # a change is coloured to its end
+    assert len(added) > 3  # every line of a change is coloured
     assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in added)
 
 

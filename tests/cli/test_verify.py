@@ -1,4 +1,4 @@
-"""`verify` recognises what is ours, names every difference, and trusts nothing that it reads."""
+"""`verify` recognises our templates, names every difference, and trusts nothing in a template."""
 
 import json
 import zipfile
@@ -43,7 +43,7 @@ def template() -> Template:
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Return the path to every value inside a value."""
+    """Return the paths of all values nested in a value."""
     items = (
         value.items()
         if isinstance(value, dict)
@@ -63,7 +63,7 @@ Verify = Callable[..., Ran]
 
 @pytest.fixture
 def verify(run: Run, here: Path) -> Verify:
-    """Verify a template, or bytes, from a file."""
+    """Return a function that writes a template or bytes to a file, and verifies the file."""
 
     def verify(content: Template | bytes, *options: str, name: str = "t.json") -> Ran:
         packed = content if isinstance(content, bytes) else json.dumps(content, indent=4).encode()
@@ -75,7 +75,7 @@ def verify(run: Run, here: Path) -> Verify:
 
 @pytest.mark.parametrize("name", [NAME, DOCUMENTED, SERVICE_ROLE])
 def test_a_released_template_is_identical(verify: Verify, name: str) -> None:
-    for form in (FILES[name], template_in(FILES[name])):  # spaces do not count
+    for form in (FILES[name], template_in(FILES[name])):  # white space is ignored
         ran = verify(form)
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith(f"t.json: identical to release {__version__}, ")
@@ -126,7 +126,7 @@ def test_another_vendor_is_another_vendor_even_if_all_agrees(verify: Verify) -> 
     assert ran.code == 1
     assert "in aws account 666677778888 and endpoint https://evil.example.com/" in ran.out
     assert "it is for another vendor than release.cfg names" in ran.out
-    assert verify(made).code == 0  # the folder's release.cfg counts only if it is named
+    assert verify(made).code == 0  # release.cfg counts only if an option names it
 
 
 def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:
@@ -154,7 +154,7 @@ def test_many_differences_stay_on_one_line(verify: Verify) -> None:
 @STEADY
 @given(place=st.sampled_from(PLACES), value=st.sampled_from([None, True, 1, "", "x", [], {}]))
 def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
-    """A template with any one value replaced is identical only if the new value equals the old."""
+    """With any one value replaced, a template is identical only if the new value equals the old."""
     parsed = template()
     inner: Any = parsed
     for key in place[:-1]:
@@ -227,7 +227,7 @@ def test_sources_are_extracted_to_be_read(verify: Verify, here: Path) -> None:
 def test_a_hostile_payload_is_refused_and_nothing_is_written(
     verify: Verify, here: Path, unpacked: bytes
 ) -> None:
-    """`tests/generator/test_embedding.py` has more of them."""
+    """`tests/generator/test_embedding.py` tests more hostile payloads."""
     told = verify(with_payload(template(), unpacked))
     assert told.code == 1
     assert "ZipFile changed (The handler" in told.out

@@ -1,7 +1,7 @@
-"""Random accounts: load balancers, and what customers have configured at their log buckets.
+"""Random accounts: load balancers, and customers' configurations of their log buckets.
 
-Each kind was met in the field. A drawn account is plain data, so that two accounts can be set up
-alike. A kind's `apply` also makes the changes of a customer while the stack exists.
+Each kind has been seen in the field. A drawn account is plain data, so that two accounts can be set
+up identically. A kind's `apply` also makes a customer's changes while the stack exists.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ Apply = Callable[[Account, str], object]
 
 @dataclass(frozen=True, repr=False)
 class Kind:
-    """Something that customers have configured at a bucket.
+    """A bucket configuration that customers use.
 
-    `unsure` means that only AWS can judge whether the vendor may still read.
+    `unsure` is true if only AWS can judge whether the vendor may still read.
     """
 
     name: str
@@ -70,14 +70,14 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
 
 
 def _forgotten(account: Account, bucket: str) -> None:
-    """Delete a role that may read: S3 then shows its ID, and refuses every policy with it."""
+    """Delete a role that may read; S3 then shows its ID, and refuses policies that contain it."""
     arn = f"arn:aws:iam::{account.account_id}:role/gone"
     add_statement(account, bucket, _reader(arn, bucket))
     forget_principal(account, arn, "AROA" + "A" * 16)
 
 
 def _unknown(account: Account, bucket: str) -> None:
-    """Close an account that may read: S3 still shows it, but refuses every policy with it."""
+    """Close an account that may read; S3 still shows it, but refuses policies that name it."""
     add_statement(account, bucket, _reader("arn:aws:iam::555566667777:root", bucket))
     account.world.unknown_principals.add("arn:aws:iam::555566667777:root")
 
@@ -88,7 +88,7 @@ def _reader(arn: str, bucket: str) -> dict[str, Any]:
 
 
 def setting(**values: Any) -> Apply:
-    """Return a function that sets settings of a bucket."""
+    """Return a function that changes a bucket's settings."""
     return lambda account, bucket: vars(account.world.buckets[bucket]).update(values)
 
 
@@ -99,7 +99,7 @@ def encrypted(algorithm: str) -> Apply:
 
 
 def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str) -> Apply:
-    """Return a function that adds a notification, which S3 may refuse beside existing ones."""
+    """Return a function that adds a notification, which S3 may refuse because of existing ones."""
     key = {"sqs": "Queue", "lambda": "LambdaFunction", "sns": "Topic"}[destination]
 
     def apply(account: Account, bucket: str) -> None:
@@ -139,7 +139,7 @@ def _add(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]
 
 
 def many(count: int) -> Apply:
-    """Return a function that adds notifications of removed objects below as many prefixes."""
+    """Return a function that adds `count` notifications of removed objects, one per prefix."""
 
     def apply(account: Account, bucket: str) -> None:
         queue = f"arn:aws:sqs:{account.region}:{account.account_id}:many"
@@ -160,7 +160,7 @@ def _event_bridge(account: Account, bucket: str) -> None:
 
 
 def _dead_destination(account: Account, bucket: str) -> None:
-    """Add a notification of removed objects, and delete its queue."""
+    """Add a notification of removed objects, and then delete its queue."""
     _notified("sqs", "dead/", "", "s3:ObjectRemoved:Delete")(account, bucket)
     for name in list(account.world.destinations):
         if ":sqs:" in name and name.endswith(bucket.replace(".", "-")):
@@ -172,7 +172,7 @@ def _topic_arn(account: Account, bucket: str) -> str:
 
 
 def _topic_of_our_name(account: Account, bucket: str) -> None:
-    """Add a topic with our name, or change our topic's policy, as a copy or an edit does."""
+    """Add a topic with our topic's name, or change the policy of our topic if it exists."""
     name = _topic_arn(account, bucket).rpartition(":")[2]
     if name not in {each.rpartition(":")[2] for each in account.world.topics}:
         account.add_topic(name)
@@ -183,7 +183,7 @@ def _topic_of_our_name(account: Account, bucket: str) -> None:
 
 
 def _subscribed(account: Account, bucket: str) -> None:
-    """Subscribe the endpoint without a filter to a topic that announces all objects."""
+    """Announce all objects to a topic, and subscribe the endpoint to it without a filter."""
     _notified("sns")(account, bucket)
     for arn in list(account.world.topics):
         if "dt-logs" not in arn:
@@ -192,7 +192,7 @@ def _subscribed(account: Account, bucket: str) -> None:
 
 
 def _old_rule(account: Account, bucket: str) -> None:
-    """Put a lifecycle rule in the first version's format, as old tools do."""
+    """Set a lifecycle rule with S3's deprecated `Prefix`, as old tools do."""
     rule: Any = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 3}}
     account.s3.put_bucket_lifecycle_configuration(
         Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}
@@ -258,7 +258,7 @@ KINDS = (
     Kind("topic of our name", _topic_of_our_name),
     Kind("subscribed already", _subscribed),
 )
-# Actions that an organisation may forbid the function.
+# Actions that an organisation may deny to the function.
 FORBIDDEN = (
     "s3:PutBucketPolicy",
     "s3:GetBucketPolicy",
@@ -272,7 +272,7 @@ FORBIDDEN = (
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer, and the bucket that it logs to, or would log to if `enabled`."""
+    """A load balancer and the location of its logs; it logs there only if `enabled`."""
 
     bucket: str = ""
     prefix: str = ""
@@ -281,7 +281,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A customer's account, and what the stack in it is asked to do."""
+    """A customer's account, and the values given to its stack."""
 
     kinds: tuple[tuple[Kind, str], ...]
     balancers: tuple[Balancer, ...]
@@ -309,12 +309,12 @@ class Drawn:
 
     @property
     def unsure(self) -> bool:
-        """Tell whether only AWS can judge if the vendor may read."""
+        """Return whether only AWS can judge if the vendor may read."""
         return any(kind.unsure for kind, _ in self.kinds)
 
 
 def taken(kind: Kind, account: Account, bucket: str) -> bool:
-    """Let a customer apply a kind, and tell whether AWS accepts it beside existing settings."""
+    """Apply a kind as the customer; return False if AWS refuses it because of existing settings."""
     try:
         kind.apply(account, bucket)
     except ClientError as error:
@@ -324,14 +324,14 @@ def taken(kind: Kind, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# Later, these would touch the stack's own settings, or depend on their number or length.
+# If applied later, these would touch the stack's settings, or depend on their number or length.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
 
 
 def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
-    """Draw accounts with a kind, and maybe others, at a bucket that is set at a load balancer."""
+    """Draw accounts with this kind at a load balancer's bucket, and perhaps with other kinds."""
     there = st.builds(Balancer, st.just(BUCKETS[0]), st.sampled_from(PREFIXES), st.booleans())
     some = st.builds(
         Balancer, st.sampled_from(("", *BUCKETS)), st.sampled_from(PREFIXES), st.booleans()

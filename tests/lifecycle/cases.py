@@ -1,7 +1,7 @@
 """One customer's account with one stack, for tests that send one event after another.
 
 A second account receives only the customer's own changes. Once the stack is gone, the two accounts
-must be the same.
+must be equal.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "document
 class Case:
     """An account that `prepare` sets up, and a stack whose events are handled in it.
 
-    The function may do what the policies of its `role` allow, or everything without any, except
-    what is `forbidden`, as by service control policies. `before` and `after` are called around each
-    of the function's calls, and may raise.
+    The policies of its `role` limit the function; without any, the function may do everything. The
+    service control policies in `forbidden` always apply. `before` and `after` are called around
+    each of the function's calls, and may raise.
     """
 
     def __init__(self, prepare: Prepare, region: str = "eu-west-1", partition: str = "aws") -> None:
@@ -48,13 +48,13 @@ class Case:
         self.confirms = True
 
     def customer(self, *changes: Callable[[Account], object]) -> None:
-        """Let the customer change the account."""
+        """Make a customer's changes, in the account and in its copy without a stack."""
         for change in changes:
             change(self.account)
             change(self.untouched)
 
     def clients(self, **hooks: Hook) -> tuple[object, object, object]:
-        """Return the function's clients, maybe with other hooks."""
+        """Return the function's clients; `hooks` replace `before` and `after`."""
         caller = None
         if self.role or self.forbidden:
             caller = self.account.caller([*(self.role or [EVERYTHING]), *self.forbidden])
@@ -62,31 +62,31 @@ class Case:
         return clients_of(self.account, caller=caller, **hooks)
 
     def failing(self, faults: Faults) -> Clients:
-        """Return a function that makes clients, one of whose calls may fail."""
+        """Return a function that makes clients with the hooks of `faults`."""
         return lambda: self.clients(before=faults.before, after=faults.after)
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event, let the endpoint confirm its subscriptions, and return the answer."""
+        """Send an event, confirm the subscriptions if `confirms`, and return the answer."""
         answer: Answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
         if self.confirms:
             self.customer(lambda account: account.confirm(ENDPOINT))
         return answer
 
     def sent(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event that has to succeed, and return its answer."""
+        """Send an event that must succeed, and return its answer."""
         answer = self.send(kind, given, old)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         return answer
 
     def attempt(self, event: Mapping[str, object], faults: Faults) -> Answer | None:
-        """Handle an event while a call may fail; return no answer if the process was killed."""
+        """Handle an event in which a call may fail; return None if the process is killed."""
         try:
             return self.stack.send(event, self.failing(faults))
         except Killed:
             return None
 
     def delete_bucket(self, name: str) -> None:
-        """Delete a bucket and everything in it, in the stack's account only."""
+        """Delete a bucket and its objects, but only in the account with the stack."""
         del self.account.world.buckets[name]
 
     def differs(self, since: Snapshot) -> list[str]:
@@ -95,11 +95,11 @@ class Case:
         return differences(since, self.account.snapshot(), documented=documented)
 
     def left(self) -> list[str]:
-        """Return how the account differs from the one that never had a stack."""
+        """Return how the account differs from its copy that never had a stack."""
         return self.differs(self.untouched.snapshot())
 
     def ends(self, given: Properties) -> None:
-        """Delete the stack, and check that nothing of it is left."""
+        """Delete the stack, and check that it leaves nothing."""
         self.sent("Delete", given)
         assert self.left() == []
 
@@ -109,11 +109,11 @@ class Case:
 
 
 def data(answer: Answer, key: str) -> str:
-    """Return an answer's value for an output of the stack, or an empty string without one."""
+    """Return the value of a stack output in an answer, or an empty string if it is missing."""
     found: dict[str, str] = answer["Data"]
     return found.get(key, "")
 
 
 def told(answer: Answer, printed: str) -> str:
-    """Return everything that a run reported: its reason, its output values, its log."""
+    """Return everything that a run reported: its reason, its output values and its log."""
     return " ".join((str(answer["Reason"]), json.dumps(answer["Data"]), printed))

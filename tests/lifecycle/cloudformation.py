@@ -49,12 +49,12 @@ class Stack:
     properties: Properties | None = None
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
-    code: ModuleType = main  # the handler's `main`, of this release or another
-    workers: int = 1  # only one by default, so that calls always come in the same order
-    status: str = ""  # as CloudFormation shows it, like `parameters` and `updated`
+    code: ModuleType = main  # the handler's `main`, from this release or another
+    workers: int = 1  # one, so that the order of calls never varies
+    status: str = ""  # as CloudFormation shows it; so are `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
-    privileges: object = ""  # those under which the function last ran
+    privileges: object = ""  # the privileges with which the function last ran
 
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))
@@ -90,7 +90,7 @@ class Stack:
     def send(
         self, event: Mapping[str, object], clients: Clients, seconds: float = FUNCTION_SECONDS
     ) -> dict[str, object]:
-        """Let a function with a timeout of so many seconds handle an event; return its answer."""
+        """Handle an event in a function that times out after `seconds`; return its answer."""
         answers: list[bytes] = []
 
         def receive(url: str, body: bytes) -> int:
@@ -113,7 +113,7 @@ class Stack:
         return answer
 
     def create(self, properties: Properties, clients: Clients) -> dict[str, object]:
-        """Send a Create; if it fails, send a Delete as well."""
+        """Send a Create, and a Delete if it fails; return the answer to the Create."""
         self.becomes("CREATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Create", properties), clients)
         if answer["Status"] == "SUCCESS":
@@ -125,7 +125,7 @@ class Stack:
         return answer
 
     def update(self, properties: Properties, clients: Clients) -> dict[str, object]:
-        """Send an Update; if it fails, send an Update back as well."""
+        """Send an Update, and an Update back if it fails; return the answer to the Update."""
         assert self.properties is not None
         old = self.properties
         self.becomes("UPDATE_IN_PROGRESS", properties)
@@ -141,7 +141,7 @@ class Stack:
         return answer
 
     def delete(self, clients: Clients) -> dict[str, object]:
-        """Delete the stack."""
+        """Delete the stack, and return the answer."""
         assert self.properties is not None
         self.becomes("DELETE_IN_PROGRESS", self.properties)
         answer = self.send(self.event("Delete", self.properties), clients)
@@ -150,13 +150,13 @@ class Stack:
         return answer
 
     def becomes(self, status: str, properties: Properties) -> None:
-        """Let CloudFormation show another status and other parameters."""
+        """Set the status and the parameters that CloudFormation shows."""
         self.status, self.parameters, self.updated = status, properties, self.clock()
 
     def refresh(self, clients: Clients, **event: Any) -> dict[str, Any]:
-        """Do what `refreshed` does, and return the log line.
+        """Handle the schedule's event as `refreshed` does, and return the log line.
 
-        Do not call this in a thread: it captures everything that the process prints.
+        Do not call this in a thread, because it captures everything that the process prints.
         """
         with redirect_stdout(io.StringIO()) as printed:
             self.refreshed(clients, **event)
@@ -195,7 +195,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Describer:
-    """The part of CloudFormation's client that the function uses; it shows only one stack."""
+    """The part of a CloudFormation client that the function uses; it knows only one stack."""
 
     stack: Stack
     allowed: Callable[[], None]

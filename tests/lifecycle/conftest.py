@@ -20,7 +20,7 @@ NAMES = (
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Tell whether the life cycle suite runs in its full size."""
+    """Return whether the life cycle suite runs in its full size."""
     return bool(request.config.getoption("--lifecycle-size") == "full")
 
 
@@ -34,7 +34,7 @@ def table(figures: Counter[str], scenarios: int) -> str:
 
 
 def _shown(figures: Counter[str], name: str) -> str:
-    """Return a figure, but round down the histories, which depend on Hypothesis's release."""
+    """Return a figure; round down the count of histories, which depends on Hypothesis's release."""
     count = figures[name]
     if "random" in name and count > 1000:
         return f"over {count // 1000 * 1000:,}"
@@ -42,7 +42,7 @@ def _shown(figures: Counter[str], name: str) -> str:
 
 
 def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
-    """Return the sums of the figures, and how many scenarios the failure points are of."""
+    """Return the sums of the figures, and the number of scenarios with failure points."""
     figures: Counter[str] = Counter()
     scenarios = 0
     for report in (*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])):

@@ -1,9 +1,9 @@
-"""Every failure point: run each scenario once for each of its calls and each way it can fail.
+"""Every failure point: run each scenario once for each call and each way the call can fail.
 
-The calls are recorded first, so that a new call is covered at once. What follows a failure runs
-without any. CloudFormation sends a Delete after a failed Create, an Update back after a failed
-Update, and another Delete after a failed one. After a kill, Lambda repeats the event, or
-CloudFormation sends its next one.
+The calls are recorded first, so that a new call is covered at once. Later events run without
+failures. CloudFormation sends a Delete after a failed Create, an Update back after a failed Update,
+and another Delete after a failed Delete. After a kill, Lambda repeats the event, or CloudFormation
+sends its next event.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lifecycle.scenarios import Scenario
 
 
 class World(Case):
-    """One run of a scenario, up to its event under test."""
+    """One run of a scenario, prepared up to the event under test."""
 
     def __init__(self, scenario: Scenario, confirms: bool = False) -> None:
         super().__init__(scenario.prepare)
@@ -38,7 +38,7 @@ class World(Case):
 
 
 def recorded(scenario: Scenario) -> list[str]:
-    """Return the calls that the event makes when nothing fails."""
+    """Return the calls that a scenario's event makes if none of them fails."""
     world, faults = World(scenario), Faults()
     answer = world.attempt(world.event(), faults)
     assert answer and answer["Status"] == "SUCCESS", answer
@@ -46,7 +46,7 @@ def recorded(scenario: Scenario) -> list[str]:
 
 
 def points(scenario: Scenario) -> Iterator[tuple[int, str, bool]]:
-    """Yield failure points: the call's number, the mode, and whether Lambda repeats the event."""
+    """Yield failure points: a call's number, a mode, and whether Lambda repeats the event."""
     for number, _ in enumerate(recorded(scenario)):
         for mode in MODES:
             yield number, mode, False
@@ -57,7 +57,7 @@ def points(scenario: Scenario) -> Iterator[tuple[int, str, bool]]:
 def violations(
     scenario: Scenario, number: int, mode: str, repeated: bool, workers: int = 1
 ) -> list[str]:
-    """Try one failure point, and return what is wrong afterwards."""
+    """Try one failure point, and return the violations afterwards."""
     world = World(scenario)
     world.stack.workers = workers
     event = world.event()
@@ -65,7 +65,7 @@ def violations(
     status, reason = answer["Status"], str(answer.get("Reason"))
     if mode == "denied" and status == "SUCCESS":
         if "could not be read" in reason:
-            return []  # a Delete reports what it may not read, and still succeeds
+            return []  # a Delete succeeds, and reports anything that it may not read
         if any(
             each in reason for each in ("may not be deleted", "reads nothing", "if it is there")
         ):
@@ -83,7 +83,7 @@ def violations(
 
 
 def _settled(world: World, status: str) -> list[str]:
-    """Send CloudFormation's next event, and compare the account with its expected state."""
+    """Send CloudFormation's next event; return how the account differs from its expected state."""
     if world.old and world.new:
         back = world.send("Update", world.old, world.new)
         return world.differs(world.start) + _unless(back)

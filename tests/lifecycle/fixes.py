@@ -1,6 +1,6 @@
-"""A customer who reads why a stack failed, finds what the reason names, and does what it says.
+"""A customer who reads why a stack failed, and applies the fix that the reason describes.
 
-What a reason names must be in the account, otherwise the fix, a method of `Reader`, fails.
+The fixes are methods of `Reader`. A fix fails if the account lacks something that the reason names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Reader(Case):
     """A customer with a stack, who may change the account."""
 
     def follows(self, text: str) -> bool:
-        """Apply the first fix that matches a text, and tell whether there is one."""
+        """Apply the first fix whose pattern matches a message; return False if none matches."""
         for pattern, fix in _FIXES:
             if found := re.search(pattern, text, re.DOTALL):
                 fix(self, *found.groups())
@@ -32,7 +32,7 @@ class Reader(Case):
         return False
 
     def _edit(self, bucket: str, change: Callable[[Document], object], ours: bool = False) -> None:
-        """Change a bucket's policy, even if S3 would refuse it; `ours` is in one account."""
+        """Change a bucket's policy without S3's checks; if `ours`, only in the stack's account."""
         for each in [self.account] if ours else [self.account, self.untouched]:
             found = each.world.buckets[bucket].policy
             document = json.loads(found.latest or "{}")
@@ -40,7 +40,7 @@ class Reader(Case):
             each.world.change(found, json.dumps(document))
 
     def _statement(self, bucket: str, sid: str) -> int:
-        """Return the index of the statement that a text names by its Sid or its number."""
+        """Return the index of the statement that a message names by its Sid or by its number."""
         found = json.loads(self.account.world.buckets[bucket].policy.latest or "{}")["Statement"]
         if number := re.fullmatch("number ([0-9]+)", sid):
             return int(number[1]) - 1
@@ -64,7 +64,7 @@ class Reader(Case):
         self._edit(bucket, change)
 
     def let_write(self, bucket: str) -> None:
-        """Exempt AWS services from every Deny, because the text does not name the right one."""
+        """Exempt AWS services from every Deny, because the message does not name the right one."""
 
         def change(document: Document) -> None:
             denials = [each for each in document["Statement"] if each["Effect"] == "Deny"]
@@ -120,7 +120,7 @@ class Reader(Case):
         self._announce(bucket, change)
 
     def delete_topic(self, arn: str) -> None:
-        """Delete a topic with our name, which the stack's Delete may have deleted already."""
+        """Delete a topic with our name, which the stack's Delete may already have deleted."""
         assert arn in {**self.account.world.topics, **self.untouched.world.topics}
         self.customer(lambda account: account.sns.delete_topic(TopicArn=arn))
 
@@ -129,9 +129,9 @@ class Reader(Case):
         self.customer(lambda account: account.sns.unsubscribe(SubscriptionArn=arn))
 
     def remove_own(self, bucket: str, sids: str) -> None:
-        """Remove the stack's statements, which only one of the accounts has, by their Sids.
+        """Remove the stack's statements by their Sids, only from the account with the stack.
 
-        If a Delete names no Sid, only the statements for ELB are left: see `test_leaving.py`.
+        If a Delete names no Sid, it leaves only the statements for ELB; see `test_leaving.py`.
         """
         pattern = re.compile("|".join(sids.split(", ")) or "DTLogsAnalysis1Deliver.*")
 
@@ -143,7 +143,7 @@ class Reader(Case):
         self._edit(bucket, change, ours=True)
 
     def tidies(self, text: str) -> None:
-        """Remove the statements that a Delete reports as left."""
+        """Remove the statements that a Delete reports as leftovers."""
         for sids, bucket in re.findall(
             r"statement ([^;]*?), by which Data Theorem reads nothing, in the policy of bucket"
             r" (\S+):",
@@ -157,7 +157,7 @@ class Reader(Case):
         self.forbidden = ()
 
 
-# Patterns of texts, each with its fix; the first match applies.
+# Patterns of messages, each with its fix; the first match applies.
 _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"Bucket (\S+) encrypts with \S+ by default.*SSE-S3 \(AES256\)", Reader.encrypt),
     (r"Bucket (\S+) has the object ownership .* to BucketOwnerEnforced", Reader.own),

@@ -1,7 +1,7 @@
 """Random histories: stacks and customers change one account in any order.
 
 A second account receives only the customers' own changes. Once all stacks are gone, both accounts
-must be the same. Until then, each invariant below must hold after every step.
+must be equal. Until then, each invariant below must hold after every step.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class History(RuleBasedStateMachine):
         self.gone: set[str] = set()
         self.stacks: dict[int, Stack] = {}
         self.events: dict[int, list[dict[str, object]]] = {}
-        self.unseen: set[tuple[int, str]] = set()  # changed since the stack last looked
+        self.unseen: set[tuple[int, str]] = set()  # ALBs that changed after the stack read them
         self.documented = False
         self.places: dict[int, set[tuple[str, str]]] = {}
 
@@ -133,7 +133,7 @@ class History(RuleBasedStateMachine):
         stack = self.stacks[number]
         answer = stack.update(self._properties(albs, choices), self.clients)
         assert answer["Status"] == "SUCCESS" or self._may_fail(albs, choices), answer["Reason"]
-        self._looked(number)  # after a failure, the Update back has looked
+        self._looked(number)  # after a failure, the Update back has read the ALBs
 
     @precondition(lambda self: self.stacks)
     @rule(data=st.data())
@@ -151,7 +151,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """Send the last event again, or an older one after it."""
+        """Send a stack's last event again, or an earlier event late."""
         number = data.draw(st.sampled_from(sorted(self.stacks)))
         stack = self.stacks[number]
         mine = [each for each in self.events[number] if each["StackId"] == stack.id]
@@ -159,18 +159,18 @@ class History(RuleBasedStateMachine):
         if event is not mine[-1] and not self._can_tell(stack, event):
             return
         if any(each[0] == number for each in self.unseen):
-            return  # this run may find the customer's change, which `update` covers
+            return  # this run may find the customer's change, which `update` tests
         before = self.account.snapshot()
         stack.send(event, self.clients)
         left = differences(before, self.account.snapshot())
-        # If another stack has come since, a registration may list what it covered as a whole.
+        # Once there is another stack, a registration of a whole location may become a list.
         named = [each for each in left if "DTLogsAnalysis1Read" not in each]
         assert not (named if len(self.stacks) > 1 else left), left
 
     def _can_tell(self, stack: Stack, event: dict[str, Any]) -> bool:
-        """Tell whether an older event sees the newer registration, and so that it is outdated.
+        """Return whether an older event finds the newer registration, which shows it is outdated.
 
-        A Create does not search all buckets, only those to which its own load balancers log.
+        A Create searches only the buckets to which its own load balancers log.
         """
         asked = set(event["ResourceProperties"]["LoadBalancerArns"])
         return bool(asked & set(self._named(stack)) - self.gone)
@@ -178,10 +178,10 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), age=st.sampled_from((0, 30, 1199, 1300)), times=st.integers(1, 2))
     def refresh(self, data: st.DataObject, age: int, times: int) -> None:
-        """Send the schedule's event, in some cases late or twice."""
+        """Send the schedule's event, sometimes late or twice."""
         number = data.draw(st.sampled_from(sorted(self.stacks)))
         stack = self.stacks[number]
-        if stack.privileges == "documented":  # these stacks have no schedule
+        if stack.privileges == "documented":  # documented stacks have no schedule
             return
         before = self.account.snapshot()
         for _ in range(times):
@@ -244,7 +244,7 @@ class History(RuleBasedStateMachine):
 
     @property
     def touched(self) -> set[str]:
-        """Return the ARNs that have changed since a stack that covers them last looked."""
+        """Return the ARNs of ALBs that changed since the last run of a stack that covers them."""
         return {
             arn
             for number, arn in self.unseen
@@ -267,7 +267,7 @@ class History(RuleBasedStateMachine):
         return any(self.arns[each] in self.gone for each in albs)
 
     def _looked(self, number: int) -> None:
-        """Note what a stack has looked at, and check that it has nothing left to do."""
+        """Record that a stack has read its ALBs, and check that it has nothing left to do."""
         stack = self.stacks[number]
         assert stack.properties is not None
         self.unseen = {each for each in self.unseen if each[0] != number}

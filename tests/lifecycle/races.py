@@ -1,8 +1,8 @@
-"""Stacks that run at once on one bucket, interleaved at every call on a simulated clock.
+"""Stacks that run at once and share buckets, interleaved at every call on a simulated clock.
 
-S3 has no compare-and-swap, so a put may undo another stack's put that came after its read. The
-handler waits, looks again, and repairs. Here each call takes up to LATENCY seconds, and reads of
-bucket configuration are up to STALE seconds old. The clock decides which stack goes on first.
+S3 has no compare-and-swap for a bucket's configuration, so a stack may undo a write that followed
+its own read. The handler waits, reads again, and repairs. Here, each call takes up to LATENCY
+seconds, and reads are up to STALE seconds old. The clock decides which stack continues first.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from lifecycle.scenarios import clients_of
 
 Prepare = Callable[[Account, int], list[str]]
 LATENCY = 0.1
-STALE = 1.5  # the most that the handler's settling time allows for
+STALE = 1.5  # the maximum that the handler's settling time covers
 
 
 class Turns(Clock):
-    """A clock by which threads take turns: the thread whose sleep ends first goes on first."""
+    """A clock by which threads take turns: the thread whose sleep ends first continues first."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Turns(Clock):
         self._changed = threading.Condition()
 
     def run(self, tasks: list[Callable[[], object]]) -> list[BaseException]:
-        """Start the tasks within two seconds of each other, and return what they raised."""
+        """Run the tasks, started within two seconds of each other, and return their exceptions."""
         raised: list[BaseException] = []
         threads = []
         for task in tasks:
@@ -73,7 +73,7 @@ class Turns(Clock):
             self._next()
 
     def sleep(self, seconds: float) -> None:
-        """Let other threads go on until the time has passed."""
+        """Let other threads run until the time has passed."""
         with self._changed:
             me = self._mine.number
             heapq.heappush(self._waiting, (self.now + seconds, next(self._number), me))
@@ -87,7 +87,7 @@ class Turns(Clock):
             self._changed.notify_all()
 
     def call(self, service: str, operation: str, params: object) -> None:
-        """Let a call take some time; this is used as a hook."""
+        """Make a call take a random time; for use as a hook."""
         self.sleep(self.random.uniform(0, LATENCY / 2))
 
 
@@ -117,7 +117,7 @@ def switched_off(account: Account, stacks: int) -> list[str]:
 
 
 def the_same(account: Account, stacks: int) -> list[str]:
-    """Give all stacks the same ALB, which never logged."""
+    """Give all stacks the same ALB, which has never logged."""
     return [account.add_load_balancer("web")] * stacks
 
 
@@ -176,7 +176,7 @@ class Race:
         self.account.confirm(ENDPOINT)
 
     def again(self) -> None:
-        """Re-run all stacks at once without a change; delete those that failed once more."""
+        """Re-run all stacks at once, unchanged; send another Delete for those that failed."""
         self.at_once(
             [
                 partial(stack.update, properties(arn, RunToken="again"), self.clients)
@@ -196,12 +196,12 @@ class Race:
         )
 
     def at_once(self, tasks: list[Callable[[], object]]) -> None:
-        """Run tasks at once, and raise the first exception of any task."""
+        """Run tasks at once, and raise the first exception."""
         for error in self.turns.run(tasks):
             raise error
 
     def lost(self) -> list[str]:
-        """Return what stacks that succeeded lack, and what the others left."""
+        """Return what the existing stacks lack, and what the failed stacks left."""
         found = []
         announced: dict[str, bool] = {}
         for arn, stack in zip(self.arns, self.stacks, strict=True):
@@ -220,5 +220,5 @@ class Race:
         return [stack.id for stack in self.stacks if stack.properties is None]
 
     def left(self) -> list[str]:
-        """Return how the account differs from its state before the stacks."""
+        """Return how the account differs from its state before the stacks were created."""
         return differences(self.start, self.account.snapshot())

@@ -26,8 +26,8 @@ QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
 class Scenario:
     """An account, and the event under test, which takes the stack from one state to another.
 
-    `prepare` sets up the account, including other stacks, and returns ARNs. `before` and `after`
-    are the stack's properties before and after the event, or None if there is no stack.
+    `prepare` sets up the account, including other stacks, and returns the ALBs' ARNs. `before` and
+    `after` are the stack's properties before and after the event, or None if there is no stack.
     """
 
     name: str
@@ -46,7 +46,7 @@ def switched_off(account: Account) -> list[str]:
 
 
 def clients_of(account: Account, **hooks: Any) -> tuple[object, object, object]:
-    """Return the three clients of the handler."""
+    """Return the handler's three clients, for ELB, S3 and SNS."""
     return (
         account.client("elbv2", **hooks),
         account.client("s3", **hooks),
@@ -71,7 +71,7 @@ def _every(arns: list[str]) -> Properties:
 
 
 def _with_another_stack(prepare: Prepare, *numbers: int, **changed: object) -> Prepare:
-    """Let another stack onboard some of the ALBs first."""
+    """Extend `prepare`, so that another stack onboards some of the ALBs first."""
 
     def prepared(account: Account) -> list[str]:
         arns = prepare(account)

@@ -1,4 +1,4 @@
-"""In random accounts, what belongs to others stays, and each refusal's advice helps."""
+"""In random accounts, others' settings remain, and the advice in each refusal works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Life(Reader):
         self.given = properties(*named, **asked)
 
     def created(self) -> None:
-        """Create the stack, following the reason of each failure until it succeeds."""
+        """Create the stack; after each failure, follow its reason, until the Create succeeds."""
         seen: list[str] = []
         while True:
             answer = self.send("Create", self.given)
@@ -51,14 +51,14 @@ class Life(Reader):
         self.onboarded(answer)
 
     def onboarded(self, answer: Answer) -> None:
-        """Follow what the outputs say about load balancers that were left out, until none is."""
+        """Follow the outputs' advice about omitted load balancers, until none is omitted."""
         seen: list[str] = []
         while (left_out := data(answer, "NotOnboarded") or str(answer["Reason"])) != "none":
             self.is_foreign_the_same()
             assert left_out not in seen and len(seen) < _ROUNDS, (seen, left_out)
             seen.append(left_out)
             assert self.follows(left_out), left_out
-            # This Update may still fail if S3 refuses a put; see test_field_cases.py.
+            # This Update may still fail if S3 refuses a write; see test_field_cases.py.
             answer = self.send("Update", {**self.given, "RunToken": str(len(seen))}, self.given)
 
     def updated(self) -> None:
@@ -69,18 +69,18 @@ class Life(Reader):
             self.is_foreign_the_same()
 
     def is_foreign_the_same(self) -> None:
-        """Check that what belongs to others is unchanged while the stack exists."""
+        """Check that the stack has not changed others' settings."""
         was = foreign(self.untouched, self.untouched)
         assert not diff(was, foreign(self.account, self.untouched))
 
     def drifted(self) -> None:
-        """Let the customer change buckets that the stack may use by now."""
+        """Let the customer change buckets that the stack may already use."""
         for kind, bucket in self.drawn.later:
             if taken(kind, self.account, bucket):
                 assert taken(kind, self.untouched, bucket)
 
     def deleted(self) -> None:
-        """Delete the stack, following each failure's reason, and remove what it reports as left."""
+        """Delete the stack, following each failure's reason, and remove the reported leftovers."""
         seen: list[str] = []
         while (answer := self.send("Delete", self.given))["Status"] == "FAILED":
             assert answer["Reason"] not in seen, answer["Reason"]
@@ -99,7 +99,7 @@ class Life(Reader):
 
 
 def foreign(account: Account, customers: Account) -> Snapshot:
-    """Return the present state of everything that the customer's own changes made."""
+    """Return the current state of everything that the customer set up."""
     now, own = account.snapshot(), customers.snapshot()
     logging = {
         arn: now["load_balancers"][arn]

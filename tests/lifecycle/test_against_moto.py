@@ -87,7 +87,7 @@ def _moto() -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Try only some scenarios in the small size, because moto takes 2 ms per call."""
+    """In the small size, try only some scenarios, because moto takes 2 ms per call."""
     full = metafunc.config.getoption("--lifecycle-size") == "full"
     tried = [each for each in SCENARIOS if full or each.name in SMALL]
     metafunc.parametrize("scenario", tried, ids=lambda each: each.name)
@@ -115,7 +115,7 @@ def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
         kind = ("Update" if new else "Delete") if old else "Create"
         if not (old or new):
             continue
-        for each in clocks:  # runs wait for random times
+        for each in clocks:  # runs wait for random times, so the clocks differ
             each.now = max(other.now for other in clocks)
         answers = []
         for account, stack in both:

@@ -1,8 +1,8 @@
-"""A bucket or topic that a stack uses becomes unusable: no later Update fails because of it.
+"""No Update fails because a bucket or topic that the stack already uses has become unusable.
 
 CloudFormation follows a failed Update with an Update back, which would meet the same obstacle. So
-the stack keeps what it has registered, or had registered before, and reports it in `Warnings`. It
-only refuses new load balancers.
+the stack keeps load balancers that are or were registered, and reports the obstacle in `Warnings`.
+It refuses only new load balancers.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class Drifted(Case):
         self.customer(drift.happen)
 
     def updated(self, **changes: object) -> tuple[Properties, Answer]:
-        """Send an Update that has to succeed; return its properties and the answer."""
+        """Send an Update that must succeed; return its properties and its answer."""
         wanted = {**self.given, **changes}
         return wanted, self.sent("Update", wanted, self.given)
 
     def settings(self) -> Snapshot:
-        """Return the settings that others have made at the customer's bucket."""
+        """Return the customer's bucket's settings, without those that a stack changes."""
         found: Snapshot = self.account.snapshot()["buckets"].get(CUSTOMERS, {})
         ours = ("policy", "notifications", "tags", "objects")
         return {key: value for key, value in found.items() if key not in ours}
 
     def is_kept(self, answer: Answer) -> None:
-        """Check that both ALBs are still onboarded if possible, with a warning."""
+        """Check that the stack has kept both ALBs, with a warning or in another bucket."""
         assert reads(self.account, self.shop)
         now = logging_of(self.account, self.web)
         if now != self.was:
-            # The stack may choose another bucket only if this one is gone.
+            # The stack may choose another bucket only if the customer's bucket is gone.
             assert CUSTOMERS not in self.account.world.buckets
             assert self.was[2] != "alb"
             assert reads(self.account, self.web)
@@ -59,10 +59,10 @@ class Drifted(Case):
         assert reads(self.account, self.web) == self.drift.reads
 
     def ends(self, given: Properties) -> None:
-        """Delete the stack, and check that nothing of it is left."""
+        """Delete the stack, and check that it leaves nothing."""
         self.sent("Delete", given)
         assert granted(self.account) == []
-        if self.drift.adds:  # the setting of a bucket that is gone may be left or cleared
+        if self.drift.adds:  # the name of a deleted bucket may remain or be cleared
             for each in (self.web, self.api):
                 attributes = self.account.world.load_balancers[each].attributes
                 self.untouched.world.load_balancers[each].attributes |= attributes
@@ -109,7 +109,7 @@ def test_an_update_keeps_and_tells_it_and_so_does_the_update_back(
 @EACH
 @pytest.mark.parametrize("then", ["it leaves", "it leaves and comes back", "another comes, and it"])
 def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str, then: str) -> None:
-    """The Update back asks for what the stack has given up and cannot get back."""
+    """The Update back names a load balancer that the stack gave up and cannot onboard again."""
     case = Drifted(drift, privileges)
     place = case.was[1:]
     others = [case.account.add_load_balancer("x")] if "another" in then else []
@@ -134,7 +134,7 @@ def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str, then: s
 
 @EACH
 def test_another_resource_fails_after_a_bucket_was_given_up(drift: Drift) -> None:
-    """LogBucketName changes from the customer's bucket to another one, and back."""
+    """LogBucketName changes from the customer's bucket to another bucket, and back."""
     case = Drifted(drift, LogBucketName=CUSTOMERS)
     wanted, _ = case.updated(LogBucketName="named-later")
     assert reads(case.account, case.shop)
@@ -143,7 +143,7 @@ def test_another_resource_fails_after_a_bucket_was_given_up(drift: Drift) -> Non
 
     case.sent("Delete", case.given)
     assert granted(case.account) == []
-    for each in (case.account, case.untouched):  # the role may no longer delete these
+    for each in (case.account, case.untouched):  # the role may no longer delete these buckets
         each.world.buckets.pop("named-later", None)
         each.world.buckets.pop(CUSTOMERS, None)
         for found in each.world.load_balancers.values():
@@ -208,7 +208,7 @@ def test_a_narrower_scope_takes_the_neighbours_away(drift: Drift) -> None:
 
 @pytest.mark.parametrize("deleted", ["own bucket", "subscription", "topic"])
 def test_what_the_stack_can_make_again_it_makes_again(deleted: str) -> None:
-    """An Update restores the stack's own resources that somebody has deleted."""
+    """An Update restores resources of the stack that somebody has deleted."""
     case = Drifted(Drift("none", adopted, lambda account: None))
     own = logging_of(case.account, case.shop)[1]
     world = case.account.world

@@ -1,6 +1,6 @@
-"""What customers had in their accounts when onboarding went wrong, and the right result.
+"""Customers' accounts in which onboarding went wrong, and the correct results.
 
-The random accounts of `test_accounts.py` have more cases: see `KINDS` there.
+`test_accounts.py` tests more cases: see `KINDS` in `accounts.py`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
 
 
 class Unreachable:
-    """Makes S3 refuse notifications `times` times because of a destination, as recorded."""
+    """Makes S3 refuse notifications `times` times, with a recorded error about a destination."""
 
     def __init__(self, destination: str, why: str, times: int = 1_000) -> None:
         self.named = {"ArgumentName1": destination, "ArgumentValue1": why}
@@ -115,7 +115,7 @@ def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None
 
 
 def announced_below(count: int) -> Prepare:
-    """Return a function that adds ALBs with `count` prefixes, which a foreign topic announces."""
+    """Return a function that adds ALBs with `count` prefixes, announced to a foreign topic."""
 
     def prepare(account: Account) -> list[str]:
         announced(account)
@@ -144,13 +144,13 @@ def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
     assert case.left() == []
     everything = properties("*")
     told = data(case.sent("Create", everything), "NotOnboarded")
-    assert "has 11 access-log prefixes" in told  # another load balancer logs there, too
+    assert "has 11 access-log prefixes" in told  # another load balancer also logs there
     assert [each for each in case.arns if reads(case.account, each)] == case.arns[-1:]
     case.ends(everything)
 
 
 def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
-    """ABAC makes S3 refuse the only call by which the role may put tags."""
+    """With ABAC, S3 refuses the only call with which the role may set tags."""
     case = Case(new)
     first, second = (properties(*case.arns, ResourceTags=[f"team={each}"]) for each in "ab")
     case.sent("Create", first)
@@ -166,7 +166,7 @@ def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
 
 
 def web_in(kind: str) -> Callable[[Account], object]:
-    """Return a function that adds a load balancer, and a log bucket of this kind."""
+    """Return a function that adds a load balancer, and its log bucket of this kind."""
 
     def change(account: Account) -> None:
         log_bucket(account, BUCKET)
@@ -181,7 +181,7 @@ def web_in(kind: str) -> Callable[[Account], object]:
 def test_with_all_a_bucket_that_is_refused_only_at_the_put_keeps_no_other_out(
     kind: str, there: bool
 ) -> None:
-    """The documented role cannot read topics beforehand. No Update may fail, or it gets stuck."""
+    """The documented role cannot read topics beforehand. A failed Update would block the stack."""
     case = Case(lambda account: [account.add_load_balancer("shop")])
     every = properties("*", Privileges="documented")
     again = {**every, "RunToken": "again"}
@@ -204,7 +204,7 @@ def set_there(account: Account) -> list[str]:
 
 @PRIVILEGES
 def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileges: str) -> None:
-    """Only the role with least privilege can share a topic."""
+    """Only the least-privilege role can share a topic."""
     case = Case(set_there)
     case.customer(partial(APPLY["queue for all"], bucket=BUCKET))
     given = properties(*case.arns, Privileges=privileges)
@@ -224,7 +224,7 @@ def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileg
 
 
 def test_what_is_left_in_a_frozen_policy_is_named() -> None:
-    """The policy is frozen because a statement of others names a role that was deleted."""
+    """The policy is frozen because somebody else's statement names a deleted role."""
     role = "arn:aws:iam::123456789012:role/gone"
     case = Case(set_there)
     given = properties(*case.arns)

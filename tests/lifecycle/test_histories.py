@@ -17,14 +17,14 @@ CHUNKS = 8
 def test_random_histories(
     chunk: int, full: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    # Hypothesis derives its choices from the class's name, so each chunk gets different ones.
+    # Hypothesis derives its choices from the class's name, so each chunk gets different choices.
     machine = type(f"History{chunk}", (History,), {"run": 0})
     run = settings(
         max_examples=125 if full else 10,
         stateful_step_count=30 if full else 15,
         deadline=None,
         derandomize=True,
-        # Shrinking would take minutes, and the same history fails each time anyway.
+        # Shrinking would take minutes, and a history that fails is reproducible without it.
         phases=[Phase.generate],
         report_multiple_bugs=False,
         database=None,

@@ -1,7 +1,7 @@
-"""Deletes, and Updates away from a bucket, if something may not be removed or is already gone.
+"""Deletes, and Updates that leave a bucket, if something cannot be removed or is already gone.
 
 The vendor's right ends first. A Delete fails only if it cannot undo logging, a notification or the
-vendor's right. It leaves the rest, and reports it in the log and by a tag on a bucket that stays.
+vendor's right. It reports other leftovers in the log, and in a tag on a bucket that remains.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted
 
 
 def named(account: Account) -> list[str]:
-    """Make an ALB that never logged, and a write-once bucket for LogBucketName."""
+    """Make an ALB that has never logged, and a write-once bucket for LogBucketName."""
     log_bucket(account, KEPT, write_once(KEPT))
     return [account.add_load_balancer("web")]
 
@@ -73,13 +73,13 @@ class Leaving(Case):
         self.bucket = self.place[0]
 
     def forget(self, bucket: str, *endings: str) -> None:
-        """Remove objects that may stay in a bucket, so that the rest can be compared."""
+        """Remove objects that may remain in a bucket, so that the rest can be compared."""
         objects = self.account.world.buckets[bucket].objects
         for key in [key for key in objects if key.endswith(endings)]:
             del objects[key]
 
 
-# Harmless things that may not be deleted
+# Harmless things that the function may not delete
 
 
 @PRIVILEGES
@@ -87,7 +87,7 @@ class Leaving(Case):
 def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     prepare: Prepare, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The vendor's right has ended before. The same stack can come again, and go again."""
+    """The vendor's right has already ended. The same stack can be created and deleted again."""
     case = Leaving(prepare, privileges)
     could: list[bool] = []
 
@@ -154,7 +154,7 @@ STAYS = {
 def test_a_bucket_that_stays_is_told_also_by_its_tag(
     why: str, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """So is a topic that the role may not delete. A tag that may not be put fails nothing."""
+    """The tag also names a topic that the role may not delete. Denied tagging fails nothing."""
     case = Leaving(new, privileges)
     (topic,) = case.topics()
     key = case.account.write_log(case.web) if "logs" in why else None
@@ -176,7 +176,7 @@ def test_a_bucket_that_stays_is_told_also_by_its_tag(
 
 @PRIVILEGES
 def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted(privileges: str) -> None:
-    """CloudFormation's rollback succeeds; it names the topic if the role may not delete it."""
+    """CloudFormation's rollback succeeds; it names any topic that the role may not delete."""
     case = Case(new)
     given = properties(*case.arns, Privileges=privileges)
     case.forbidden = [
@@ -198,7 +198,7 @@ def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted(privileg
 
 
 def test_a_topic_that_had_our_name_before_stays() -> None:
-    """The Create is refused, and the Delete after it leaves the customer's topic alone."""
+    """The Create fails, and the Delete after it leaves the customer's topic alone."""
     case = Case(logs_there)
     name = f"dt-logs-analysis-1-{CUSTOMERS}"
     case.customer(lambda account: account.add_topic(name))
@@ -223,11 +223,11 @@ def test_a_topic_that_is_not_ours_any_more_stays_and_is_told(
     assert case.left() == []
 
 
-# Whatever fails, the vendor's right ends
+# Whatever fails, the vendor's right ends.
 
-# If a Delete may not do these, it leaves only harmless things.
+# A Delete that may not make these calls leaves only harmless things.
 WORTHLESS = ("DeleteBucket", "DeleteObject", "DeleteTopic", "Unsubscribe")
-# If it may not do these, it fails.
+# A Delete that may not make these calls fails.
 LOGGING, ANNOUNCING = "ModifyLoadBalancerAttributes", "PutBucketNotificationConfiguration"
 EACH = pytest.mark.parametrize(
     "prepare", [off_there, logs_there, new], ids=lambda each: each.__name__
@@ -235,7 +235,7 @@ EACH = pytest.mark.parametrize(
 
 
 def refusing(operation: str, code: str) -> Hook:
-    """Return a hook that makes an operation fail each time."""
+    """Return a hook that makes an operation fail at every call."""
 
     def before(service: str, called: str, params: Mapping[str, Any]) -> None:
         if called == operation:
@@ -257,14 +257,14 @@ def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, c
 
     assert granted(case.account) == []
     if code == "AccessDenied":
-        logged = prepare is logs_there  # so there is no logging to turn off
+        logged = prepare is logs_there  # then there is no logging to turn off
         fails = operation == ANNOUNCING or (operation == LOGGING and not logged)
         assert answer["Status"] == ("FAILED" if fails else "SUCCESS"), answer["Reason"]
         assert not fails or operation in answer["Reason"]
     case.before = no_hook
     case.sent("Delete", case.given)
     assert granted(case.account) == []
-    if answer["Status"] == "FAILED":  # then the second Delete finds everything that the first left
+    if answer["Status"] == "FAILED":  # then the second Delete removes all that the first left
         assert case.left() == []
 
 
@@ -297,7 +297,7 @@ def test_a_delete_that_may_not_look_ends_the_right_or_tells(
     assert granted(case.account) == []
 
 
-# A policy that may not be changed any more
+# A policy that can no longer be changed
 
 
 @PRIVILEGES
@@ -348,7 +348,7 @@ def test_a_bucket_that_goes_takes_the_right_with_it() -> None:
 
 
 def test_a_policy_that_names_nobody_is_frozen_too() -> None:
-    """S3 refuses a policy that names a deleted role, even if the put only removes our statement."""
+    """S3 refuses a policy that names a deleted role, even if only our statement is removed."""
     role = "arn:aws:iam::123456789012:role/gone"
     case = Leaving(logs_there)
     statement = {
@@ -372,7 +372,7 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
 
 @pytest.mark.parametrize("operation", [LOGGING, ANNOUNCING, "DeleteTopic", "DeleteObject"])
 def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -> None:
-    """The policy that was read to look for other stacks is too old to be put back."""
+    """The policy that was read in the search for other stacks is too old to be written back."""
     case = Leaving(off_there)
     statement = {**write_once(CUSTOMERS), "Action": "s3:PutObjectAcl"}
     came: list[str] = []
@@ -446,7 +446,7 @@ def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
 
 
 THEN = ("still set", "switched off", "deleted", "moved")
-# If the load balancer does not name the customer's bucket, nothing does any more.
+# Once the load balancer no longer names the customer's bucket, nothing else names it.
 GONE = [
     *((logs_there, then) for then in THEN[:2]),
     *((prepare, then) for prepare in (new, named) for then in THEN),
@@ -458,7 +458,7 @@ GONE = [
 def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     prepare: Prepare, then: str, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the role may not delete them, the function reports the command to do so."""
+    """If the role may not delete them, the function reports the commands that delete them."""
     case = Leaving(prepare, privileges)
     (topic,) = case.topics()
     case.delete_bucket(case.bucket)
@@ -482,7 +482,7 @@ def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     if then == "moved":
         assert logging_of(case.account, case.web) == ("true", "elsewhere", "theirs")
     if then == "still set":
-        # If it logged to our bucket, whoever makes one with its name would get the logs.
+        # If it still logged to our deleted bucket, a new bucket with that name would get its logs.
         was = prepare is logs_there
         assert logging_of(case.account, case.web)[0] == ("true" if was else "false")
 

@@ -1,4 +1,4 @@
-"""A stack is deleted while its Create still runs: nothing stays, whichever call is running."""
+"""A stack is deleted while its Create runs: nothing is left, whichever call is running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lifecycle.scenarios import Prepare, announced, logging, new, switched_off, 
 def deleted_at(number: int, prepare: Prepare, **changes: object) -> list[str] | None:
     """Send a Delete right after call `number`; return what is left, or None without such a call.
 
-    The endpoint confirms its subscription at once, so that a subscription can be left, too.
+    The endpoint confirms its subscription at once, so that a subscription can also be left.
     """
     case = Case(prepare)
     given = properties(*case.arns, **changes)
@@ -52,7 +52,7 @@ def deleted_at(number: int, prepare: Prepare, **changes: object) -> list[str] | 
     ],
 )
 def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> None:
-    """Calls count from the stack's registration; before it, a Delete would find nothing."""
+    """Calls are counted from the stack's registration; earlier, a Delete would find nothing."""
     for number in count(1):
         left = deleted_at(number, prepare, **changes)
         if left is None:

@@ -1,4 +1,4 @@
-"""The role that the template makes from its parameters is enough for every scenario."""
+"""The role that the template creates for a stack's parameters is sufficient for every scenario."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_role_is_enough_for_the_whole_life(scenario: Scenario) -> None:
     case.role = role(first, case.account)
     told = data(case.sent("Update", first, second), "Warnings")
     if second["LogBucketName"] and not first["LogBucketName"]:
-        # The role no longer covers the bucket that it made, so the customer removes it as told.
+        # The role no longer covers this bucket, so the customer removes it as the warning says.
         assert f"aws s3 rb s3://{second['LogBucketName']}" in told
         case.delete_bucket(str(second["LogBucketName"]))
     assert case.differs(created) == []

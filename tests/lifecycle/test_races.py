@@ -1,4 +1,4 @@
-"""Stacks that run at once lose nothing inside the bounds; outside, the next run repairs it."""
+"""Within the bounds, concurrent stacks lose nothing; beyond them, the next run repairs losses."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from lifecycle.races import (
 from lifecycle.scenarios import clients_of
 
 Record = Callable[[str, object], None]
-# Runs a race, and returns what is wrong with its result.
+# Runs a race, and returns the faults in its result.
 Run = Callable[[Race], list[str]]
 Each = Callable[[int, Prepare, Run], None]
 
 
 @pytest.fixture
 def each_seed(full: bool, record_property: Record) -> Each:
-    """Return a function that runs a race of so many stacks with each seed."""
+    """Return a function that runs a race of this many stacks with each seed."""
 
     def run_all(stacks: int, prepare: Prepare, run: Run) -> None:
         seeds = 100 if full else 25
@@ -64,7 +64,7 @@ def test_nothing_is_lost_inside_the_bounds(seed: int, full: bool, record_propert
 def test_of_stacks_that_are_deleted_at_once_nothing_stays(
     prepare: Prepare, each_seed: Each
 ) -> None:
-    """Neither of the two stacks may leave the removal of what they share to the other."""
+    """Neither stack may leave the removal of shared things to the other."""
 
     def run(race: Race) -> list[str]:
         race.create_in_turn()
@@ -91,13 +91,13 @@ def test_stacks_in_pairs_that_are_created_at_once_all_complete(each_seed: Each) 
 def test_of_stacks_that_turn_on_the_same_the_last_one_turns_it_off(
     prepare: Prepare, each_seed: Each
 ) -> None:
-    """One of the stacks turns logging on, and the other one copies that fact."""
+    """One stack turns logging on, and the other copies the record of it."""
 
     def run(race: Race) -> list[str]:
         race.create()
         race.account.confirm(ENDPOINT)
         if prepare is the_same:
-            race.again()  # repairs what both missed if they turned it on at the same moment
+            race.again()  # repairs the result if both turned logging on at the same moment
         found = race.failed() + race.lost()
         first, last = race.stacks
         race.at_once([partial(first.delete, race.clients)])
@@ -154,7 +154,7 @@ def test_refreshes_that_overlap_a_change_of_their_stack_leave_nothing(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
-    """Reads that are older than the handler allows for can make it undo what others have set."""
+    """Reads older than the handler allows for can make it undo others' settings."""
     race = Race(8, seed, stale=30)
     race.create()
 
@@ -166,7 +166,7 @@ def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
 
 
 def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The races are real: a handler that does not look a second time loses statements."""
+    """The tests can detect a lost race: without a second read, the handler loses statements."""
     monkeypatch.setattr("dt_logs_handler.run.SETTLE", 0.0)
     monkeypatch.setattr("dt_logs_handler.run._LONGEST_APART", 0.0)
     lost: list[str] = []

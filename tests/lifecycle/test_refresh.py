@@ -1,4 +1,4 @@
-"""The schedule's event restores what others overwrote, and does nothing that was not asked for."""
+"""The schedule's event restores overwritten settings, and does nothing that was not requested."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Scheduled(Case):
         return self.stack.refresh(self.failing(faults), **event)
 
     def refresh_fails(self, faults: Faults) -> None:
-        """Send the schedule's event, whose run meets a failing call."""
+        """Send the schedule's event, and make one of its calls fail."""
         with suppress(Killed):
             self.stack.refresh(self.failing(faults))
 
     def updated(self, **changes: object) -> list[str]:
-        """Send an Update, and return its calls."""
+        """Send an Update, and return the calls that it makes."""
         faults, given = Faults(), {**self.given, **changes}
         answer = self.stack.update(given, self.failing(faults))
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         return faults.calls
 
     def without(self, *arns: str) -> None:
-        """Delete load balancers that came later, so that the rest can be compared."""
+        """Delete load balancers that were added later, so that the rest can be compared."""
         for arn in arns:
             del self.account.world.load_balancers[arn]
 
@@ -120,7 +120,7 @@ def test_a_new_load_balancer_joins(prepare: Prepare, where: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("named", [(), ("*",)], ids=["named", "all"])
 def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple[str, ...]) -> None:
-    """An Update with nothing to do looks at everything once."""
+    """An Update with nothing to do reads everything once."""
     case = Scheduled(three, *named)
     once = len(case.updated(RunToken="again"))
 
@@ -194,7 +194,7 @@ def test_a_stack_that_changes_meanwhile_stops_it_before_the_next_step(
     case.before, case.after = changing, lambda service, operation, params: calls.append(operation)
 
     assert case.stack.refresh(case.clients)["outcome"] == "stopped"
-    assert calls[-1] == "CreateTopic"  # what it has begun is not undone
+    assert calls[-1] == "CreateTopic"  # its partial work is not undone
 
 
 @pytest.mark.parametrize("updated", [True, False], ids=["before an Update", "long ago"])
@@ -256,7 +256,7 @@ def test_what_failed_is_told_without_the_endpoints_token() -> None:
 
 
 def _to_do(change: Change) -> tuple[Scheduled, str]:
-    """Return a stack whose refresh has something to restore, and a load balancer that will join."""
+    """Return a stack whose refresh has something to restore, and a new load balancer to onboard."""
     case = Scheduled(three, "*")
     change(case.account, case.arns)
     return case, case.account.add_load_balancer("later")

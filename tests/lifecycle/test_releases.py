@@ -1,4 +1,4 @@
-"""This release takes over from each committed release, whose code comes from its template."""
+"""This release takes over stacks of each committed release, whose template contains its code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANOTHER = {"DataTheoremAccountId": "888877776666", "RunToken": "again"}
 
 
 def released(template: Path, folder: Path) -> ModuleType:
-    """Import the handler in a template under a unique name."""
+    """Import the handler that a template contains, under a unique name."""
     resources = json.loads(template.read_text("utf-8"))["Resources"]
     code = resources["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]["ZipFile"]
     name = "released_" + "".join(each if each.isalnum() else "_" for each in template.parent.name)

@@ -1,9 +1,9 @@
 """An Update that changes which buckets the role may touch fails at each of its calls.
 
 CloudFormation changes the role before it sends the Update, and changes it back before it sends the
-Update back. So only the failed Update itself, before it answers, can leave a bucket that the old
-parameters do not cover. If rollback is disabled, what it did stays until the operator sends the
-same Update again or rolls back.
+Update back. So only the failed Update itself, before it answers, can undo its changes to a bucket
+that the old parameters do not cover. If rollback is disabled, its changes remain until the operator
+sends the same Update again or rolls back.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lifecycle.scenarios import Scenario
 from lifecycle.test_privileges import role
 
 OTHER = "customers-other-logs"
-EACH = {True: 1, False: 23}  # the full and the small size try one of this many points
-SOME = {True: 5, False: 29}  # fewer, for tests that send more events
+EACH = {True: 1, False: 23}  # the full and the small size try one point in this many
+SOME = {True: 5, False: 29}  # fewer points, for tests that send more events
 
 
 def two_buckets(account: Account) -> list[str]:
@@ -107,7 +107,7 @@ INSIDE = pytest.mark.parametrize("step", [each for each in STEPS if not each.bey
 
 
 class Run(World):
-    """A run of a step, one of whose calls may fail; each event has the role for its properties."""
+    """A run of a step in which a call may fail; each event has the role for its properties."""
 
     def __init__(self, step: Step, at: int = NEVER, mode: str = "") -> None:
         super().__init__(step.scenario, confirms=True)
@@ -138,11 +138,11 @@ class Run(World):
 
     @property
     def lasting(self) -> bool:
-        """Tell whether the failure stops the function from undoing its work in the same event."""
+        """Return whether the failure stops the function from undoing its work in the same event."""
         return self.at[1] in ("denied", "throttled", "unanswered")
 
     def untold(self, *answers: Answer, lasting: bool = False) -> list[str]:
-        """Return the differences, except in a new bucket that an answer says could not be left."""
+        """Return the differences, except those in a new bucket that an answer reports as kept."""
         texts = " ".join(_shown(each) for each in answers)
         made = self.step.made
         before, after = self.step.before, self.step.after
@@ -171,7 +171,7 @@ def undisturbed(step: Step) -> tuple[Snapshot, int]:
 
 
 def points(step: Step, each: int) -> list[tuple[int, str]]:
-    """Return every n-th failure point of a step, where `each` is n."""
+    """Return every `each`-th failure point of a step."""
     return [(at, mode) for at in range(undisturbed(step)[1]) for mode in MODES][::each]
 
 
@@ -243,7 +243,7 @@ def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full:
 
 @INSIDE
 def test_the_operator_rolls_back_much_later_and_deletes_the_stack(step: Step) -> None:
-    """The operator decides an hour after the Update failed. The Delete leaves no right."""
+    """The operator rolls back an hour after the Update failed. The Delete leaves no right."""
     for run in failures(step, ((at, "lost") for at in range(undisturbed(step)[1]))):
         run.clock.sleep(3600)
         back = run.rolled_back()

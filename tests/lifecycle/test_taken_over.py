@@ -1,4 +1,4 @@
-"""Logging that we turned on is ours only while our register says so."""
+"""A stack owns the logging that it turned on only while its registration says so."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TEAM = "team-logs"
 
 
 def never(account: Account) -> list[str]:
-    """Make two ALBs that never logged, and a bucket to which a controller will send logs."""
+    """Make two ALBs that have never logged, and a bucket to which a controller will send logs."""
     log_bucket(account, TEAM)
     return [account.add_load_balancer("web"), account.add_load_balancer("api")]
 
 
 def off(account: Account) -> list[str]:
-    """Make the same, but set the customer's bucket at the first ALB, with logging off."""
+    """Do the same as `never`, but set the customer's bucket at the first ALB, with logging off."""
     log_bucket(account, TEAM)
     customers_bucket(account)
     return [
@@ -51,17 +51,17 @@ class Taken(Case):
         self.team = self.account.snapshot()["buckets"][TEAM]
 
     def is_the_customers(self) -> None:
-        """Check that the ALB logs as the customer set it, and that the vendor reads it there."""
+        """Check that the ALB logs as the customer set it, and that the vendor reads its logs."""
         assert logging_of(self.account, self.web) == self.logging
         assert reads(self.account, self.web)
 
     def ends(self, given: Properties) -> None:
-        """Delete the stack: everything is as the customer set it, and nothing of ours is left."""
+        """Delete the stack; check that the customer's settings remain, and that ours are gone."""
         self.sent("Delete", given)
         assert logging_of(self.account, self.web) == self.logging
         assert self.account.snapshot()["buckets"][TEAM] == self.team
         assert granted(self.account) == []
-        # The stack cannot restore what the customer's controller has set since.
+        # The customer's controller has replaced these settings, so the stack cannot restore them.
         attributes = self.account.world.load_balancers[self.web].attributes
         self.untouched.world.load_balancers[self.web].attributes |= attributes
         self.untouched.world.buckets[TEAM] = self.account.world.buckets[TEAM]
@@ -104,7 +104,7 @@ def test_it_leaves_the_stack_and_goes_on_to_log(prepare: Prepare, privileges: st
 
 
 def test_a_way_back_to_it_leaves_it_alone() -> None:
-    """The load balancer leaves in an Update, and comes back because another resource fails."""
+    """An Update drops the load balancer; after another resource fails, the Update back adds it."""
     case = Taken()
     other = {**case.given, "LoadBalancerArns": [case.api]}
     case.sent("Update", other, case.given)
@@ -126,7 +126,7 @@ def test_all_load_balancers_leave_it_alone() -> None:
 
 
 def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
-    """The last stack to leave switches off the logging that the first one turned on."""
+    """The last stack to be deleted switches off the logging that the first stack turned on."""
     case = Case(off)
     web = case.arns[0]
     given = properties(web)
@@ -162,7 +162,7 @@ def test_a_stack_that_shares_it_loses_it_to_the_customer_too() -> None:
 
 
 def test_where_the_customer_sent_it_may_be_unusable() -> None:
-    """The Update must not fail, because its Update back would meet the same bucket."""
+    """The Update must not fail, because its Update back would fail at the same bucket."""
     case = Taken()
     owned_by_writers(case.account, TEAM)
     case.team = case.account.snapshot()["buckets"][TEAM]

@@ -1,9 +1,9 @@
-"""An event arrives twice, and its second run fails: it must not damage what the first run made.
+"""An event arrives twice, and the second run fails; it must not damage the first run's work.
 
 Lambda's queue may deliver an event again during or after its first run. CloudFormation takes the
-first answer and ignores the second, so the account must stay as the first run left it. Here the
-second run begins first. The whole first run takes place before its call number `inside`. Then the
-second run goes on, and its call number `at` fails.
+first answer and ignores the second, so the account must stay as the first run left it. Here, the
+second run begins first. Before its call number `inside`, the whole first run takes place. Then the
+second run continues, and its call number `at` fails.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from lifecycle.failure_points import World
 from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import SCENARIOS, Scenario
 
-EACH = {True: 11, False: 97}  # the full and the small size try one of this many points
+EACH = {True: 11, False: 97}  # the full and the small size try one point in this many
 COMING = tuple(each for each in SCENARIOS if not each.name.startswith(("delete", "leave")))
 
 
 @dataclass(frozen=True)
 class Twice:
-    """The result of two runs of one event: how the second ended, its calls, and what it damaged."""
+    """The result of two runs of an event: how the second ended, its number of calls, its damage."""
 
     ended: str
     calls: int
@@ -34,7 +34,7 @@ class Twice:
 
 
 def twice(scenario: Scenario, inside: int, at: int = NEVER, mode: str = "") -> Twice:
-    """Run an event twice, the first time before call number `inside` of the second run."""
+    """Run an event twice: the whole first run precedes call number `inside` of the second run."""
     world = World(scenario, confirms=True)
     event = world.event()
     first: list[Snapshot] = []
@@ -57,11 +57,11 @@ def _alone(world: World, event: dict[str, object]) -> Snapshot:
 
 
 def _damaged(world: World, *first: Snapshot) -> list[str]:
-    """Return how the account differs from what the first run left, if there was one.
+    """Return how the account differs from the state that the first run left, if it took place.
 
-    An Update also removes what the stack no longer needs. If the second run has already changed the
-    register, the first run does not see all of that, and the second may go on to remove it. So
-    after an Update, only missing things count.
+    An Update also removes things that the stack no longer needs. If the second run has already
+    changed the register, the first run does not see all of them, and the second run may still
+    remove them. So after an Update, only missing things count.
     """
     if world.old is None:
         return [line for each in first for line in world.differs(each)]
@@ -70,14 +70,14 @@ def _damaged(world: World, *first: Snapshot) -> list[str]:
 
 @cache
 def result(scenario: Scenario) -> Snapshot:
-    """Return the account after a single run."""
+    """Return the account after a single run of a scenario's event."""
     world = World(scenario, confirms=True)
     return _alone(world, world.event())
 
 
 @cache
 def calls(scenario: Scenario, inside: int) -> int:
-    """Return how many calls the second run makes if nothing fails."""
+    """Return the number of calls that the second run makes if none of them fails."""
     return twice(scenario, inside).calls
 
 

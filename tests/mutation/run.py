@@ -2,9 +2,9 @@
 
     python tests/mutation/run.py .tox/names 'handler/*/names.py' --tests tests/handler
 
-mutmut makes the changes in a copy of the project in the folder. Of all the changes that it can
-make, a sample is tried: always the same for the same code, seed and size. Strings are not changed,
-because most are texts, and neither is what a module computes once.
+mutmut makes the changes in a copy of the project, in the folder. It tries a sample of all changes,
+which depends only on the code, the seed and the size. Strings are not changed, because most are
+messages, and neither are values that a module computes once.
 
 If mutmut fails to collect stats, run pytest in FOLDER/mutants, with src on PYTHONPATH, to see why.
 """
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# Each change is tried in a new process, which imports our code and its tests itself, so that no
-# value that the unchanged code computed is left. The other libraries are loaded only once.
+# Each change is tried in a new process. The process imports our code and its tests itself, so that
+# it keeps no value that the unchanged code computed. The other libraries are loaded only once.
 _LOADED_ONCE = "boto3 cfnlint hypothesis moto.server pytest troposphere awacs.aws"
 _CONFIG = """
 [mutmut]
@@ -47,19 +47,19 @@ preload_modules_file = preload.txt
 timeout_multiplier = {limit}
 timeout_constant = 4
 """
-# How many times as long as without the change its tests may take, and one test's limit.
+# A change's tests may take _LIMIT times as long as without it; one test, _SECONDS.
 _LIMIT = 6
 _SECONDS = 90
-# Exit codes that mutmut does not know: a module of tests cannot be imported; a test is endless;
-# the tests could not be run.
+# Exit codes that mutmut does not know: a test module cannot be imported; a test does not end; the
+# tests could not be run.
 _STATUS = {2: "killed", -signal.SIGALRM: "timeout", 255: "not run"}
 _NOTICED = ("killed", "timeout", "segfault")
-# mutmut skips a function that has a decorator. So these are called after the function instead.
+# mutmut skips a function that has a decorator, so write these as calls after the function.
 _UNWRAPPED = ("cache", "contextmanager", "property")
 
 
 def undecorated(source: str) -> str:
-    """Return the code with `@property` written as a call below the function, so it can change."""
+    """Return the code with these decorators written as calls below their functions."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and len(node.decorator_list) == 1:
@@ -72,7 +72,7 @@ def undecorated(source: str) -> str:
 
 
 def stage(folder: Path, modules: Sequence[str], excluded: Sequence[str], tests: str) -> None:
-    """Copy the project to where mutmut looks for it: every package in `src`."""
+    """Copy the project to a folder as mutmut expects it, with every package in `src`."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
     shutil.move(folder / "handler/dt_logs_handler", folder / "src")
@@ -95,7 +95,7 @@ def _staged(pattern: str) -> str:
 
 
 def sample(mutmut: Any, size: int, seed: int) -> None:
-    """Make the changes, and mark those as skipped that are not in the sample."""
+    """Make the changes, and mark those outside the sample as skipped."""
     for step in (mutmut.copy_src_dir, mutmut.copy_also_copy_files, mutmut.setup_source_paths):
         step()
     mutmut.create_mutants(1)
@@ -109,7 +109,7 @@ def sample(mutmut: Any, size: int, seed: int) -> None:
 
 
 class Watch:
-    """A plugin of pytest that ends an endless test, and notes modules that cannot be imported."""
+    """A pytest plugin that ends an endless test, and notes test modules that cannot be imported."""
 
     collection_failed = False
 
@@ -117,11 +117,11 @@ class Watch:
         self.collection_failed |= report.failed
 
     def pytest_runtest_setup(self) -> None:
-        signal.alarm(_SECONDS)  # Unless the next test begins before, SIGALRM ends the process.
+        signal.alarm(_SECONDS)  # Unless the next test begins in time, SIGALRM ends the process.
 
 
 def adapt(harness: Any, isolation: Any, state: Any) -> None:
-    """Try the quickest tests first, and let a change fail that breaks a module of tests."""
+    """Make mutmut run the quickest tests first, and count a broken test module as a failure."""
     submit, execute = isolation.ForkServerRunner.submit, harness.PytestRunner.execute_pytest
 
     def quickest_first(runner: Any, name: str, tests: list[str], *limits: float) -> None:
@@ -142,7 +142,7 @@ def adapt(harness: Any, isolation: Any, state: Any) -> None:
 
 
 def outcomes(mutmut: Any) -> Iterator[tuple[Any, str, str]]:
-    """Yield the file's data, the name and the status of each change that was tried."""
+    """Yield the file's data, the name and the status of each tried change."""
     for _, data in sorted(mutmut.collect_source_file_mutation_data(mutant_names=())[1].items()):
         for name, code in data.exit_code_by_key.items():
             status = _STATUS.get(code) or mutmut.status_by_exit_code[code]
@@ -151,10 +151,10 @@ def outcomes(mutmut: Any) -> Iterator[tuple[Any, str, str]]:
 
 
 def try_again(mutmut: Any, tests: Mapping[str, float], processes: int) -> None:
-    """Try the changes that were not noticed with every test.
+    """Try the unnoticed changes again, with every test.
 
-    mutmut tries a change with the tests in which it saw a call of the function. It does not see
-    the call if a module's constant needs it, or if another test's result was cached.
+    mutmut tries a change with the tests in which it saw a call of the function. It misses a call
+    that computes a module's constant, and a call whose result an earlier test has cached.
     """
     left = {name: data for data, name, status in outcomes(mutmut) if status not in _NOTICED}
     modules = {test.partition("::")[0] for test in tests}
@@ -179,7 +179,7 @@ def try_again(mutmut: Any, tests: Mapping[str, float], processes: int) -> None:
 
 
 def report(mutmut: Any) -> float:
-    """Print the changes that were not noticed, and the score of each module; return the score."""
+    """Print the unnoticed changes and each module's score; return the total score."""
     tried = list(outcomes(mutmut))
     for data, name, status in tried:
         if status not in _NOTICED:
@@ -210,7 +210,7 @@ def main() -> int:
         False  # Otherwise, each process would compile all the changed code again.
     )
 
-    import mutmut.__main__ as mutmut  # It reads its configuration in the folder.
+    import mutmut.__main__ as mutmut  # mutmut reads its configuration in the folder.
     from mutmut.mutation.mutators import mutation_operators, operator_string
     from mutmut.runners import harness
     from mutmut.state import state

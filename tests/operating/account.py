@@ -1,4 +1,4 @@
-"""What the tests of `plan` and `status` share: an account, and how commands and handler run."""
+"""Helpers for the tests of `plan` and `status`: an account, and runs of commands and handler."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Served:
 
 
 def template(privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> dict[str, Any]:
-    """Return the stack's template as it is built without a vendor's settings."""
+    """Return the stack's template, built without a vendor's settings."""
     found: dict[str, Any] = stack_template(Settings(), privileges).to_dict()
     return found
 

@@ -16,13 +16,13 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 @pytest.fixture
 def account() -> Account:
-    """Give an empty account in memory."""
+    """Return an empty account in memory."""
     return Account(ACCOUNT, REGION)
 
 
 @pytest.fixture
 def looking(account: Account) -> Looking:
-    """Give an empty account in memory, and what `status` says about it."""
+    """Return an empty account in memory, with functions that check it as `status` does."""
     return Looking(account)
 
 
@@ -32,7 +32,7 @@ def served(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Served]:
-    """Give an empty account behind an endpoint, and an administrator's shell."""
+    """Serve an empty account behind an endpoint, with an administrator's shell."""
     folder = tmp_path / "functions"
     folder.mkdir()
     with Sandbox(folder) as sandbox:

@@ -1,4 +1,4 @@
-"""An account in memory with stacks that the handler set up, and what `status` says about it."""
+"""An account in memory with stacks that the handler set up, checked as `status` checks it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dt_logs_rehearsal.account.errors import Refused
 
 VERSION = __version__
 HERE = new_stack("aws", REGION, ACCOUNT)
-LOGS = "logs-of-web"  # a bucket of the customer
+LOGS = "logs-of-web"  # a customer's bucket
 DELIVERY: dict[str, Any] = {
     "Sid": "Delivery",
     "Effect": "Allow",
@@ -39,14 +39,14 @@ Checks = dict[str, Check]
 
 @dataclass
 class Stacks:
-    """CloudFormation's operations that only read, with stacks from memory."""
+    """CloudFormation's read-only operations, with stacks from memory."""
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
     denied: tuple[str, ...] = ()  # operations that are refused
 
     def check(self, operation: str) -> None:
-        """Refuse an operation that is denied."""
+        """Raise AccessDenied if the operation is denied."""
         if operation in self.denied:
             raise client_error(operation, Refused("AccessDenied", "no", 403))
 
@@ -71,14 +71,14 @@ def not_fetched(url: str, limit: int) -> bytes:
 
 @dataclass
 class Looking:
-    """An account and its stacks; looking at them must not change anything."""
+    """An account and its stacks, which the checks must not change."""
 
     account: Account
     cloudformation: Stacks = field(default_factory=Stacks)
     fetch: Callable[[str, int], bytes] = not_fetched
 
     def logging(self, **bucket: Any) -> str:
-        """Add a load balancer that already logs to a bucket of the customer."""
+        """Add a load balancer that already logs to a customer's bucket."""
         self.account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
         return self.account.add_load_balancer("web", bucket=LOGS)
 
@@ -91,7 +91,7 @@ class Looking:
     def create(
         self, *arns: str, name: str = "dt-logs", stack: str = STACK, **changed: str
     ) -> dict[str, Any]:
-        """Create a stack with the handler, confirm its subscription, return its description."""
+        """Create a stack with the handler, confirm its subscription, and return its description."""
         given, body = values(*arns, **changed), template()
         request = asked.creation(body, given, stack, self.account.clock())
         carry_out(request, self.account)
@@ -119,7 +119,7 @@ class Looking:
     def of(
         self, *arns: str, stacks: tuple[str, ...] = (), denied: tuple[str, ...] = ()
     ) -> dict[tuple[str, str], Check]:
-        """Check load balancers and stacks without the rights that are denied."""
+        """Run all checks of load balancers and stacks, without the rights that are denied."""
         deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
         policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
         caller = self.account.caller([policy], role="operator")
@@ -149,7 +149,7 @@ class Looking:
         return self.of(arn, denied=denied)[load_balancer_name(arn), name]
 
     def told(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return the verdict of one check of a load balancer, and what it saw."""
+        """Return the verdict and the observation of one check of a load balancer."""
         found = self.check(name, arn, denied)
         return found.verdict, found.saw
 
@@ -158,7 +158,7 @@ class Looking:
         return self.of(stacks=("dt-logs",), denied=denied)["stack dt-logs", name]
 
     def stack_told(self, name: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return the verdict of one check of the stack, and what it saw."""
+        """Return the verdict and the observation of one check of the stack."""
         found = self.stack_check(name, denied)
         return found.verdict, found.saw
 

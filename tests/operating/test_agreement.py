@@ -1,4 +1,4 @@
-"""In accounts like customers', a run does what was planned, and then no check has a finding."""
+"""In accounts like customers', a run does what `plan` predicts, and then no check has a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `status` says about announcements that SNS delivered, or could not, in the last day."""
+"""How `status` reports announcements that SNS delivered, or failed to deliver, in the last day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dt_logs_cfn.operate.status.metrics import Announced, announcement_counts
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
 DAY = 24 * 3600
-# The window for failures from 12:00 to 12:05. S3 may have stored the logs a little earlier.
+# The window for failures from 12:00 to 12:05; S3 may have stored the logs a little earlier.
 GAP = Window(*(datetime(2026, 11, 28, *each, tzinfo=timezone.utc) for each in ((11, 55), (12, 5))))
 
 
@@ -102,7 +102,7 @@ def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(lookin
 
 
 class Metrics:
-    """CloudWatch with a message per query, and one more for the first query on a second page."""
+    """CloudWatch with one count per query, and another for the first query on a second page."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

@@ -38,7 +38,7 @@ def deployment(before: Existing | None, *actions: str, **tags: str) -> Deploymen
 
 
 def changed(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
-    """Return a change as CloudFormation has it; a property may come twice, or without a name."""
+    """Return a change in CloudFormation's format; a property may occur twice, or have no name."""
     targets = [{"Attribute": "Properties", "Name": each} for each in properties]
     return {
         "Action": action,

@@ -1,4 +1,4 @@
-"""How a stack is followed: what is reported, and how long we wait for a lost connection."""
+"""How a stack is followed: its reports, and how long a lost connection is retried."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def refused(code: str) -> ClientError:
 
 @dataclass
 class Fake:
-    """CloudFormation in which something happens at each look; a page holds two events."""
+    """CloudFormation in which each DescribeStacks call takes a step; a page holds two events."""
 
     steps: list[Step | Exception]
     events: list[dict[str, Any]] = field(default_factory=list)
-    status: str = ""  # the next look shows it instead of the last event's status
+    status: str = ""  # if set, the next call shows it instead of the last event's status
 
     def describe_stacks(self, **given: str) -> dict[str, Any]:
         assert given == {"StackName": STACK}

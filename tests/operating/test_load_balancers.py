@@ -1,4 +1,4 @@
-"""How options change a stack's list of load balancers, and which ones a new list drops."""
+"""How options change a stack's list of load balancers, and which of them a new list drops."""
 
 from collections.abc import Iterator
 

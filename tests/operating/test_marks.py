@@ -1,4 +1,4 @@
-"""What is deleted with a stack, what stays, and which leftovers are not expected."""
+"""The things that a stack's Delete removes or keeps, and the leftovers that are unexpected."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ THEIRS = state(alb(bucket="theirs", prefix="web"), buckets=(Bucket("theirs"),))
 
 
 def own() -> State:
-    """Return an account in which our stack has turned logging on, to a bucket that it made."""
+    """Return an account in which our stack has turned logging on, to its own bucket."""
     return after(request("Create", WEB), state(alb()))
 
 
 def shared() -> State:
-    """Return it with another stack that uses the same load balancer."""
+    """Return the account of `own` with another stack that uses the same load balancer."""
     return after(request("Create", WEB, stack=THERE), own())
 
 
 def inherited() -> State:
-    """Return it after the other stack was left alone with it."""
+    """Return the account of `shared` after our stack's Delete; the other stack inherits."""
     return after(request("Delete", WEB, stack=HERE), shared())
 
 
@@ -39,7 +39,7 @@ NO_HINTS = Hints()
 def left(
     found: State, hints: Hints = NO_HINTS, logs: bool | None = False, *, inheriting: bool = False
 ) -> list[Left]:
-    """Return what is left in load balancers and buckets, of our stack or of its heir."""
+    """Return the leftovers in load balancers and buckets, of our stack or of the heir."""
     logging = [each for each in found.load_balancers.values() if each and each.logging.bucket]
     present: Mapping[str, Bucket] = {each.name: each for each in found.present()}
     marked = Marked(THERE if inheriting else HERE, hints, logging, present)
@@ -47,7 +47,7 @@ def left(
 
 
 def told(found: list[Left]) -> list[tuple[str, str, bool]]:
-    """Return each leftover without its name, which holds digests."""
+    """Return each leftover without its name, which contains digests."""
     return [(each.what, each.why, each.expected) for each in found]
 
 
@@ -130,7 +130,7 @@ def test_the_last_stack_inherits_what_one_that_is_gone_had_made(logs: bool) -> N
 
 
 def test_what_was_inherited_is_found_once_the_stack_is_deleted_only_if_it_was_named() -> None:
-    """Once its statements are gone, nothing in the account names the stack that inherited."""
+    """Without its statements, nothing in the account names the stack that inherited."""
     hints = Hints().after(Leftovers((*left(inherited(), logs=True, inheriting=True),)))
     found = reset(inherited(), OWN_BUCKET, policy=None, notifications={})
     found = moved(found, WEB, Logging(False, OWN_BUCKET, ""))
@@ -139,7 +139,7 @@ def test_what_was_inherited_is_found_once_the_stack_is_deleted_only_if_it_was_na
 
 
 def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
-    """A Delete first makes statements grant nothing, and may lack the right to remove them."""
+    """A Delete first makes statements grant nothing; it may lack the right to remove them."""
     found = after(request("Create", WEB), THEIRS)
     there = bucket(found, "theirs")
     policy = disarming(there.register(HERE), HERE).applied(there.policy)

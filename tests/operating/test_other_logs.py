@@ -29,7 +29,7 @@ def also(account: Account, arn: str, kind: str, prefix: str = "alb") -> None:
 
 def test_other_logs_in_the_same_place_are_announced(looking: Looking, arn: str) -> None:
     account = looking.account
-    other = account.add_load_balancer("other")  # its connection logs go to the same place
+    other = account.add_load_balancer("other")  # its connection logs have the same location
     also(account, other, "connection_logs")
     also(account, arn, "health_check_logs")
     looking.create(arn)

@@ -1,4 +1,4 @@
-"""`plan` against an account behind an endpoint: what it prints, and that it writes nothing."""
+"""`plan` against an account behind an endpoint: it prints the plan, and writes nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def as_data(served: Served, *words: str) -> Any:
 
 
 def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
-    """What happens to a load balancer is said before anything else."""
+    """The changes to a load balancer are shown before anything else."""
     web = served.account.add_load_balancer("web")
     words = ("plan", "--load-balancer", web, *ASKED)
     ran, found = served.run(*words), as_data(served, *words)
@@ -165,7 +165,7 @@ def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> No
     assert sorted(conflicts) == sorted([[one], [two], [gone]])
     assert (found["works"], found["changes"]) == (False, [])
 
-    # Of all load balancers, those that cannot be onboarded are left out.
+    # With `*`, load balancers that cannot be onboarded are left out.
     del account.world.load_balancers[two]
     ran = served.run("plan", "--load-balancer", "*", *ASKED)
     assert ran.code == 1
@@ -193,7 +193,7 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     assert "Unknown whether it can work, because you may not read everything:" in ran.out
     assert "You may not read these, so the plan may be wrong about them" in ran.out
 
-    # If nothing can be planned, all the rights that are missing are named at once.
+    # If nothing can be planned, all missing rights are named at once.
     may = ["s3:*", "cloudformation:DescribeStacks"]
     served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
     failure = served.run(*words, "--parameter", "LogBucketName=our-own-name-for-logs").failure
@@ -227,7 +227,7 @@ def test_the_run_takes_the_steps_that_were_planned(
 
 
 def test_what_has_become_unusable_is_a_warning(looking: Looking) -> None:
-    """The stack keeps its load balancer, and an update that does not change it works."""
+    """The stack keeps its load balancer, and an update that leaves it unchanged succeeds."""
     account, arn = looking.account, looking.logging()
     carry_out(creation(account, arn), account)
     kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}

@@ -46,7 +46,7 @@ ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/012
 
 
 def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
-    """Return what a step changes, and the lines that show the change."""
+    """Return the subject of a step's change, and the lines that show the change."""
     there = Topic(TOPIC, "", (Subscription("arn:s", TOPIC, "https", ENDPOINT, "old"),))
     state = State({}, {bucket.name: bucket} if bucket else {}, {TOPIC: there})
     (found,) = changes(Plan((step,)), state, HERE)

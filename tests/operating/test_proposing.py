@@ -1,4 +1,4 @@
-"""When a change set's calls are lost or interrupted, we find out what AWS did, and clean up."""
+"""After a change set's call is lost or interrupted, we check what AWS did, and clean up."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def updated(client: Any) -> Deployment:
 
 @dataclass
 class Stage:
-    """An account, a lossy network in front of it, and the lines that the operator is told."""
+    """An account, a lossy network in front of it, and the lines shown to the operator."""
 
     sandbox: Sandbox
     network: Network
     lines: list[str] = field(default_factory=list)
 
     def client(self, attempts: int = 2) -> Any:
-        """Return a client that makes so many attempts; two are the fewest that repeat a call."""
+        """Return a client that makes this many attempts; with two, it repeats a lost call once."""
         return boto3.Session(region_name=REGION).client(
             "cloudformation",
             endpoint_url=self.network.url,
@@ -59,14 +59,14 @@ class Stage:
 
     @property
     def operator(self) -> Operator:
-        """An operator whose clock is the account's, and who confirms nothing."""
+        """An operator who uses the account's clock and confirms nothing."""
         return Operator(
             self.sandbox.pace, lambda s: time.sleep(s / RATE), self.lines.append, lambda q: None
         )
 
     @property
     def left(self) -> list[tuple[str, str]]:
-        """The stacks that exist once none of them is being changed any more."""
+        """The existing stacks, once none of them is being changed."""
         self.sandbox.cloudformation.join()
         stacks = self.sandbox.cloudformation.stacks.values()
         return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]
@@ -90,7 +90,7 @@ def deploy(stage: Stage, client: Any) -> ChangeSet:
 
 
 def interrupt(client: Any, operation: str, when: str = "after-call") -> None:
-    """Interrupt an operation; by default, AWS has carried it out, and its answer is not read."""
+    """Interrupt an operation; by default, AWS has carried it out, but its answer is not read."""
 
     def raises(**given: Any) -> None:
         raise KeyboardInterrupt
@@ -140,7 +140,7 @@ def test_a_call_that_never_came_or_is_refused_leaves_nothing(stage: Stage, opera
     with pytest.raises(ClientError):
         deploy(stage, stage.client())
     assert (stage.left, stage.lines) == ([], [])
-    if operation == "CreateChangeSet":  # that is told at once
+    if operation == "CreateChangeSet":  # CreateChangeSet's refusal is certain at once
         assert stage.asked("DescribeChangeSet", "DeleteChangeSet") == []
     stage.network.calls.add((operation, EVERY))
     with pytest.raises(ConnectionClosedError):
@@ -248,7 +248,7 @@ def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go
         pytest.raises(KeyboardInterrupt),
         proposed(client, WANTED, stage.operator) as found,
     ):
-        interrupt(client, "DescribeChangeSet")  # while we look at it after the first interrupt
+        interrupt(client, "DescribeChangeSet")  # in the check after the first interrupt
         found.execute()
     assert stage.lines == [
         "The stack thing may go on by itself; the same command follows it. If it does not, the"

@@ -1,4 +1,4 @@
-"""`status` tells from what the function has logged whether a schedule keeps a stack in step."""
+"""`status` reports, from the function's metrics, whether a schedule keeps a stack in step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_READ = Unread("not read", "Read it.")
 
 
 class World:
-    """An account with a stack whose function refreshes when a test says so."""
+    """An account with a stack whose function refreshes when a test requests it."""
 
     def __init__(self, rate: str = "rate(6 hours)") -> None:
         self.clock = Clock()

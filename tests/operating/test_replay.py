@@ -1,4 +1,4 @@
-"""`replay`: which logs it announces again and to whom, and what it says about the others."""
+"""`replay`: the logs that it announces again, their recipients, and its reports on other logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOUR = 3600
 
 @dataclass
 class Seat:
-    """An operator: their answers, what they were told and asked, and how long they waited."""
+    """An operator's answers, the messages and questions shown to them, and how long they waited."""
 
     account: Account
     answers: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Replaying:
         return Window(*(datetime.fromtimestamp(each, timezone.utc) for each in (begin, end)))
 
     def __call__(self, *, seat: Seat | None = None, **asked: Any) -> Replayed:
-        """Replay everything since `begin`; ask for confirmation only if there is a seat."""
+        """Replay everything since `begin`; ask for confirmation only if `seat` is given."""
         caller = self.account.caller(self.policies, role="operator")
         elbv2, s3, sns = (
             self.account.client(each, caller=caller) for each in ("elbv2", "s3", "sns")
@@ -74,7 +74,7 @@ class Replaying:
         return replay(cloudformation, clients, wanted, seat.operator, self.account.clock)
 
     def deny(self, action: str, resource: str = "*") -> None:
-        """Forbid the operator an action."""
+        """Deny the operator an action."""
         deny = {"Effect": "Deny", "Action": action, "Resource": resource}
         self.policies = [{"Statement": [EVERYTHING, deny]}]
 
@@ -87,7 +87,7 @@ class Replaying:
         return [record for each in bodies for record in each.get("Records", [])]
 
     def keys(self) -> list[str]:
-        """Remove what the endpoint has received, and return the keys of the logs."""
+        """Remove the records that the endpoint has received, and return the keys of their logs."""
         return [each["s3"]["object"]["key"] for each in self.received()]
 
 
@@ -97,7 +97,7 @@ def replaying(account: Account) -> Replaying:
 
 
 def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
-    """Let a load balancer write a log a minute, and return their keys."""
+    """Let a load balancer write `count` logs, one a minute, and return their keys."""
     keys = []
     for _ in range(count):
         replaying.account.clock.sleep(60)
@@ -108,7 +108,7 @@ def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
 
 
 def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
-    """Onboard a load balancer, and return the keys of its logs, which the vendor has lost."""
+    """Onboard a load balancer, and return the keys of its logs, whose announcements are lost."""
     arn = replaying.account.add_load_balancer("web")
     replaying.looking.create(arn, **changed)
     replaying.account.clock.sleep(HOUR)
@@ -119,7 +119,7 @@ def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
 
 
 def shared(replaying: Replaying, count: int) -> tuple[str, str, list[str]]:
-    """Onboard the first of two load balancers that log to the same bucket of the customer."""
+    """Onboard the first of two load balancers that log to the same customer's bucket."""
     replaying.account.add_bucket(LOGS, policy=POLICY)
     web, api = (replaying.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
     replaying.looking.create(web)
@@ -130,7 +130,7 @@ def shared(replaying: Replaying, count: int) -> tuple[str, str, list[str]]:
 
 
 def location(replaying: Replaying) -> str:
-    """Return the bucket that a stack has made."""
+    """Return the name of the bucket that a stack has made."""
     (name,) = (e for e in replaying.account.world.buckets if e.startswith("dt-logs"))
     return name
 
@@ -141,7 +141,7 @@ def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> 
     logs(replaying, arn, 25)
     first = replaying.received()
     (topic,), bucket = replaying.account.world.topics, location(replaying)
-    s3 = replaying.account.s3  # the notification is not needed
+    s3 = replaying.account.s3  # `replay` does not need the notification
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
 
     found = replaying()
@@ -179,7 +179,7 @@ def test_only_the_window_is_announced(replaying: Replaying) -> None:
 
 
 def test_a_window_over_midnight(replaying: Replaying) -> None:
-    """A log that was stored late is in the folder of the day before."""
+    """A log that was stored late may be in the previous day's folder."""
     onboarded(replaying, 0)
     (arn,), clock = replaying.account.world.load_balancers, replaying.account.clock
     clock.sleep(24 * HOUR - clock() % (24 * HOUR) - 150)  # until 23:57:30
@@ -240,7 +240,7 @@ def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
 
 
 def both(replaying: Replaying) -> str:
-    """Let a stack `both` onboard a load balancer of the customer's bucket and one more."""
+    """Onboard `web` and another load balancer in a stack named `both`; return the other's ARN."""
     web, *_ = shared(replaying, 0)
     other = replaying.account.add_load_balancer("other")
     replaying.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
@@ -272,8 +272,9 @@ class Sns:
     account: Account
     seconds: float = 0.0  # how long a call takes
     calls: int = 0
-    fails: Mapping[int, BaseException] = field(default_factory=dict)  # by call, without an effect
-    # How often a message is rejected with a code, and whether the sender is at fault.
+    # By call number; a call that fails has no effect.
+    fails: Mapping[int, BaseException] = field(default_factory=dict)
+    # By code: how often a message is rejected, and whether the sender is at fault.
     rejects: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
 

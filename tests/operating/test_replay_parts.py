@@ -1,4 +1,4 @@
-"""The parts of `replay`: its window, how long a bucket keeps logs, an event's size, sending."""
+"""The parts of `replay`: its window, a bucket's retention, an event's size, and sending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is shown: values without what may be a token, questions, and progress."""
+"""Output for people: values without possible tokens, questions, and progress."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_each_address_in_a_text_is_shown_by_scheme_and_host() -> None:
     assert shown_text(text) == (
         "Endpoint (https://a.example.com/… refuses, and https://b.example.com/…\ntoo"
     )
-    text = "logs go to s3://bucket/a:b/c, now"  # a location in S3 hides nothing
+    text = "logs go to s3://bucket/a:b/c, now"  # an S3 location is shown in full
     assert shown_text(text) == text
     assert shown_text("s3://b/https://h.example.com/x") == "s3://b/…"
 
@@ -96,7 +96,7 @@ def test_whoever_interrupts_a_question_is_told_how_things_are() -> None:
 
 def test_only_our_own_words_get_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
     operator = at_terminal(Here("mine"))
-    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a text that somebody else wrote
+    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a message that somebody else wrote
     operator.advise("So does `aws s3 ls`")
     assert capsys.readouterr().err.splitlines() == [
         "CREATE_FAILED  run `aws s3 ls`",

@@ -1,4 +1,4 @@
-"""What an update changes in the stack itself, and what CloudFormation counts as a change."""
+"""The changes that an update makes to a stack, and the differences that count as changes."""
 
 from typing import Any
 

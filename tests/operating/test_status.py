@@ -179,7 +179,7 @@ def test_a_stack_of_another_kind_is_told_and_is_not_followed_if_it_is_at_work(
         assert "does not onboard load balancers" in served.run(*command, "--stack", "other").failure
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
-    nothing: Any = None  # no clients, because `remove` must not look at the account
+    nothing: Any = None  # no clients, because `remove` must not read the account
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
         settled(client, "other", operator)
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
@@ -223,7 +223,7 @@ def throttled(served: Served) -> None:
 def test_a_failure_is_a_line_that_says_what_happened_and_what_to_do(
     served: Served, arrange: Callable[[Served], None], told: str
 ) -> None:
-    """`tests/cli/test_sdk_failures.py` has those of the SDK's settings."""
+    """`tests/cli/test_sdk_failures.py` tests failures that the SDK's settings cause."""
     arrange(served)
     for command in (("status",), ("plan", *ASKED)):
         assert served.run(*command, "--load-balancer", "*").failure.startswith(told)
@@ -337,7 +337,7 @@ def test_a_stack_that_was_never_made_is_told_with_one_fix(served: Served, status
 
 
 def proposed(served: Served, name: str) -> Any:
-    """Create a stack that waits for a change set, and return CloudFormation's client."""
+    """Create a change set for a new stack, and return CloudFormation's client."""
     given = values(served.account.add_load_balancer("web"))
     client = served.client("cloudformation")
     client.create_change_set(

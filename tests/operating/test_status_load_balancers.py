@@ -1,4 +1,4 @@
-"""What `status` says about a load balancer: every check with each of its verdicts."""
+"""`status` of a load balancer: every check, with each of its verdicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRAY = f"bucket {LOGS}", "marks without a stack"
 
 
 def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
-    """Return a statement that denies everybody something in a bucket."""
+    """Return a statement that denies everybody an action in a bucket."""
     denied = {"Sid": "NotYou", "Effect": "Deny", "Principal": "*", "Action": action}
     return {**denied, "Resource": f"arn:aws:s3:::{bucket}/*", **more}
 
@@ -127,7 +127,7 @@ def test_nothing_written_is_a_finding_unless_elb_may(
     assert looking.told("log objects", arn) == ("unknown", f"test file there, {nothing}")
     assert looking.account.write_log(arn)
     grant = looking.told("delivery grant", arn)
-    if policy is not POLICY:  # whether ELB may write is only certain once it has written
+    if policy is not POLICY:  # only a stored log proves that ELB may write
         assert grant == ("ok", "Elastic Load Balancing writes there")
 
 
@@ -215,7 +215,7 @@ def test_what_shuts_out_logs_or_their_reader(looking: Looking) -> None:
         assert (found[name].verdict, fix in found[name].fix) == ("finding", True)
     saw = f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests"
     assert (found["payer"].verdict, found["payer"].saw) == ("finding", saw)
-    # Nobody has onboarded it.
+    # No stack has onboarded the load balancer.
     assert found["read grant"].verdict == "finding"
     assert found["notification"].saw == "nothing announces new logs"
     assert "subscription" not in found
@@ -255,7 +255,7 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     )
     assert wrong[0].fix == again
     assert found[load_balancer_name(arn), "read grant"].fix == again
-    # A run restores ELB's grant only in a bucket where a run has made it.
+    # A run restores ELB's grant only in a bucket that a run has made.
     assert (found[load_balancer_name(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
@@ -330,7 +330,7 @@ def test_a_notification_that_somebody_took_away_or_changed(looking: Looking) -> 
 
 
 def announced_to_a_queue(looking: Looking, prefix: str) -> tuple[str, dict[str, Any]]:
-    """Return a queue, and a customer's configuration that announces objects to it."""
+    """Add a queue; return its ARN, and a customer's notifications that announce objects to it."""
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
     looking.account.add_destination(queue)
     only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}
@@ -353,7 +353,7 @@ def test_an_entry_in_the_way_is_named(looking: Looking) -> None:
 
 
 def allows(principal: Any, *actions: str) -> dict[str, Any]:
-    """Return a statement of the customer's topic."""
+    """Return a policy statement for the customer's topic."""
     resource = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything"
     return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": resource}
 
@@ -397,7 +397,7 @@ OTHER_KEYS = {"key": [{"prefix": f"b/AWSLogs/{ACCOUNT}/elasticloadbalancing/{REG
 def test_a_subscription_of_the_endpoint_that_is_not_the_stacks(
     looking: Looking, filter_policy: dict[str, Any] | None, saw: str, fix: str | None
 ) -> None:
-    """Status says whether a run helps: a run never changes a filter in another form."""
+    """`status` reports whether a run helps; a run never changes a filter of another form."""
     arn, topic = shared(looking)
     sns = looking.account.sns
     (found,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
@@ -437,7 +437,7 @@ def test_a_topic_that_gives_up_early_is_found(looking: Looking) -> None:
     arn = looking.onboarded()
     attributes = looking.account.world.topics[TOPIC].attributes
     policy = json.loads(attributes["DeliveryPolicy"])
-    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"  # that is fine
+    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"  # this change is fine
     attributes["DeliveryPolicy"] = json.dumps(policy)
     assert looking.check("delivery retries", arn).verdict == "ok"
     policy["http"]["defaultHealthyRetryPolicy"]["numRetries"] = 3
@@ -463,7 +463,7 @@ def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
 
 
 def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
-    """A pending one is a finding an hour after the stack's last change, and before it waits."""
+    """A pending subscription waits until an hour after the last change; then it is a finding."""
     arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
     subscription.confirmed = False
@@ -515,9 +515,9 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
-    """The bucket's stack is gone, but another uses it and needs the tag for its own removal.
+    """The bucket's stack is gone, but another uses the bucket, and needs its tag to delete it.
 
-    While the first stack's statement exists, no other stack's deletion removes what they shared.
+    While the first stack's statement exists, no other stack's Delete removes shared things.
     """
     arn = looking.account.add_load_balancer("web")
     looking.create(arn)
@@ -553,7 +553,7 @@ def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
 
 
 def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> None:
-    """Their stack is gone, and they now name the customer's own account as principal."""
+    """Their stack is gone, and their principal is now the customer's own account."""
     arn = looking.onboarded()
 
     def disarm(statements: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What `status` says about a stack: every check with each of its verdicts."""
+"""`status` of a stack: every check, with each of its verdicts."""
 
 from __future__ import annotations
 

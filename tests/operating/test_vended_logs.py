@@ -1,4 +1,4 @@
-"""What `status` and `plan` say about access logs that CloudWatch Logs delivers."""
+"""How `status` and `plan` report access logs that CloudWatch Logs delivers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_both_deliveries_are_told(looking: Looking) -> None:
         for name in ("both", "alone", "other")
     )
     vend(looking.account, both)
-    vend(looking.account, other)  # it is not checked
+    vend(looking.account, other)  # this load balancer is not checked
     vend(looking.account, alone, "ALB_CONNECTION_LOGS")
 
     found = looking.of(both, alone)

@@ -1,4 +1,4 @@
-"""What roll-out tests share: accounts, regions, values, and a template with only a topic."""
+"""Data that roll-out tests share: accounts, regions, values, and a template with only a topic."""
 
 import json
 from collections.abc import Mapping

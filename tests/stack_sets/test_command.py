@@ -35,7 +35,7 @@ GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 def run(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Run a roll-out as `deploy` does; `moto=True` uses a template that moto can deploy."""
+    """Return a function that runs `deploy --stack-set`; `moto=True` uses a template for moto."""
     for name, value in (
         ("AWS_ENDPOINT_URL", aws.url),
         ("AWS_ACCESS_KEY_ID", "id"),

@@ -1,4 +1,4 @@
-"""How a roll-out begins each operation once, follows and reports it, in a fake StackSets."""
+"""In a fake StackSets, roll-outs begin each operation once, follow it and report it."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_what_failed_is_told_with_what_to_do_and_tried_again(terminal: Terminal)
 
 
 def test_as_many_may_fail_as_are_tolerated(terminal: Terminal) -> None:
-    """AWS gives the reason only on the stack; if that cannot be read, it is told."""
+    """AWS gives the reason only on the stack; if it cannot be read, the output says so."""
     terminal.fake.fails = lambda place: "stack: no room" if place[0] == ONE else ""
     with pytest.raises(DtLogsError, match=r"not complete: 2 failed\."):
         terminal.run(*WHERE, "--failure-tolerance", "2", "--json")
@@ -255,7 +255,7 @@ def test_no_secret_is_told_and_nothing_drives_the_terminal(terminal: Terminal) -
 
 
 def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:
-    """Return a hook that raises the next failure at each call of this name; None raises none."""
+    """Return a hook that raises the next failure at each call of this name, unless it is None."""
     left = iter(failures)
 
     def call(called: str) -> None:

@@ -1,1 +1,1 @@
-"""What several test suites share: accounts, CloudFormation's events, and runs of commands."""
+"""Helpers that several test suites share: accounts, CloudFormation's events, runs of commands."""

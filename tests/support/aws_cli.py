@@ -9,7 +9,7 @@ import pytest
 
 
 def aws_cli() -> str:
-    """Return its path. If there is none, skip the test, or fail it in CI."""
+    """Return the AWS CLI's path. If it is not installed, skip the test, or fail it in CI."""
     beside = str(Path(sys.executable).parent)
     found = shutil.which("aws", path=beside) or shutil.which("aws")
     if found is None:

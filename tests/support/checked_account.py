@@ -1,7 +1,7 @@
-"""An emulated account with what else the check on AWS needs: EC2, SQS and new load balancers.
+"""An emulated account for the check on AWS, which also needs EC2, SQS and new load balancers.
 
-EC2 and SQS are moto's, with a default VPC. The load balancer's address is a server on the loopback
-that writes a log of each request, and delivers S3's announcements to the queue.
+EC2 and SQS are moto's, with a default VPC. The load balancer's address is that of a loopback
+server, which logs each request and delivers S3's announcements to the queue.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def checked(folder: Path, release: Path) -> Iterator[Checked]:
 
 
 def _add_operations(sandbox: Sandbox, address: str) -> None:
-    """Add operations that the emulated account does not need otherwise."""
+    """Add operations that only the check on AWS needs."""
     known = dict(answers("elbv2"))
     describe = known["DescribeLoadBalancers"]
     tags: dict[str, list[dict[str, str]]] = {}
@@ -139,7 +139,7 @@ def _queues() -> list[Any]:
 
 
 def _prepare(sandbox: Sandbox, call: Call) -> None:
-    """Tell S3 which queues exist, and IAM which topic's tags are listed."""
+    """Add the queues to S3's known destinations, and pass IAM the topic whose tags are listed."""
     if call.operation == "ListTagsForResource" and isinstance(call.params, dict):
         call.params["TopicArn"] = call.params["ResourceArn"]
     for queue in _queues():

@@ -1,4 +1,4 @@
-"""Run a command that operates stacks in this process, against an emulated account."""
+"""Run a command that operates stacks, in this process and against an emulated account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Configure = Callable[[argparse.ArgumentParser], None]
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did: its exit code, output, progress, and the one line of its failure."""
+    """A command's result: its exit code, output, progress, and the one line of its failure."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Runner:
     configure: Configure
     edge: Edge
     capsys: pytest.CaptureFixture[str]
-    answers: Sequence[str] = ()  # to its questions; without any, nobody is there to answer
+    answers: Sequence[str] = ()  # to the command's questions; if empty, nobody can answer
     asked: list[str] = field(default_factory=list)  # the questions so far
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
 

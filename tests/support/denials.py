@@ -1,4 +1,4 @@
-"""Find out what a command does if AWS refuses one of its calls, which are recorded first."""
+"""Record a command's calls, and then find out how it behaves if AWS refuses one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
 
-# A service's code for a denied call, if AWS documents another one than AccessDenied.
+# A service's code for a denied call, if AWS documents a code other than AccessDenied.
 _CODES = {
     "elbv2": "UnauthorizedOperation",
     "logs": "AccessDeniedException",
@@ -31,7 +31,7 @@ class Operation(NamedTuple):
     rights: tuple[str, ...] = ()
 
     def named_in(self, text: str) -> bool:
-        """Tell whether a text names the operation, or a permission that it needs."""
+        """Return whether a message names the operation, or a permission that it needs."""
         return any(each in text for each in (self.name, *self.rights))
 
 
@@ -53,7 +53,7 @@ class Denial:
 
 @dataclass
 class Gate:
-    """Stands in front of the account: records an administrator's calls, and refuses some of them.
+    """Intercepts calls to the account: records an administrator's calls, and refuses some of them.
 
     It ignores the calls of the stack's role and of the vendor.
     """
@@ -76,20 +76,20 @@ class Gate:
             raise _error(self._denial)
 
     def lose(self, request: Any, event_name: str, **more: object) -> None:
-        """Close a call's connection without an answer; handles botocore's event before-send."""
+        """Handle botocore's event before-send: close a lost call's connection without an answer."""
         lost = self._denial if self._denial and self._denial.code == LOST else None
         if lost and event_name.endswith(f".{lost.operation.name}"):
             self.refused += 1
             raise ConnectionClosedError(endpoint_url=request.url)
 
     def refuse(self, denial: Denial | None) -> None:
-        """From now on, refuse this and nothing else."""
+        """Forget the recorded calls; from now on, refuse this denial's operation, if any."""
         self.heard.clear()
         self.refused, self._denial = 0, denial
 
 
 def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
-    """Yield a denial of each recorded operation, and of each that follows a change of the account.
+    """Yield a denial of each recorded operation, and of each operation after the first change.
 
     A denial has the service's own code, or `both` yields one with each code that AWS has. The first
     denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
@@ -110,7 +110,7 @@ def codes(operation: Operation) -> tuple[str, str]:
 
 @dataclass
 class Kept:
-    """A session that makes each client only once, which takes longer than a whole command."""
+    """A session that reuses its clients, because making one takes longer than a whole command."""
 
     gate: Gate
     region_name: str
@@ -134,7 +134,7 @@ def _error(denial: Denial) -> Exception:
     if denial.code == THROTTLED:
         return Refused(denial.code, "Rate exceeded", 400)
     if denial.code == "AccessDenied":
-        return Refused(denial.code, "Access Denied", 403)  # the shortest text of any service
+        return Refused(denial.code, "Access Denied", 403)  # the shortest message of any service
     right = next(iter(operation.rights), operation.name)
     who = "User: arn:aws:iam::123456789012:user/op"
     return Refused(denial.code, f"{who} is not authorized to perform: {right}", 403)

@@ -1,8 +1,8 @@
-"""What customers change while a stack uses it, and what they forbid the stack to do.
+"""Customers' changes to things that a stack uses, and actions that they deny the stack.
 
 Each `prepare` returns three load balancers. A stack onboards the first two, `WEB` and `SHOP`. `WEB`
-uses the customer's bucket, and will be affected. `SHOP` does not log, and gets a bucket from the
-stack. A test can add the third, `API`, later; it is set to log to the customer's bucket, too.
+uses the customer's bucket, and is affected by the change. `SHOP` does not log, and gets a bucket
+from the stack. A test can add the third, `API`, later; it also names the customer's bucket.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def write_once(bucket: str) -> dict[str, Any]:
 
 
 def adopted(account: Account) -> list[str]:
-    """Let the first and the last load balancer log to the customer's bucket."""
+    """Make three load balancers; the first and the last log to the customer's bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb"),
@@ -66,7 +66,7 @@ def adopted(account: Account) -> list[str]:
 
 
 def switched_off(account: Account) -> list[str]:
-    """Set the customer's bucket for logging, but leave logging off: the stack turns it on."""
+    """Make three load balancers that do not log; two of them name the customer's bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
@@ -76,19 +76,19 @@ def switched_off(account: Account) -> list[str]:
 
 
 def edit_policy(account: Account, bucket: str, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the document of a bucket's policy, as its owner."""
+    """Change a bucket's policy document, as the bucket's owner."""
     policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
     change(policy)
     account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
 def add_statement(account: Account, bucket: str, statement: Mapping[str, Any]) -> None:
-    """Add a statement to a bucket's policy, as its owner."""
+    """Add a statement to a bucket's policy, as the bucket's owner."""
     edit_policy(account, bucket, lambda policy: policy["Statement"].append(dict(statement)))
 
 
 def remove_statement(account: Account, bucket: str, sid: str) -> None:
-    """Remove a statement from a bucket's policy, as its owner."""
+    """Remove a statement from a bucket's policy, as the bucket's owner."""
 
     def change(policy: dict[str, Any]) -> None:
         policy["Statement"] = [each for each in policy["Statement"] if each.get("Sid") != sid]
@@ -104,7 +104,7 @@ def announcements(account: Account, bucket: str) -> dict[str, Any]:
 
 
 def announce(account: Account, bucket: str, notifications: dict[str, Any]) -> None:
-    """Replace a bucket's notifications, without a look at their destinations."""
+    """Replace a bucket's notifications, without validation of their destinations."""
     account.s3.put_bucket_notification_configuration(
         Bucket=bucket,
         NotificationConfiguration=notifications,  # type: ignore[arg-type]  # as S3 shows it
@@ -113,7 +113,7 @@ def announce(account: Account, bucket: str, notifications: dict[str, Any]) -> No
 
 
 def set_logging(account: Account, arn: str, **values: str) -> None:
-    """Set access-log attributes of a load balancer, as the customer."""
+    """Set a load balancer's access-log attributes, as the customer."""
     attributes: Any = [{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values]
     account.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
 
@@ -127,14 +127,14 @@ def encrypted_by_kms(account: Account, bucket: str = CUSTOMERS) -> None:
 
 
 def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
-    """Let a bucket's objects belong to their writer, ELB, instead of the customer."""
+    """Make a bucket's objects belong to their writer, ELB, instead of the customer."""
     account.s3.put_bucket_ownership_controls(
         Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
     )
 
 
 def closed_to_others(account: Account) -> None:
-    """Forbid every other account, and so the vendor, to read the customer's bucket."""
+    """Deny every other account, including the vendor, reads from the customer's bucket."""
     add_statement(
         account,
         CUSTOMERS,
@@ -150,7 +150,7 @@ def closed_to_others(account: Account) -> None:
 
 
 def closed_to_delivery(account: Account) -> None:
-    """Forbid Elastic Load Balancing to write to the customer's bucket."""
+    """Deny Elastic Load Balancing writes to the customer's bucket."""
     add_statement(
         account,
         CUSTOMERS,
@@ -196,7 +196,7 @@ def bucket_deleted(account: Account) -> None:
 
 
 def two_at_once(account: Account) -> None:
-    """Make two changes to the same bucket."""
+    """Make two changes to the customer's bucket."""
     owned_by_writers(account)
     announced_elsewhere(account)
 
@@ -205,8 +205,8 @@ def two_at_once(account: Account) -> None:
 class Drift:
     """A change that makes the customer's bucket unusable after a stack has begun to use it.
 
-    `reads` tells whether the vendor may still read objects there; `adds` tells whether the load
-    balancer that is added later can still be onboarded.
+    `reads` is true if the vendor may still read objects there. `adds` is true if the load balancer
+    that is added later can still be onboarded.
     """
 
     name: str

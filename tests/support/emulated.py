@@ -36,7 +36,7 @@ class Emulated:
     release: Path | None
     role: str  # the service role's ARN
     load_balancers: tuple[str, str]
-    credentials: Mapping[str, str]  # an administrator's, as boto3's arguments
+    credentials: Mapping[str, str]  # an administrator's, as arguments for boto3
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Emulated:
         }
 
     def person(self, *statements: Mapping[str, object]) -> dict[str, str]:
-        """Return credentials that allow this and nothing else."""
+        """Return credentials that allow only what these statements allow."""
         iam, name = self.client("iam"), f"person-{len(self.sandbox.calls)}"
         trust = '{"Version":"2012-10-17","Statement":[]}'
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -71,7 +71,7 @@ class Emulated:
     def create_stack(
         self, name: str = STACK, body: str = "", wait: bool = True, **values: str
     ) -> str:
-        """Create a stack with the AWS SDK, `wait` until it is at rest, and return its ID."""
+        """Create a stack with the AWS SDK, and return its ID; `wait` until the stack is at rest."""
         given = {
             "LoadBalancerArns": self.load_balancers[0],
             "DataTheoremAccountId": "999988887777",
@@ -94,7 +94,7 @@ class Emulated:
         return self.sandbox.client(service, self.credentials)
 
     def template(self, privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> str:
-        """Return a stack template of the release."""
+        """Return the release's stack template with these privileges."""
         return load(self.release, privileges, "lifecycle").stack
 
 
@@ -106,7 +106,7 @@ def emulated(
     consistency: Consistency | None = None,
     pace: Pace | None = None,
 ) -> Iterator[Emulated]:
-    """Run an account until the block ends; `folder` holds its functions."""
+    """Run an account until the block ends; `folder` stores its Lambda functions."""
     with Sandbox(folder, consistency, pace) as sandbox:
         serve(sandbox)
         role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)

@@ -16,7 +16,7 @@ ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
 QUEUE = "arn:aws:sqs:us-east-1:999988887777:logs"
 NOON = 1772366400.0  # 2026-03-01T12:00:00Z, the date in the recorded events
 
-# Two stacks, and the tags, buckets and physical ID that follow from their IDs, all written out.
+# Two stacks, and the tags, buckets and physical ID derived from their IDs, as literals.
 STACK = (
     "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs/"
     "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
@@ -43,7 +43,7 @@ def recorded(name: str) -> Event:
 
 
 def alb_arn(name: str, number: int = 1) -> str:
-    """Return the ARN of a load balancer of the account and region."""
+    """Return the ARN of a load balancer in this account and region."""
     return f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/{name}/{number:016x}"
 
 
@@ -68,7 +68,7 @@ def event(
     at: float = NOON,
     stack: str = STACK,
 ) -> Event:
-    """Return a recorded event with other properties, and with another date or another stack."""
+    """Return a recorded event with these properties, this date and this stack."""
     result = recorded(kind.lower())
     date = datetime.fromtimestamp(at, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     result["ResponseURL"] = str(result["ResponseURL"]).replace("20260301T120000Z", date)

@@ -1,4 +1,4 @@
-"""The scripts in docs/, which belong to no package, and the module in a guide."""
+"""Import the scripts in docs/, which belong to no package, and a module from a guide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def generator(name: str) -> ModuleType:
 
 
 def alarm() -> dict[str, Any]:
-    """Return the names that alarm.py of docs/library.md defines."""
+    """Return the names that alarm.py, in docs/library.md, defines."""
     guide = (DOCS / "library.md").read_text("utf-8")
     (code,) = re.findall(r"^```python\n(# alarm\.py\n.*?)^```$", guide, re.M | re.S)
     names: dict[str, Any] = {}

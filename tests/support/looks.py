@@ -1,4 +1,4 @@
-"""Read an emulated account: who may read what, where load balancers log, what was left."""
+"""Read an emulated account: the vendor's access, load balancers' logging, and leftovers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.verdicts import can_read
 
 VENDOR = "999988887777"
 TEST_FILE = "ELBAccessLogTestFile"
-LEFT = "dt-logs-analysis:left"  # the bucket tag that says what a Delete has left
+LEFT = "dt-logs-analysis:left"  # the bucket tag that lists a Delete's leftovers
 
 
 def logging_of(account: Account, arn: str) -> tuple[str, str, str]:
@@ -35,7 +35,7 @@ def log_key(account: Account, arn: str, prefix: str) -> str:
 def reads(
     account: Account, arn: str, vendor: str = VENDOR, at: tuple[str, str] | None = None
 ) -> bool:
-    """Tell whether a vendor may read a load balancer's logs where it logs, or `at` a location."""
+    """Return whether a vendor may read a load balancer's logs, where it logs or `at` a location."""
     bucket, prefix = at or logging_of(account, arn)[1:]
     if bucket not in account.world.buckets:
         return False
@@ -43,7 +43,7 @@ def reads(
 
 
 def statements(account: Account, bucket: str) -> list[dict[str, Any]]:
-    """Return the statements of a bucket's policy; an empty list without a policy or bucket."""
+    """Return the statements of a bucket's policy, or an empty list if either does not exist."""
     found = account.world.buckets.get(bucket)
     if found is None or found.policy.latest is None:
         return []
@@ -52,7 +52,7 @@ def statements(account: Account, bucket: str) -> list[dict[str, Any]]:
 
 
 def granted(account: Account, vendor: str = VENDOR) -> list[str]:
-    """Return the Sids of all statements that allow a vendor something, in every bucket."""
+    """Return the Sids of the Allow statements that name a vendor, in every bucket."""
     return [
         str(each.get("Sid"))
         for bucket in account.world.buckets
@@ -62,6 +62,6 @@ def granted(account: Account, vendor: str = VENDOR) -> list[str]:
 
 
 def told_by_tag(account: Account) -> dict[str, str]:
-    """Return what a Delete has left according to the buckets' tags, by bucket."""
+    """Return a Delete's leftovers by bucket, as the buckets' tags list them."""
     buckets = account.world.buckets.values()
     return {each.name: each.tags[LEFT] for each in buckets if LEFT in each.tags}

@@ -21,7 +21,7 @@ EVERY = 0  # instead of a number: every call of the operation
 
 @dataclass
 class Network:
-    """What is lost: calls before they reach AWS, and answers; each by operation and number."""
+    """The calls lost before they reach AWS, and the lost answers, by operation and number."""
 
     url: str = ""
     calls: set[tuple[str, int]] = field(default_factory=set)
@@ -34,7 +34,7 @@ class Network:
 
 @contextmanager
 def lossy(endpoint: str) -> Iterator[Network]:
-    """Forward calls of the query protocol to an endpoint until the block ends."""
+    """Forward calls in AWS's query protocol to an endpoint until the block ends."""
     network, host = Network(), urlsplit(endpoint).netloc
 
     class Forwarded(BaseHTTPRequestHandler):

@@ -24,7 +24,7 @@ Snapshot = dict[str, Any]
 
 @cache
 def make_clients(url: str | None = None, region: str = REGION) -> Any:
-    """Make the clients once for all tests; moto answers them only while it is on."""
+    """Return clients that all tests can share; moto answers them only while it is active."""
     session: Any = boto3.Session("id", "key", region_name=region)
     names = ("ec2", "elbv2", "s3", "sns", "sqs")
     return {name: session.client(name, endpoint_url=url) for name in names}
@@ -33,7 +33,7 @@ def make_clients(url: str | None = None, region: str = REGION) -> Any:
 class Account:
     """The account, set up and read back only through its public API.
 
-    It has what the scenarios of the emulated account use, by the same names.
+    It has the methods of the emulated account that the scenarios use.
     """
 
     account_id, partition = ACCOUNT, "aws"
@@ -51,7 +51,7 @@ class Account:
 
     @property
     def own_bucket(self) -> str:
-        """The name of the bucket that the stack makes, which depends on the installed boto3."""
+        """The name of the stack's own bucket; the name depends on the installed boto3."""
         known = self.s3.meta.service_model.shape_for("CreateBucketRequest").members
         return OWN_BUCKET if "BucketNamespace" in known else GLOBAL_BUCKET
 
@@ -91,7 +91,7 @@ class Account:
         notifications: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Make a bucket with the settings that AWS, unlike moto, has given new ones since 2023."""
+        """Make a bucket with AWS's defaults since 2023, which moto does not set."""
         s3, found = self.s3, {"Bucket": name}
         where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         if self.region == "us-east-1":
@@ -122,7 +122,7 @@ class Account:
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
     def logging(self, arn: str) -> dict[str, str]:
-        """Return an ALB's access-log attributes that are set."""
+        """Return an ALB's access-log attributes, without empty and false ones."""
         found = self.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
         start = "access_logs.s3."
         return {
@@ -154,7 +154,7 @@ class Account:
     def snapshot(self) -> Snapshot:
         """Return everything that the handler could change.
 
-        If an ALB does not log, its bucket's name is left out, because AWS refuses to empty it.
+        If an ALB does not log, its bucket attribute is omitted, because AWS refuses to empty it.
         """
         found = self.elbv2.describe_load_balancers()["LoadBalancers"]
         logging = {each["LoadBalancerArn"]: self.logging(each["LoadBalancerArn"]) for each in found}

@@ -1,7 +1,7 @@
-"""Where moto and the emulated account disagree, and why. All other answers are the same.
+"""Where moto and the emulated account disagree, and why; all other answers must be equal.
 
-`rehearsal/account/test_conformance.py` compares them, and so does, with the function's own calls,
-`lifecycle/test_against_moto.py`.
+`rehearsal/account/test_conformance.py` compares their answers, and `lifecycle/test_against_moto.py`
+compares those to the function's own calls.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# Members of an answer, by the reason why they differ, or are only on one side.
+# Members of answers, by the reason why they differ, or why only one side has them.
 MEMBERS = {
     "Each account makes its own IDs, addresses and times.": (
         "CanonicalHostedZoneId",
@@ -30,7 +30,7 @@ MEMBERS = {
     "The emulated account shows the owner as S3 and SNS do; moto shows a fixed one.": ("Owner",),
 }
 _LEFT_OUT = {name for names in MEMBERS.values() for name in names}
-# Since 2023, S3 encrypts every bucket [S3 guide, default-encryption-faq.md]; moto only if set.
+# Since 2023, S3 encrypts every bucket [S3 guide, default-encryption-faq.md]; moto, only if set.
 _ENCRYPTION = {
     "Rules": [
         {
@@ -44,7 +44,7 @@ _ENCRYPTION = {
 def agreed(value: Any) -> Any:
     """Return the part of an answer on which the two must agree."""
     if isinstance(value, dict):
-        if "FilterRules" in value:  # S3 shows names with a capital, which moto refuses
+        if "FilterRules" in value:  # S3 returns capitalised names, which moto refuses
             rules = {each["Name"].lower(): each["Value"] for each in value["FilterRules"]}
             value = {**value, "FilterRules": rules}
         return {key: agreed(each) for key, each in value.items() if key not in _LEFT_OUT}
@@ -54,7 +54,7 @@ def agreed(value: Any) -> Any:
 def agreed_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a bucket's settings on which the two must agree.
 
-    A public access block that a scenario sets directly has only the switches that are on.
+    Only a public access block's enabled switches count, because a scenario may set no others.
     """
     block = settings["public access block"] or {}
     on = {name: True for name, value in block.items() if value}

@@ -14,7 +14,7 @@ Answer = dict[str, object]
 
 @dataclass
 class Clock:
-    """A simulated clock: a look advances it by 0.01 s, and sleeping by the time slept."""
+    """A simulated clock: reading it advances it by 0.01 s, and sleeping by the time slept."""
 
     now: float = NOON
     slept: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Context:
 def run_event(
     event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
 ) -> Answer:
-    """Let the handler handle an event, and return its only answer, checked and parsed."""
+    """Handle an event, and return the only answer, checked and parsed."""
     (answer,) = answers(event, clients, clock, seconds)
     return answer
 
@@ -50,7 +50,7 @@ def run_event(
 def answers(
     event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
 ) -> list[Answer]:
-    """Let the handler handle an event, and return all its answers, checked and parsed."""
+    """Handle an event, and return all its answers, checked and parsed."""
     bodies: list[tuple[str, bytes]] = []
 
     def receive(url: str, body: bytes) -> int:
@@ -62,7 +62,7 @@ def answers(
 
 
 def _checked(event: object, url: str, body: bytes) -> Answer:
-    """Check what CloudFormation requires of every answer, and return the answer."""
+    """Check CloudFormation's requirements for an answer, and return the parsed answer."""
     assert isinstance(event, Mapping)
     assert url == event["ResponseURL"]
     assert len(body) <= 4096

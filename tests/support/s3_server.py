@@ -1,6 +1,6 @@
 """moto's S3 over HTTP on the loopback, made as strict as S3 where publishing relies on it.
 
-moto's conditional writes are not atomic, and it checks neither the expected owner nor a checksum.
+moto's conditional writes are not atomic, and moto checks neither the expected owner nor a checksum.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ OWNER = "123456789012"
 
 
 class Refusal(Exception):
-    """A failure that a test wants from S3: a status and a code."""
+    """A failure that a test makes S3 return: a status and a code."""
 
 
 @dataclass
 class Server:
-    """The server: which objects were put, and what a test does before a put takes effect."""
+    """The server, the keys of stored objects, and a test's hook before an object is stored."""
 
     moto: DomainDispatcherApplication
     url: str = ""
@@ -42,7 +42,7 @@ class Server:
     before_put: Callable[[str], None] = lambda key: None
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables by which boto3 and the AWS CLI find it."""
+        """Return the environment variables that direct boto3 and the AWS CLI to the server."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",

@@ -1,4 +1,4 @@
-"""An operator who looks on, for tests of commands that wait."""
+"""An operator who only watches, for tests of commands that wait."""
 
 from __future__ import annotations
 

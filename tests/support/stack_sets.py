@@ -1,8 +1,8 @@
-"""CloudFormation's StackSets in memory, behind a boto3 client, with what moto lacks.
+"""CloudFormation's StackSets in memory, behind a boto3 client, with features that moto lacks.
 
-moto's operations succeed on every stack as soon as they begin. It does not have failures, a failure
-tolerance, operations in progress, a filter of accounts, auto-deployment, pages, or operation IDs
-from the caller. This has them. boto3 checks each request against CloudFormation's API model.
+moto's operations succeed on every stack as soon as they begin. moto lacks failures, a failure
+tolerance, operations in progress, a filter of accounts, auto-deployment, pages, and operation IDs
+from the caller. boto3 checks each request against CloudFormation's API model.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class FakeOperation:
 
 
 class FakeStackSets:
-    """At most one stack set; `fails` returns why the stack at a place cannot be created.
+    """At most one stack set; `fails` returns the reason if the stack at a place cannot be created.
 
-    `before` and `after` get each call's name, before and after it takes effect. If one of them
-    raises, the call has no effect, or its answer is lost. AWS performs operations with the same ID
-    only once, but does not document the second answer: `repeated` is its error code, or empty if
-    it is the same answer.
+    `before` and `after` are called with each call's name, before and after it takes effect. If
+    `before` raises, the call has no effect; if `after` raises, the answer is lost. AWS performs
+    operations with the same ID only once, but does not document the second answer. `repeated` is
+    the second answer's error code, or empty if the second answer equals the first.
     """
 
     def __init__(self, units: Mapping[str, list[str]] | None = None) -> None:
@@ -59,7 +59,7 @@ class FakeStackSets:
         self._asked: Mapping[str, Any] = {}
 
     def client(self) -> Any:
-        """Return a boto3 client whose calls are answered here."""
+        """Return a boto3 client whose calls this fake answers."""
         made: Any = boto3.Session("id", "key", region_name="eu-west-1").client("cloudformation")
         made.meta.events.register("before-parameter-build.cloudformation", self._note)
         made.meta.events.register("before-call.cloudformation", self._answer)
@@ -96,7 +96,7 @@ class FakeStackSets:
         return {"OperationId": given["OperationId"]}
 
     def create_stack_instances(self, given: Any) -> Any:
-        """Create the stacks that do not exist, and retry those that failed."""
+        """Begin an operation that creates missing stacks and retries those that failed."""
         if self._is_new("CreateStackInstances", given):
             places = [(a, r) for r in given["Regions"] for a in self._accounts(given)]
             self.stacks = {each: FakeStack() for each in places} | self.stacks
@@ -153,7 +153,7 @@ class FakeStackSets:
         raise error("OperationNotFoundException", "DescribeStackSetOperation")
 
     def _done_one_more(self, operation: FakeOperation) -> None:
-        """Finish the next stack, as CloudFormation does between two looks."""
+        """Finish the next stack, as CloudFormation does between two calls."""
         for place in operation.waiting[:1]:
             stack, reason = self.stacks[place], self.fails(place)
             stack.status, stack.reason = ("OUTDATED", reason) if reason else ("CURRENT", "")
@@ -179,7 +179,7 @@ class FakeStackSets:
         return [each for each in found if each in only]
 
     def _is_new(self, name: str, given: Any) -> bool:
-        """Tell whether an operation must begin, because there is none with its ID."""
+        """Return whether an operation must begin because no operation has its ID yet."""
         if any(each.id == given["OperationId"] for each in self.operations):
             if self.repeated:
                 raise error(self.repeated, name)

@@ -1,4 +1,4 @@
-"""States of an account that are written by hand, and the states after the steps of a plan."""
+"""Hand-written states of an account, and the states after the steps of a plan."""
 
 from dataclasses import replace
 from typing import Any
@@ -79,7 +79,7 @@ def state(
     documented: bool = False,
     regional: bool = True,
 ) -> State:
-    """Return an observed state; `gone` are ARNs of load balancers that do not exist."""
+    """Return an observed state; `gone` has the ARNs of load balancers that do not exist."""
     found: dict[str, Bucket | Absent | Unreadable] = {
         OWN_BUCKET: Absent(),
         GLOBAL_BUCKET: Absent(),
@@ -129,13 +129,13 @@ def request(
     stack: Stack = HERE,
     **values: object,
 ) -> Request:
-    """Return a checked request for load balancers, with other values for some properties."""
+    """Return a checked request for load balancers, with `values` for some properties."""
     given = properties(*arns, **values)
     return parse(event(kind, given, old, at=at, stack=stack.id), at)
 
 
 def planned(asked: Request, before: State) -> tuple[Plan, State]:
-    """Plan, and return the plan with the state that its steps lead to."""
+    """Plan a request; return the plan, and the state after its steps."""
     known, again = recognised(asked, before)
     found = plan(asked, replace(before, known=known, again=again))
     after = before

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what customers have in their buckets, and for arbitrary JSON."""
+"""Hypothesis strategies for the configuration of customers' buckets, and for arbitrary JSON."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def foreign_statements(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
-    """Draw a bucket's policy as somebody else wrote it, or None."""
+    """Draw a bucket policy that somebody else wrote, or None."""
     statements = draw(st.lists(foreign_statements(), min_size=0 if empty else 1, max_size=4))
     if not statements:
         return None
@@ -81,7 +81,7 @@ def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
 
 @st.composite
 def foreign_entries(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """Draw somebody else's notification, with the name of the list that it is in."""
+    """Draw somebody else's notification, and the name of the list that contains it."""
     kind, key, service = draw(
         st.sampled_from(
             [

@@ -2,8 +2,8 @@
 
     python tests/support/summary.py .tox py310 py311 slow lifecycle
 
-Each environment leaves pytest's report (JUnit XML) in its temporary folder. The summary says which
-of the named environments have no report.
+Each environment writes pytest's report (JUnit XML) to its temporary folder. The summary names the
+given environments that have no report.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _python(environment: Path) -> str:
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for everything that ran nowhere, with how to run it."""
+    """Yield a line for each group of tests that ran nowhere: the reason, or the way to run it."""
     ran = frozenset[str]().union(*(each.passed | each.failed for each in reports))
     reasons = {name: why for each in reports for name, why in each.skipped.items()}
     for why, count in Counter(reasons[name] for name in reasons.keys() - ran).most_common():

@@ -1,4 +1,4 @@
-"""The summary of tox's environments: what ran, what did not, and how to run it."""
+"""The summary of tox's environments: which tests ran, which did not, and how to run those."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXPECTED = '<skipped type="pytest.xfail" message="later"/>'
 
 
 def environment(folder: Path, name: str, *results: str) -> None:
-    """Create the files that tox and pytest leave for an environment."""
+    """Create the files that tox and pytest write for an environment."""
     for each in ("bin", "tmp"):
         (folder / name / each).mkdir(parents=True)
     (folder / name / "bin" / "python").touch()

@@ -1,4 +1,4 @@
-"""Questions about an emulated account: who may read, write and list, and what was delivered."""
+"""Query an emulated account: who may read, write and list, and which messages were delivered."""
 
 import json
 from typing import Any
@@ -9,19 +9,19 @@ from dt_logs_rehearsal.account.s3.objects import readable
 
 
 def can_read(on: Account, account: str, bucket: str, key: str) -> bool:
-    """Tell whether an account may get an object; a missing one counts as the bucket owner's."""
+    """Return whether an account may get an object; a missing one counts as the bucket owner's."""
     found = on.world.buckets[bucket]
     allowed = _allowed(on, account, bucket, "s3:GetObject", key)
     return allowed and readable(found, found.current(key), account)
 
 
 def can_write(on: Account, account: str, bucket: str, key: str) -> bool:
-    """Tell whether an account may put an object."""
+    """Return whether an account may put an object."""
     return _allowed(on, account, bucket, "s3:PutObject", key)
 
 
 def can_list(on: Account, account: str, bucket: str, prefix: str = "") -> bool:
-    """Tell whether an account may list the keys below a prefix."""
+    """Return whether an account may list the keys below a prefix."""
     return _allowed(on, account, bucket, "s3:ListBucket", "", {"s3:prefix": prefix})
 
 
@@ -42,7 +42,7 @@ def _allowed(
 
 
 def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
-    """Return the messages that an endpoint, queue or function got; S3's without SNS's envelope."""
+    """Return the messages to an endpoint, queue or function, without SNS's envelopes."""
     return [
         json.loads(each["Message"]) if each.get("Type") == "Notification" else each
         for each in on.world.deliveries[endpoint]
@@ -53,7 +53,7 @@ def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
 def forget_principal(on: Account, arn: str, unique_id: str) -> None:
     """Delete a role or user; from now on, bucket policies show its unique ID.
 
-    A policy with that ID, or with the ARN, cannot be put any more.
+    From then on, S3 refuses a policy that contains that ID or the ARN.
     """
     on.world.unknown_principals.add(arn)
     for bucket in on.world.buckets.values():

@@ -108,7 +108,7 @@ def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: 
 
 
 def start(account: Checked, folder: Path, until: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a run; return it, with what it has printed, once a line contains `until`."""
+    """Start a run; once a line contains `until`, return the process and its output so far."""
     process = subprocess.Popen(
         command(account, folder),
         env=environment(account),

@@ -215,7 +215,7 @@ def topic_policy(bucket: str, stack: Stack) -> str:
 def tampered(topic: str, bucket: str) -> Refused:
     """Return the failure for a topic that differs from the one we made."""
     return Refused(
-        f"Topic {topic} exists with a policy or tags that are not those it was made with.",
+        f"Topic {topic} exists, but its policy or tags are not the ones that we set.",
         f"Delete it (aws sns delete-topic --topic-arn {topic}), then run the stack again.",
         bucket,
     )

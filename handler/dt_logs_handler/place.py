@@ -66,7 +66,7 @@ def place(request: Request, state: State) -> Placing:
         claimed = mark == request.stack.tag or is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # For `*`, an earlier request counts for this one only if its bucket no longer exists.
+        # For `*`, an earlier request includes a load balancer only if its bucket no longer exists.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
         before = request.kind != "Create" and (again or known)
@@ -167,8 +167,8 @@ def claims(
 
     If `time` is None, existing registrations keep their times. Nothing else logs to the stack's own
     location, so the stack claims all of it, unless another stack has registered a load balancer
-    there that this stack does not have. Elsewhere the stack names its load balancers, unless it was
-    asked for the whole location.
+    there that this stack does not have. In any other location the registration names the stack's
+    load balancers, unless the request is for the whole location.
     """
     properties = request.properties
     if properties is None:

@@ -118,7 +118,7 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield the onboarding steps; with a tolerated step, the load balancers that fail with it."""
+    """Yield each onboarding step, and the load balancers that fail with it if it is tolerated."""
     properties = request.properties
     if properties is None:
         return
@@ -255,7 +255,7 @@ class _Entry:
             with self._refusing():
                 if len([*notifications.entries(after)]) > 100:
                     raise Refused(
-                        f"Bucket {bucket} has 100 notifications already, the most that S3 takes.",
+                        f"Bucket {bucket} already has 100 event notifications, S3's limit.",
                         "Remove some, then run the stack again.",
                         bucket,
                     )

@@ -11,7 +11,7 @@ def is_version(text: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version's numbers, which order versions. Raises ValueError for any other text."""
+    """Return a version's numbers, to compare versions. Raises ValueError for any other text."""
     found = re.fullmatch(VERSION, version)
     if found is None:
         raise ValueError(f"{version[:80]!r} is not a version")

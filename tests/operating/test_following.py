@@ -73,7 +73,7 @@ def test_new_events_are_told_once_in_their_order() -> None:
     fake = Fake([happens("UPDATE_IN_PROGRESS", "A", "B_IN_PROGRESS"), happens("UPDATE_COMPLETE")])
     happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
     seat, client = Seat(), fake
-    known = seen(client, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    known = seen(client, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
     ended = follow(client, STACK, known, seat.operator)  # type: ignore[arg-type]
     assert ended.stack.status == "UPDATE_COMPLETE"
     assert [each["EventId"] for each in ended.events] == ["2", "3", "4", "5"]
@@ -92,7 +92,7 @@ def test_what_aws_still_tells_of_before_is_no_end() -> None:
 
     fake = Fake([happens(), begun_after_the_look, happens("UPDATE_COMPLETE")])
     happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
-    known = seen(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    known = seen(fake, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
     ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
     assert ended.stack.status == "UPDATE_COMPLETE"
     assert [each["EventId"] for each in ended.events] == ["2", "3"]
@@ -103,7 +103,7 @@ def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
     happens("CREATE_IN_PROGRESS", "CREATE_FAILED", "UPDATE_IN_PROGRESS", "A_IN_PROGRESS")(fake)
     for number in (0, 2):
         fake.events[number]["ResourceStatusReason"] = "User Initiated"
-    known = seen_before(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    known = seen_before(fake, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
     assert known == {"0", "1"}
     ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
     assert [each["EventId"] for each in ended.events] == ["2", "3", "4"]

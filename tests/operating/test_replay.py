@@ -332,7 +332,7 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
     replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
     seat = Seat(replaying.account, ["y"])
 
-    with pytest.raises(OperatingError, match=rf"SNS does not take a message \({code}\)"):
+    with pytest.raises(OperatingError, match=rf"SNS did not accept a message \({code}\)"):
         replaying(seat=seat)
 
     assert replaying.sns.calls == calls

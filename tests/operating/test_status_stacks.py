@@ -139,7 +139,7 @@ def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> 
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
     verdict, saw = looking.stack_told("drift")
     assert verdict == "finding"
-    assert "exists with a policy or tags that are not those it was made with" in saw
+    assert "exists, but its policy or tags are not the ones that we set" in saw
 
 
 def test_what_stops_the_logs_and_no_run_mends_is_drift(

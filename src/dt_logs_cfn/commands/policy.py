@@ -14,11 +14,11 @@ from dt_logs_handler.names import ACCOUNT_ID
 # The values in a policy: each one's pattern, the pattern in words, and the option's help.
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores"
 _VALUES = {
-    "account": (ACCOUNT_ID, "12 digits", "the account of the stack, 12 digits"),
+    "account": (ACCOUNT_ID, "12 digits", "the stack's account ID, 12 digits"),
     "region": (
         "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+",
         "a region like eu-west-1",
-        "the region of the stack; it also decides the partition",
+        "the stack's region; it also decides the partition",
     ),
     "role_name": (
         r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?",

@@ -165,7 +165,7 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        None means that a setting was never made: ObjectWriter, and no Block Public Access.
+        None means never configured: ObjectWriter, and no Block Public Access.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}

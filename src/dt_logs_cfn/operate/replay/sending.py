@@ -75,5 +75,5 @@ def publish(
                 return
             if lasts or any(e["SenderFault"] and e["Code"] not in PASSING for e in failed):
                 why = ", ".join(sorted({each["Code"] for each in failed}))
-                raise OperatingError(f"SNS does not take a message ({why}).", "Try again later.")
+                raise OperatingError(f"SNS did not accept a message ({why}).", "Try again later.")
         sleep(uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST))

@@ -58,7 +58,7 @@ def proposed(
         if code(error) == "ChangeSetNotFound":
             raise OperatingError(
                 f"Another change to stack {deployment.name} came first and replaced this one.",
-                "Run it again to see what is left to change.",
+                "Run the same command again to see what is left to change.",
             ) from error
         raise
     finally:

@@ -63,7 +63,7 @@ class _Search:
 
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
-        self._denied: list[Denied] = []  # reads of load balancers, which no other read needs
+        self._denied: list[Denied] = []  # reads of load balancers; no other read depends on them
         lenient = cast("ElasticLoadBalancingv2Client", Noting(elbv2, self._denied, lenient=True))
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)

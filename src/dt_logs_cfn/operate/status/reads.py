@@ -156,8 +156,8 @@ def _vended(client: CloudWatchLogsClient) -> set[VendedLogs]:
 def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) -> LogObjects:
     """Find the test file, and the newest log of a load balancer since yesterday.
 
-    ELB names a log after its day, its load balancer and the end of its five minutes [ELB guide,
-    load-balancer-access-logs.md], so the logs of the last hour can be listed first.
+    A log's key contains its date, its load balancer and the end of its five-minute interval [ELB
+    guide, load-balancer-access-logs.md]. So the logs of the last hour can be listed first.
     Raises botocore's errors.
     """
     location = found.logging.location

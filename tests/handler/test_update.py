@@ -84,7 +84,7 @@ DRIFTS: dict[str, tuple[Change, str]] = {
     "public": (setting(public=True, public_access_block=RESTRICTED), "RestrictPublicBuckets"),
     "vendor denied": (stated("Deny", "s3:GetObject"), "denies Data Theorem's account"),
     "overlap": (setting(notifications={"QueueConfigurations": [ENTRY]}), "notification audit"),
-    "topic": (topic_changed, "exists with a policy"),
+    "topic": (topic_changed, "its policy or tags"),
     "gone": (gone, "does not exist"),
 }
 EACH = [(True, *DRIFTS[name]) for name in DRIFTS]

@@ -186,7 +186,7 @@ _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
         r".*Give it a prefix or suffix",
         Reader.narrow,
     ),
-    (r"Bucket (\S+) has 100 notifications already.*Remove some", Reader.remove_some),
+    (r"Bucket (\S+) already has 100 event notifications.*Remove some", Reader.remove_some),
     (
         r"accept the notifications of bucket (\S+): [^:]*: (arn:[^, ]+): .*Remove each one whose",
         Reader.remove_dead,

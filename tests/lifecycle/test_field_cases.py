@@ -165,6 +165,28 @@ def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
     case.ends(first)
 
 
+def test_rules_and_the_minimum_size_that_somebody_set_at_our_bucket_stay() -> None:
+    """S3 refuses rules of two forms together, and a put without the minimum size resets it."""
+    case = Case(new)
+    first, second = (properties(*case.arns, LogRetentionDays=days) for days in ("30", "60"))
+    case.sent("Create", first)
+    (name,) = case.account.world.buckets
+    old: Any = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 3}}
+    case.account.s3.put_bucket_lifecycle_configuration(
+        Bucket=name,
+        LifecycleConfiguration={"Rules": [old]},
+        TransitionDefaultMinimumObjectSize="varies_by_storage_class",
+    )
+
+    case.sent("Update", second, first)
+
+    found = case.account.s3.get_bucket_lifecycle_configuration(Bucket=name)
+    theirs, ours = found["Rules"]
+    assert (theirs, ours["Expiration"]) == (old, {"Days": 60})
+    assert found["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+    case.ends(second)
+
+
 def web_in(kind: str) -> Callable[[Account], object]:
     """Return a function that adds a load balancer, and its log bucket of this kind."""
 

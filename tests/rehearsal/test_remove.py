@@ -114,6 +114,19 @@ def test_what_is_not_confirmed_stays_as_it_is(account: Emulated, run: Runner) ->
     assert (status(account, stack), snapshot(account)) == ("CREATE_COMPLETE", before)
 
 
+def test_the_topic_of_a_bucket_that_is_gone_goes_as_was_said(
+    account: Emulated, run: Runner
+) -> None:
+    deployed(account)
+    bucket = stack_bucket(account)
+    del account.sandbox.account.world.buckets[bucket]
+    ran = run("--yes")
+    (goes,) = (line for line in ran.told.splitlines() if line.startswith("    - topic "))
+    assert goes.endswith(f":{NAME}-1-{bucket}: no other stack uses it")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert account.sandbox.account.world.topics == {}
+
+
 def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete(
     account: Emulated, run: Runner
 ) -> None:

@@ -29,7 +29,7 @@ from dt_logs_handler.aws import PASSING, code, denied, message
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Retry with growing pauses, as AWS recommends for throttling.
+# Retry with exponential backoff, as AWS recommends for throttling.
 CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,

@@ -1,4 +1,4 @@
-"""The cast in README.md shows the sessions in operations.md, and runs and loads nothing."""
+"""The cast in README.md shows the sessions in operations.md, without scripts or other files."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
 def test_resource_keeps_its_id_where_its_event_is_refused(
     account: Account, clock: Clock, kind: str
 ) -> None:
-    """CloudFormation would take a new ID for a replacement, and send a Delete for the old one."""
+    """CloudFormation would treat a new ID as a replacement, and send a Delete for the old one."""
     sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
     refused = [run_event(sent, _no_clients, Clock())]
     web = account.add_load_balancer()

@@ -37,7 +37,7 @@ WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 ABROAD = "arn:aws:sqs:eu-west-1:999988887777:logs"
 ELSEWHERE = "https://other.example.com/in"
 
-# A property, a part of the fix, and values for which the failure has that fix.
+# A property, part of the expected fix, and values that are refused with that fix.
 REFUSED = [
     (
         "LoadBalancerArns",

@@ -91,8 +91,8 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
         "  Goes",
     ]
     assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
-        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: it logs to one of our"
-        " locations",
+        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: it logs to one"
+        " of our locations",
         f"bucket {bucket}: it is empty, and nobody uses it",
         f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
     ]

@@ -1,4 +1,7 @@
-"""The state of one run: clients, ledger and findings. `Run` also runs our commands, and waits."""
+"""The state of one run: clients, ledger and findings.
+
+`Run` also runs our commands, and polls until a result is there.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _RUN = [_FRESH] * 16  # longer than any run of `?` in our patterns
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
     """Return whether `wide` matches everything that `narrow` matches; never wrongly true."""
-    # Only `*` matches the letter for `*`. Only `*` and `?` match the letter for `?`.
+    # Only `*` matches the stand-in for `*`. Only `*` and `?` match the stand-in for `?`.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 

@@ -47,7 +47,7 @@ def filled(name: str, **parts: str) -> str:
 def table(
     caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
 ) -> str:
-    """Return a table that scrolls on its own if it is too wide; names and cells are markup."""
+    """Return a table that scrolls separately if it is too wide; names and cells are markup."""
     label = escape(f"{caption}: {where}" if where else caption)
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)

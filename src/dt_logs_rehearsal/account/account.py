@@ -191,7 +191,7 @@ class Account:
         return arn
 
     def add_destination(self, arn: str) -> None:
-        """Add a queue or a function that admits S3, as a destination of notifications."""
+        """Add a notification destination: a queue or function to which S3 may send."""
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:

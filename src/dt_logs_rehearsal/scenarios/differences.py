@@ -1,4 +1,4 @@
-"""Compare two snapshots of an account, except for the differences stated here."""
+"""Compare two snapshots of an account, ignoring the differences stated here."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """The result of a search for one stack; `unread` describes the failed reads."""
+    """The result of a search for a stack's leftovers; `unread` describes the failed reads."""
 
     left: tuple[Left, ...] = ()
     unread: tuple[str, ...] = ()

@@ -161,7 +161,7 @@ def check_review(
 ) -> None:
     """Raise OperatingError if a stack that is not created yet holds somebody else's change set.
 
-    With `held`, also raises it for a stack without a change set of ours: its owner is unknown.
+    With `held`, also raises it for a stack without our change set, because its owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     for page in pages:

@@ -163,7 +163,7 @@ def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
     made = served.create(NAME, served.account.add_load_balancer("web"))
     served.sandbox.cloudformation.begin_delete(made)()
     assert served.run("status", "--stack", made.id).failure == (
-        f"The stack {NAME} is deleted. Look at load balancers with --load-balancer, or name"
+        f"The stack {NAME} is deleted. Check load balancers with --load-balancer, or name"
         " another stack."
     )
 

@@ -470,8 +470,8 @@ def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runn
     account.sandbox.endpoint.before = overtaking
     ran = run(*again(account, "--parameter", "RunToken=2"))
     assert ran.failure == (
-        f"Another change to stack {NAME} came first and replaced this one. Run it again to see"
-        " what is left to change."
+        f"Another change to stack {NAME} came first and replaced this one. Run the same"
+        " command again to see what is left to change."
     )
 
 

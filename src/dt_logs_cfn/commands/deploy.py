@@ -61,8 +61,14 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
             deployment.values[LOAD_BALANCERS],
             lambda: reads.load_balancers(session.client("elbv2", config=aws.CONFIG)),
         )
-        agreed = {"yes": arguments.yes, "removal": arguments.allow_removal}
-        found = deploy(client, deployment, dropped, operator, **agreed)
+        found = deploy(
+            client,
+            deployment,
+            dropped,
+            operator,
+            yes=arguments.yes,
+            removal=arguments.allow_removal,
+        )
     result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
     return 1 if _left_out(found) or (found.ran and _stopped(found)) else 0
 

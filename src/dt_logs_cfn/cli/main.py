@@ -7,6 +7,7 @@ because cfn-lint and boto3 take longer to load than a whole build.
 """
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -172,4 +173,9 @@ def _program() -> Parser:
 
 
 def _load(name: str) -> Command:
-    return cast(Command, import_module(f"dt_logs_cfn.commands.{name}"))
+    """Import a command's module, without collecting garbage: what is imported stays."""
+    gc.disable()
+    command = import_module(f"dt_logs_cfn.commands.{name}")
+    gc.freeze()
+    gc.enable()
+    return cast(Command, command)

@@ -4,7 +4,6 @@ The parser never repeats an unknown value, because the value may be a misplaced 
 """
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -39,8 +38,10 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
     """Return a question that offers the nearest known words, or an empty string."""
+    from difflib import get_close_matches  # here, because every command starts with this module
+
     listed = list(known)
-    near = [each for word in words for each in difflib.get_close_matches(word, listed, 1)]
+    near = [each for word in words for each in get_close_matches(word, listed, 1)]
     return f". Did you mean {' and '.join(dict.fromkeys(near))}?" if near else ""
 
 

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import meaning
 
@@ -31,7 +31,7 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 
 def asset(name: str) -> str:
     """Return the text of a style, a script or another file of this package."""
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def filled(name: str, **parts: str) -> str:

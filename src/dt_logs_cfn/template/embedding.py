@@ -15,8 +15,9 @@ import re
 import zipfile
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
+import dt_logs_handler
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.strip_docs import strip_docs
 
@@ -59,8 +60,7 @@ def handler_files() -> Mapping[str, bytes]:
     """
     found = {
         f"{PACKAGE}/{entry.name}": strip_docs(entry.read_text("utf-8")).encode()
-        for entry in files(PACKAGE).iterdir()
-        if entry.name.endswith(".py")
+        for entry in Path(dt_logs_handler.__file__).parent.glob("*.py")
     }
     return dict(sorted(found.items()))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOTE = "Note: "  # starts each warning that does not affect the logs
 LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer body
-Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
+Send = Callable[[str, bytes], int]  # sends a body to a URL by PUT and returns the HTTP status
 Hide = Callable[[str], str]  # removes secrets from a string
 
 
@@ -63,7 +63,7 @@ def failed(
 
 
 def told(outcome: Outcome) -> str:
-    """Describe what stays behind, was not read or was not onboarded, and the warnings."""
+    """Describe what stays, what was not read, what was not onboarded, and the warnings."""
     parts = {
         "Left in place": outcome.kept,
         "Not looked into": outcome.unread,
@@ -145,7 +145,7 @@ def may_answer(url: str) -> bool:
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:
-    """Put the answer to its URL, retry temporary failures, and return whether it arrived.
+    """PUT the answer to its URL, retry temporary failures, and return whether it arrived.
 
     Takes at most half a minute if `send` takes at most five seconds. The URL is a credential, so
     no message contains it.

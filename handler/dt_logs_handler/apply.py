@@ -46,7 +46,7 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # of the event; registrations of later events are not ours
+    time: int  # of the event; registrations of later events count as others'
     log: Log
     began: bool = False  # true once a step has begun
     shared: bool = False  # true if this run changed a configuration that others also change
@@ -164,7 +164,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
     """Take every step, even after one has failed; return the failures.
 
     After the failure of any step but a policy edit, the registrations and the bucket stay, so that
-    the next try finds what is left. A policy that cannot be changed does not hold up other steps.
+    the next try finds what is left. A policy that cannot be changed does not stop other steps.
     """
     failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):

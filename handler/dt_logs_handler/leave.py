@@ -1,4 +1,4 @@
-"""Pure functions that plan removals, in an order that can be interrupted."""
+"""Pure functions that plan removals. The order lets a later run finish an interrupted one."""
 
 from collections.abc import Iterator, Sequence
 
@@ -107,8 +107,8 @@ class _View:
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Remove our notifications for locations that nobody claims any more.
 
-        They may have been another stack's: if two stacks leave at the same time, each may have seen
-        the other's claim and left what they share.
+        They may have been another stack's. If two stacks leave at the same time, each may see the
+        other's claim and leave what they share.
         """
         drop = frozenset(
             each

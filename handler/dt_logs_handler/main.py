@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 ANSWER_RESERVE = 30.0  # seconds kept for delivering the answer
 WORKERS = 8  # load balancers that are handled at the same time
 _LOGGED = ("load_balancer", "bucket", "location", "topic", "subscription", "endpoint")
-FRESH = 60.0  # seconds after an event in which the role's new rights may not be in force
+FRESH = 60.0  # seconds after an event until the role's new rights are certainly in force
 Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
 
 
@@ -202,7 +202,7 @@ def _aws(at: float, most: float, context: Context, world: World) -> Aws:
 def _clients() -> Clients:
     """Create the clients once, one after the other from one session, which is fastest.
 
-    They are botocore's clients: boto3's additions to S3's would take a fifth of a cold start.
+    They are botocore's: boto3's additions to the S3 client would take a fifth of a cold start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
     gc.freeze()  # garbage collection skips the modules and clients, which stay
@@ -231,7 +231,7 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """Put the body; return the status, or 0 if none. The URL is signed without a content type."""
+    """PUT the body; return the status, or 0 if none. The URL is signed without a content type."""
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=5) as response:

@@ -252,7 +252,7 @@ class EditPolicy:
 class EnsureTopic:
     """Create the bucket's topic; `known_absent` means that it did not exist when we looked.
 
-    If the stack used the bucket `before`, a topic that was changed since stays as it is.
+    `before` means that the stack already used the bucket; a changed topic then stays as it is.
     """
 
     bucket: str
@@ -386,7 +386,7 @@ class Plan:
     def changes(self) -> tuple[Step, ...]:
         """The steps that are known to change something.
 
-        If the role may not read topics, every plan has steps that create them, without effect.
+        If the role may not read topics, every plan creates them again, which changes nothing.
         """
         return tuple(
             step

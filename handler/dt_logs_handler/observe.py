@@ -200,7 +200,7 @@ def _sweep(
             elif isinstance(found, Bucket) and found.register(stack):
                 buckets[name] = found
     except OutOfTime:
-        unread.append("not all buckets could be searched in the time there is")
+        unread.append("there was not enough time to search all buckets")
     except (CallFailed, ClientError) as error:
         unread.append(f"the search through the buckets failed ({error})")
     return tuple(unread)

@@ -70,7 +70,7 @@ def _check_readable(request: Request, state: model.State) -> None:
         bucket = state.buckets.get(name)
         if isinstance(bucket, model.Unreadable):
             raise Refused(
-                f"Nothing can be taken away where {load_balancer_name(arn)} logs:"
+                f"Nothing can be removed where {load_balancer_name(arn)} logs:"
                 f" {bucket.told(name)}.",
                 "Let the function read it, and keep it in ExistingLogBucketNames for this update.",
                 name,
@@ -172,7 +172,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Let Refused through, or record it as a warning if the stack was here before."""
+        """Raise Refused, or record it as a warning if the stack has onboarded all here before."""
         try:
             yield
         except Refused as why:

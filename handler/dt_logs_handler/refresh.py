@@ -72,7 +72,7 @@ def refresh(
         if first[0].endswith("_IN_PROGRESS") or (now or look()) != first:
             raise Overtaken("The stack is being changed.", "No action is needed.")
         if first[0] not in _AT_REST:
-            raise Refused(f"The stack is in {first[0]}.", "Correct what its events name.")
+            raise Refused(f"The stack is in {first[0]}.", "Correct what its events show.")
 
     proceed(first)
     return run(refreshing(stack, time, first[2]), replace(aws, proceed=proceed), log)

@@ -242,13 +242,13 @@ def check_policy(policy: str | None, bucket: str) -> None:
     size = len((policy or "").encode())
     if size > LIMIT:
         raise Refused(
-            f"The policy of bucket {bucket} would grow to {size} bytes; S3 takes {LIMIT}.",
+            f"The policy of bucket {bucket} would grow to {size} bytes; S3 allows {LIMIT}.",
             "Remove statements, or set VendorReadScope=Location, then run the stack again.",
             bucket,
         )
     if dead := dead_principal(policy):
         raise Refused(
-            f"S3 takes no change of the policy of bucket {bucket}: {dead}, which was deleted.",
+            f"S3 refuses to change the policy of bucket {bucket}: {dead}, which was deleted.",
             "Remove that principal, then run the stack again.",
             bucket,
         )

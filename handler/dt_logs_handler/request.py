@@ -104,7 +104,7 @@ class Properties:
 
 @dataclass(frozen=True)
 class Traces:
-    """Values of earlier requests, to find what these left; read even from invalid properties."""
+    """Values of a request that show what it may have left; read even from invalid properties."""
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ def parse(event: Mapping[str, object], now: float) -> Request:
 
 
 def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Request:
-    """Return the request that a stack's current parameters make.
+    """Return the Refresh request for a stack's current parameters.
 
     The parameters have the names of the resource's properties. Raises InvalidRequest.
     """

@@ -3,7 +3,7 @@
 Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
 has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
 writer may overwrite our change. After such a change, the run waits SETTLE seconds, looks again, and
-repairs the losses. The next run finds later losses.
+restores what was lost. The next run restores what is lost later.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
 rolls back a failed Update with another Update. The run removes only what those events cannot.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .apply import Log
 
 SETTLE = 4.0  # seconds after which writes that others began before ours are visible
-AGREEING = 3  # equal plans in a row, a moment apart, before a loss is repaired
+AGREEING = 3  # plans in a row, a moment apart, that must agree before a loss is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
 # Seconds to turn on one load balancer's logging: ELB allows an account 3 changes a second.
@@ -80,7 +80,7 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
 
 
 def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
-    """Look at what a failed run left; return sentences about it, or the outcome if all is done.
+    """Examine what a failed run left; return sentences about it, or the outcome if all is done.
 
     If everything is as requested, another run of the same event has succeeded, or only reading
     back failed. If the stack was deleted, this removes everything.
@@ -336,7 +336,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
         _settle(aws, 0 if quiet else number)
         state = observe(aws, request, state)
     raise Overtaken(
-        "What this stack leaves comes back each time.",
+        "What this stack removes comes back each time.",
         "Find out who puts it back (another stack of this kind, or one of your tools), then delete"
         " the stack again.",
     )

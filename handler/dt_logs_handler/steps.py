@@ -161,7 +161,7 @@ def _explain_refused(error: ClientError, bucket: str) -> None:
 
 def _appeared(bucket: str) -> Refused:
     return Refused(
-        f"Bucket {bucket} appeared while it was to be made.",
+        f"Bucket {bucket} appeared before the stack could create it.",
         "Run the stack again, or choose another LogBucketName if it is not yours.",
     )
 
@@ -294,7 +294,7 @@ def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
         request["Attributes"] = attributes | retries
         try:
             effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
-            return "made sure of"
+            return "ensured"
         except ClientError as error:
             if "already exists with different" not in message(error):
                 raise

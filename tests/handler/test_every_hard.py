@@ -151,7 +151,7 @@ def test_a_customers_bucket_that_appears_in_us_east_1_is_left_alone() -> None:
     answer = fleet.send("Create", properties("*", LogBucketName="customers-own-name"))
 
     assert answer["Status"] == "FAILED"
-    assert "appeared while it was to be made" in answer["Reason"]
+    assert "appeared before the stack could create it" in answer["Reason"]
     assert s3.get_bucket_tagging(**found)["TagSet"] == tags
 
 

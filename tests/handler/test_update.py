@@ -147,7 +147,7 @@ def test_load_balancer_cannot_leave_a_bucket_that_cannot_be_read() -> None:
     before = state(alb(), alb("api", 3, bucket="logs"), unreadable=("logs",))
     with pytest.raises(Refused) as refused:
         planned(request("Update", WEB, old=properties(WEB, API)), before)
-    assert refused.value.what.startswith("Nothing can be taken away where app/api/")
+    assert refused.value.what.startswith("Nothing can be removed where app/api/")
     assert "GetBucketTagging: Access Denied" in refused.value.what
     assert "ExistingLogBucketNames" in refused.value.fix
     assert refused.value.bucket == "logs"
@@ -197,7 +197,7 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
     assert plan.warnings == ()  # the policy stays as it is
     asked = request("Update", WEB, SHOP, VendorReadScope="Location", at=LATER)
     plan, found = comes_to_rest(asked, there)
-    assert any("S3 takes no change" in each for each in plan.warnings)
+    assert any("S3 refuses to change" in each for each in plan.warnings)
     assert bucket(found, "logs").policy == bucket(there, "logs").policy
     # An edit that takes a right away is tried, since the Update must not succeed without it.
     other: dict[str, object] = {"DataTheoremAccountId": "111122223333"}

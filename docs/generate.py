@@ -161,7 +161,7 @@ def figures() -> str:
         ("estimate for reading a load balancer", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
         ("estimate for turning one on", f"{run.TURN_EACH} s", "`TURN_EACH`"),
         (
-            "reserved by an Update for undoing what its rollback could not",
+            "reserved by an Update to undo what its rollback could not undo",
             f"{run.LEAVE_RESERVE:.0f} s",
             "`LEAVE_RESERVE`",
         ),
@@ -176,7 +176,7 @@ def figures() -> str:
     return _table(("What", "Value", "Source"), rows)
 
 
-_MERGED = "read right before the change, **for safety**: what is there is kept"
+_MERGED = "read right before the change, **for safety**: existing entries are kept"
 _CALLS = {
     "elbv2:DescribeLoadBalancerAttributes": (
         "Does the load balancer exist, and where does it log?",
@@ -234,7 +234,8 @@ def calls() -> str:
         "",
     )
     stack = replace(EXAMPLE, region=account.region)
-    wanted = request.Request("Create", stack, now, given, request.Traces())
+    traces = request.Traces(privileges=given.privileges)
+    wanted = request.Request("Create", stack, now, given, traces, traces)
     clock = account.clock
     world = aws.Aws(*clients, clock, clock.sleep, Random(1), clock() + 900)
     run.run(wanted, world, lambda step, outcome: None)

@@ -46,9 +46,9 @@ def sessions() -> str:
         )
         return "\n".join(
             (
-                "See what it would change:\n",
+                "See what the stack would change:\n",
                 run(1, "plan", *given),
-                "Launch it. Without `--yes` it shows this and asks:\n",
+                "Launch the stack. Without `--yes`, `deploy` shows this and then asks:\n",
                 run(0, "deploy", "--role-arn", role, *given, "--yes"),
                 "Check whether logs flow. Data Theorem's endpoint has not confirmed yet:\n",
                 run(0, "status"),
@@ -56,9 +56,9 @@ def sessions() -> str:
                 run(0, "deploy", "--yes"),
                 "See what a second run would change:\n",
                 run(1, "plan", "--parameter", "RunToken=2"),
-                "Check that it is the release, including the function's code and role:\n",
+                "Check that the stack runs this release, including the function's code and role:\n",
                 run(0, "verify", "--stack", "dt-logs-analysis"),
-                "Remove it:\n",
+                "Remove the stack:\n",
                 run(0, "remove", "--yes"),
             )
         )

@@ -119,11 +119,6 @@ class Vendor:
             "an https URL without a slash at its end, and without /./ or /../",
         )
 
-    @property
-    def is_set(self) -> bool:
-        """True if any value is set."""
-        return self != Vendor(self.partition)
-
     def to_metadata(self) -> dict[str, str]:
         """Return the values that are set."""
         return _set(self, Vendor(self.partition))
@@ -154,7 +149,7 @@ class Settings:
         partitions = [vendor.partition for vendor in self.vendors]
         if len(set(partitions)) < len(partitions):
             raise SettingsError("The settings name a partition twice.", "Name each one once.")
-        given = (vendor for vendor in self.vendors if vendor.is_set)
+        given = (vendor for vendor in self.vendors if vendor.to_metadata())
         object.__setattr__(self, "vendors", tuple(sorted(given, key=lambda each: each.partition)))
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
-from dt_logs_cfn.pages.launch_commands import hcl_string, shell_json, shell_word
-from dt_logs_cfn.pages.links import quick_create, template_url
-from dt_logs_cfn.pages.regions import PARTITIONS
+from dt_logs_cfn.pages.launch_commands import hcl_string, shell_json
+from dt_logs_cfn.pages.regions import PARTITIONS, quick_create, template_url
 
 BASES = {
     "aws": "https://releases.example.com/dt-logs",
@@ -256,7 +256,7 @@ def test_the_script_quotes_as_the_generator_does(page: LaunchPage, value: str) -
 
     quoted = "return [shellWord, shellJson, hclString].map(quote => quote(arguments[0]))"
 
-    assert page.run(quoted, value) == [shell_word(value), shell_json(value), hcl_string(value)]
+    assert page.run(quoted, value) == [shlex.quote(value), shell_json(value), hcl_string(value)]
 
 
 RESULTS = ("role-cli", "plan", "deploy", "stack-cli", "stack-terraform", "status-cli")

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.diff import Level
-from dt_logs_cfn.diff.version_check import enough, problems, required
+from dt_logs_cfn.diff import Level, enough, problems, required
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.ledger import mark, released

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.release.catalogue import Catalogue, Entry, Withdrawn, pointed, pointer
-from dt_logs_cfn.versions import numbers
+from dt_logs_cfn.release.catalogue import Catalogue, Entry, Withdrawn, numbers, pointed, pointer
 
 NOW = "2027-01-31T12:00:00Z"
 VERSIONS = ("0.9.0", "1.0.0", "1.2.0", "1.10.0")

@@ -6,7 +6,7 @@ import pytest
 
 from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publish.destination import chosen, destination, destinations
+from dt_logs_cfn.publish.plan import chosen, destination
 
 GOV, EU = "us-gov-west-1", "eusc-de-east-1"
 
@@ -63,13 +63,12 @@ def test_what_is_no_place_of_the_partition(partition: str, url: str) -> None:
 
 def test_the_bucket_is_one_that_is_named() -> None:
     vendor = Vendor("aws", base_url="https://b1.s3.eu-west-1.amazonaws.com/a")
-    known = destinations(Settings((vendor, Vendor("aws-us-gov", "111122223333"))))
+    settings = Settings((vendor, Vendor("aws-us-gov", "111122223333")))
 
-    assert [each.bucket for each in known] == ["b1"]
-    assert chosen(known, "b1", None, None) is known[0]
-    assert chosen(known, "b1", "/a/", "eu-west-1") is known[0]
+    assert chosen(settings, "b1", None, None) == destination(vendor)
+    assert chosen(settings, "b1", "/a/", "eu-west-1") == destination(vendor)
     for bucket, prefix, region in (("b2", None, None), ("b1", "b", None), ("b1", None, "x")):
         with pytest.raises(PublishError):
-            chosen(known, bucket, prefix, region)
+            chosen(settings, bucket, prefix, region)
     with pytest.raises(PublishError, match="they name none"):
-        chosen((), "b1", None, None)
+        chosen(Settings(), "b1", None, None)

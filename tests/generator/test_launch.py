@@ -32,8 +32,7 @@ from dt_logs_cfn.pages.launch_commands import (
     ours,
     terraform,
 )
-from dt_logs_cfn.pages.links import quick_create, template_url
-from dt_logs_cfn.pages.regions import PARTITIONS
+from dt_logs_cfn.pages.regions import PARTITIONS, quick_create, template_url
 from dt_logs_cfn.template import explain
 
 BASE = "https://releases.example.com/dt-logs"

@@ -14,7 +14,7 @@ from support.strategies import STEADY
 
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.diff import Level, compare_templates
-from dt_logs_cfn.diff.patterns import covers, may_cover
+from dt_logs_cfn.diff.rights import covers, may_cover
 
 SAME = ["PATCH its policies give the same rights in other words"]
 

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from support.s3_server import OWNER, Server, s3_server
 
-from dt_logs_cfn import Settings, Vendor
-from dt_logs_cfn.publish.destination import Destination, destination
-from dt_logs_cfn.publish.plan import Publication
+from dt_logs_cfn import Vendor
+from dt_logs_cfn.publish.plan import Plan, destination, publication_plan
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release.build import Release
 
 BUCKET = "vendor-releases"
 BASE_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com/logs-analysis"
-SETTINGS = Settings((Vendor("aws", "111122223333", base_url=BASE_URL),))
+TARGET = destination(Vendor("aws", "111122223333", base_url=BASE_URL))
 NOON = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
 
 
@@ -75,21 +74,13 @@ def put(server: Server, key: str, content: bytes) -> None:
     )
 
 
-def place(server: Server, sleeps: Any = lambda seconds: None) -> Store:
+def store_of(server: Server) -> Store:
     """Return the destination's bucket as the publisher uses it."""
-    url = f"{server.url}/{BUCKET}/{target_of(SETTINGS).prefix}"
-    return Store(server.s3, BUCKET, OWNER, url, sleeps, Random(7))
+    url = f"{server.url}/{BUCKET}/{TARGET.prefix}"
+    return Store(server.s3, TARGET, OWNER, url, lambda seconds: None, Random(7))
 
 
-def nobody(content: bytes, signature: bytes) -> str | None:
-    """Return None, as for an invalid signature."""
-    return None
-
-
-def target_of(settings: Settings) -> Destination:
-    return destination(settings.vendors[0])
-
-
-def publication(release: Release = RELEASE, **more: Any) -> Publication:
-    """Return a release's publication with the defaults of these tests."""
-    return Publication(release, more.pop("signature", None), "f00d", NOON, **more)
+def planned(release: Release = RELEASE, **more: Any) -> Plan:
+    """Return the plan of a release's publication with the defaults of these tests."""
+    signature, at = more.pop("signature", None), more.pop("at", NOON)
+    return publication_plan(release, signature, "f00d", at, **more)

@@ -17,33 +17,28 @@ from publishing.conftest import (
     BUCKET,
     NOON,
     RELEASE,
-    SETTINGS,
-    nobody,
-    place,
-    publication,
+    TARGET,
+    make_bucket,
+    planned,
     put,
     small,
-    target_of,
+    store_of,
     there,
 )
 from support.s3_server import OWNER, Refusal, Server
 
-from dt_logs_cfn.publish.destination import Destination
-from dt_logs_cfn.publish.plan import (
-    Enter,
-    Plan,
-    Publication,
-    Step,
-    publication_plan,
-    withdrawal_plan,
-)
-from dt_logs_cfn.publish.publisher import Done, Fetch, Progress, Signer, publish
-from dt_logs_cfn.publish.store import Store
+from dt_logs_cfn.publish.plan import Destination, Enter, Plan, Step, withdrawal_plan
+from dt_logs_cfn.publish.publisher import Done, Fetch, Progress, publish
+from dt_logs_cfn.publish.store import Signer, Store
 from dt_logs_cfn.release.build import CHECKSUMS
 from dt_logs_cfn.verify.fetching import optional
 
-TARGET = target_of(SETTINGS)
 PREFIX = "logs-analysis/0.1.0/"
+
+
+def nobody(content: bytes, signature: bytes) -> str | None:
+    """Return None, as for an invalid signature."""
+    return None
 
 
 def run(
@@ -53,12 +48,12 @@ def run(
     fetch: Fetch = optional,
     signer: Signer = nobody,
 ) -> Done:
-    (done,) = publish({TARGET: plan}, lambda _: store, fetch, signer, progress)
+    (done,) = publish(plan, [TARGET], lambda _: store, fetch, signer, progress)
     return done
 
 
-def published(server: Server, given: Publication, fetch: Fetch = optional) -> Done:
-    return run(place(server), publication_plan(given, TARGET), fetch=fetch)
+def published(server: Server, plan: Plan, fetch: Fetch = optional) -> Done:
+    return run(store_of(server), plan, fetch=fetch)
 
 
 def versions(server: Server) -> list[dict[str, Any]]:
@@ -81,7 +76,7 @@ def head(server: Server, key: str) -> tuple[str, str]:
 
 def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -> None:
     """The checksums are put first, and the files that point to them last."""
-    done = published(server, publication(latest=True))
+    done = published(server, planned(latest=True))
 
     found = there(server)
     names = ("versions.json", "latest.json")
@@ -103,7 +98,7 @@ def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -
     assert server.puts[0] == f"/{BUCKET}/{PREFIX}SHA256SUMS"
     assert server.puts[-2:] == [f"/{BUCKET}/logs-analysis/{name}" for name in names]
 
-    done = published(server, replace(publication(latest=True), at=NOON + timedelta(days=1)))
+    done = published(server, planned(latest=True, at=NOON + timedelta(days=1)))
 
     assert done.failure is None
     assert {result for _, result in done.results} == {
@@ -116,21 +111,24 @@ def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -
 
 
 def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:
-    run(place(server), publication_plan(publication(), TARGET)[1:3])  # killed before it was listed
+    run(store_of(server), planned()[1:3])  # killed before it was listed
     before = there(server)
 
-    done = published(server, publication(small("x")))
+    done = published(server, planned(small("x")))
 
     assert str(done.failure) == (
         f"s3://{BUCKET}/{PREFIX}SHA256SUMS exists with other contents. Raise __version__ in"
         " src/dt_logs_cfn/__init__.py: published objects never change."
     )
     assert there(server) == before
+    put(server, "0.1.0/handler.zip", b"x")  # as another publisher could
+    done = published(server, planned())
+    assert f"{PREFIX}handler.zip exists with other contents" in str(done.failure)
 
 
 def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
     """One publisher wins, fifteen fail with a reason, and no files are mixed."""
-    given = [publication(small(f"{number:x}"), latest=True) for number in range(16)]
+    releases = [small(f"{number:x}") for number in range(16)]
     admitted = Barrier(16, timeout=300)
 
     def together(target: Destination, step: Step, result: str) -> None:
@@ -139,21 +137,21 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
             admitted.wait()
 
     with ThreadPoolExecutor(16) as pool:
-        plans = [publication_plan(each, TARGET) for each in given]
-        done = list(pool.map(lambda each: run(place(server), each, together), plans))
+        plans = [planned(each, latest=True) for each in releases]
+        done = list(pool.map(lambda each: run(store_of(server), each, together), plans))
 
     told = [each.failure for each in done]
     (winner,) = (number for number, failure in enumerate(told) if failure is None)
     assert all("exists with other contents" in str(each) for each in told if each)
     found = there(server)
-    for name, content in given[winner].release.files.items():
+    for name, content in releases[winner].files.items():
         assert found[f"{PREFIX}{name}"] == content
     assert len(found) == len(RELEASE.files) + 2
-    assert [each["sha256sums"] for each in versions(server)] == [given[winner].entry.sha256sums]
+    assert [each["sha256sums"] for each in versions(server)] == [releases[winner].sha256]
 
 
 def test_publishers_of_different_versions_lose_nobodys_entry(server: Server) -> None:
-    given = [publication(small("", f"1.{number}.0"), latest=True) for number in range(8)]
+    given = [planned(small("", f"1.{number}.0"), latest=True) for number in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda each: published(server, each), given))
@@ -168,7 +166,7 @@ class Killed(BaseException):
 
 
 def test_killed_at_each_upload_and_run_again(server: Server) -> None:
-    given = publication(latest=True)
+    given = planned(latest=True)
     published(server, given)
     complete = there(server)
     count = len(server.puts)
@@ -179,7 +177,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
         for key in there(server):
             s3.delete_object(Bucket=BUCKET, Key=key, ExpectedBucketOwner=OWNER)
         with pytest.raises(Killed):
-            run(dying(server, number), publication_plan(given, TARGET))
+            run(dying(server, number), given)
         left = there(server)
         # versions.json exists only if the version is complete.
         assert "logs-analysis/versions.json" not in left or len(left) > len(RELEASE.files)
@@ -190,7 +188,6 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
 
 def dying(server: Server, number: int) -> Store:
     """Return a bucket whose publisher is killed at this write, before the write takes effect."""
-    at = place(server)
     made = Counter[str]()
 
     def before(**_: Any) -> None:
@@ -200,7 +197,7 @@ def dying(server: Server, number: int) -> Store:
 
     s3 = server.client()
     s3.meta.events.register("before-call.s3.PutObject", before)
-    return replace(at, s3=s3)
+    return replace(store_of(server), s3=s3)
 
 
 @pytest.mark.parametrize("endless", [False, True])
@@ -216,7 +213,7 @@ def test_a_conflict_of_two_writers_is_tried_again_but_not_for_ever(
             raise Refusal("409 Conflict", "ConditionalRequestConflict")
 
     server.before_put = before
-    done = published(server, publication(latest=True))
+    done = published(server, planned(latest=True))
 
     if not endless:
         assert (done.failure, {*conflicts.values()}) == (None, {3})
@@ -234,11 +231,11 @@ def test_what_customers_cannot_read_gets_no_entry_and_what_they_see_is_what_was_
     def stale(url: str, limit: int) -> bytes | None:
         return b'{"versions":[]}' if url.endswith("versions.json") else optional(url, limit)
 
-    done = published(server, publication(latest=True), lambda url, limit: None)
+    done = published(server, planned(latest=True), lambda url, limit: None)
     assert "cannot be read by everybody" in str(done.failure)
     assert "logs-analysis/versions.json" not in there(server)
 
-    done = published(server, publication(latest=True), stale)
+    done = published(server, planned(latest=True), stale)
     assert "versions.json does not show what was written" in str(done.failure)
 
 
@@ -249,8 +246,8 @@ def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
         return "us@example.com" if signature.startswith(b"good") else None
 
     def signing(signature: bytes) -> Done:
-        plan = publication_plan(publication(signature=signature), TARGET)
-        return run(place(server), plan, signer=somebody)
+        plan = planned(signature=signature)
+        return run(store_of(server), plan, signer=somebody)
 
     assert signing(b"good 1").failure is None
     assert signing(b"good 2, and longer").failure is None
@@ -259,23 +256,14 @@ def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
     assert "SHA256SUMS.sig exists with other contents" in str(signing(b"good 3").failure)
 
 
-def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
-    other = replace(place(server), owner="999999999999")
-
-    done = run(other, publication_plan(publication(), TARGET))
-
-    assert "AWS denies GetObject" in str(done.failure)
-    assert there(server) == {}
-
-
 def test_objects_are_locked(server: Server) -> None:
     s3 = server.s3
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
     until = NOON + timedelta(days=3650)
-    locked = replace(place(server), bucket="locked")
+    locked = replace(store_of(server), destination=replace(TARGET, bucket="locked"))
 
     def retained(until: datetime | None) -> object:
-        done = run(locked, publication_plan(publication(retain_until=until), TARGET)[1:3])
+        done = run(locked, planned(retain_until=until)[1:3])
         assert done.failure is None
         found = s3.head_object(
             Bucket="locked", Key=f"{PREFIX}handler.zip", ExpectedBucketOwner=OWNER
@@ -289,45 +277,30 @@ def test_objects_are_locked(server: Server) -> None:
 
 
 def withdraw(server: Server, version: str) -> Done:
-    return run(place(server), withdrawal_plan(version, "it opens the bucket", NOON))
+    return run(store_of(server), withdrawal_plan(version, "it opens the bucket", NOON))
 
 
-def test_a_version_is_withdrawn_and_latest_moves_on(server: Server) -> None:
-    for version in ("1.0.0", "1.1.0"):
-        published(server, publication(small("", version), latest=True))
+def test_a_version_is_withdrawn_and_latest_goes_back_only_then(server: Server) -> None:
+    assert "3.0.0 is not published there" in str(withdraw(server, "3.0.0").failure)
+    assert there(server) == {}
+    for version, is_latest in (("1.1.0", True), ("1.0.0", True), ("2.0.0", False)):
+        plan = planned(small("", version), latest=is_latest)
+        assert published(server, plan).failure is None
+        assert latest(server)["version"] == "1.1.0"
 
     assert withdraw(server, "1.1.0").failure is None
 
     assert latest(server)["version"] == "1.0.0"
     assert [each.get("withdrawn") for each in versions(server)] == [
+        None,
         {"at": "2027-01-31T12:00:00Z", "reason": "it opens the bucket"},
         None,
     ]
     # The withdrawn version's files are still there, byte for byte.
     assert there(server)["logs-analysis/1.1.0/handler.zip"] == RELEASE.files["handler.zip"]
-    again = published(server, publication(small("", "1.1.0"), latest=True))
+    again = published(server, planned(small("", "1.1.0"), latest=True))
     assert str(again.failure) == "1.1.0 was withdrawn: it opens the bucket. Raise the version."
-    assert latest(server)["version"] == "1.0.0"
-
-
-def test_withdrawing_what_is_not_there(server: Server) -> None:
-    done = withdraw(server, "3.0.0")
-
-    assert "3.0.0 is not published there" in str(done.failure)
-    assert there(server) == {}
-
-
-def test_latest_does_not_go_back_nor_move_on_to_what_was_never_meant_to_be_it(
-    server: Server,
-) -> None:
-    published(server, publication(small("", "1.1.0"), latest=True))
-    published(server, publication(small("", "2.0.0")))
-
-    assert published(server, publication(small("", "1.0.1"), latest=True)).failure is None
-    assert latest(server)["version"] == "1.1.0"
-    withdraw(server, "1.0.1")
-    withdraw(server, "1.1.0")
-
+    assert withdraw(server, "1.0.0").failure is None
     assert latest(server) == {"version": None}
 
 
@@ -335,34 +308,29 @@ def test_what_is_none_of_ours_is_not_written_over(server: Server) -> None:
     content = b'{"versions":[{"version":"x"}]}'
     put(server, "versions.json", content)
 
-    done = published(server, publication())
+    done = published(server, planned())
 
     assert "versions.json is damaged" in str(done.failure)
     assert there(server)["logs-analysis/versions.json"] == content
 
 
-def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
-    """SHA256SUMS is ours but another file is not, which our publishing cannot have caused."""
-    published(server, publication())
-    put(server, "0.1.0/handler.zip", b"x")
-
-    done = published(server, publication())
-
-    assert f"{PREFIX}handler.zip exists with other contents" in str(done.failure)
-
-
 def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> None:
-    other = replace(TARGET, partition="aws-us-gov", bucket="gov-releases")
-    plans = {each: publication_plan(publication(), each) for each in (other, TARGET)}
-    at = place(server)
+    """A bucket of another account is not written."""
+    make_bucket(server, "theirs")
+    theirs = replace(TARGET, bucket="theirs")
 
-    def chosen(target: Any) -> Any:
-        return at if target == TARGET else replace(at, bucket="none")
+    def store(target: Destination) -> Store:
+        owner = OWNER if target == TARGET else "999999999999"
+        return replace(store_of(server), destination=target, owner=owner)
 
     progress: list[Step] = []
-    done = publish(plans, chosen, optional, nobody, lambda _, step, __: progress.append(step))
 
-    assert [each.failure is None for each in done] == [False, True]
-    assert "NoSuchBucket" in str(done[0].failure)
-    assert len(versions(server)) == 1
+    def told(destination: Destination, step: Step, result: str) -> None:
+        progress.append(step)
+
+    done = publish(planned(), [theirs, TARGET], store, optional, nobody, told)
+
+    assert "AWS denies GetObject" in str(done[0].failure)
+    assert there(server, "theirs") == {}
+    assert (done[1].failure, len(versions(server))) == (None, 1)
     assert len(progress) == len(done[1].results)

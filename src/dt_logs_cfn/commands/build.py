@@ -65,8 +65,8 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
     tell(f"{folder} is what this source builds.")
     if not ledger.released(out):
         return 0
-    # This module needs cfn-lint's schemas, which load slowly.
-    from dt_logs_cfn.diff.version_check import problems
+    # This package needs cfn-lint's schemas, which load slowly.
+    from dt_logs_cfn.diff import problems
 
     found = problems(release, out)
     for line in found:

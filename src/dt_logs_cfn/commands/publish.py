@@ -13,19 +13,23 @@ from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands import release_options
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
-from dt_logs_cfn.publish.destination import Destination, chosen, destinations
-from dt_logs_cfn.publish.plan import Publication, publication_plan, withdrawal_plan
-from dt_logs_cfn.publish.publisher import publish
-from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
-from dt_logs_cfn.publish.revision import revision
+from dt_logs_cfn.publish.plan import (
+    Destination,
+    Plan,
+    chosen,
+    publication_plan,
+    revision,
+    withdrawal_plan,
+)
+from dt_logs_cfn.publish.publisher import Counted, data, print_plan, publish, summary
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
+from dt_logs_cfn.release.catalogue import VERSION
 from dt_logs_cfn.release.folder import compare
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
-from dt_logs_cfn.verify.signature import sign, signers
-from dt_logs_cfn.versions import VERSION
+from dt_logs_cfn.verify.provenance import sign, signers
 from dt_logs_handler.names import ACCOUNT_ID
 
 
@@ -91,21 +95,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish or withdraw; return 3 if a destination failed."""
     _check(arguments)
     settings = release_options.load_settings(arguments.config)
-    known = destinations(settings)
     places = [
-        chosen(known, bucket, arguments.prefix, region)
+        chosen(settings, bucket, arguments.prefix, region)
         for bucket, region in zip(arguments.bucket, arguments.region, strict=True)
     ]
     now = datetime.now(timezone.utc)
     if arguments.withdraw is not None:
-        plans = dict.fromkeys(places, withdrawal_plan(arguments.withdraw, arguments.reason, now))
+        plan = withdrawal_plan(arguments.withdraw, arguments.reason, now)
     else:
-        publication = _publication(arguments, settings, now)
-        plans = {each: publication_plan(publication, each) for each in places}
+        plan = _publication(arguments, settings, now)
     if arguments.dry_run:
-        print_plans(plans, arguments.json)
+        print_plan(plan, places, arguments.json)
         return 0
-    done = publish(plans, _store(arguments, places), optional, signers().signer, Progress(plans))
+    stores = _stores(arguments, places)
+    done = publish(plan, places, stores, optional, signers().signer, Counted(plan))
     found = {"destinations": [data(each) for each in done]}
     result(arguments.json, found, map(summary, done))
     for each in done:
@@ -135,8 +138,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError(f"{option} is for publishing, not for --withdraw.", "Leave it out.")
 
 
-def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
-    """Build the release, check that the folder has the same files, and return the publication."""
+def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Plan:
+    """Build the release, check that the folder has the same files, and plan its publication."""
     out: Path = arguments.out
     release = build_release(settings, release_options.load_customize(arguments.customize))
     if compare(release, out / release.version):
@@ -151,7 +154,7 @@ def _publication(arguments: argparse.Namespace, settings: Settings, now: datetim
         )
     at = arguments.revision or revision(Path.cwd())
     signature = _signature(release, arguments.sign)
-    return Publication(release, signature, at, now, arguments.latest, arguments.retain_until)
+    return publication_plan(release, signature, at, now, arguments.latest, arguments.retain_until)
 
 
 def _signature(release: Release, key: Path | None) -> bytes | None:
@@ -168,7 +171,7 @@ def _signature(release: Release, key: Path | None) -> bytes | None:
     return signature
 
 
-def _store(
+def _stores(
     arguments: argparse.Namespace, places: Sequence[Destination]
 ) -> Callable[[Destination], Store]:
     """Return a function that opens a destination's bucket."""
@@ -187,7 +190,7 @@ def _store(
         s3, sts = clients[place]
         owner = owners[place] or sts.get_caller_identity()["Account"]
         url = _public_url(place, s3.meta.endpoint_url)
-        return Store(s3, place.bucket, owner, url, time.sleep, random.Random())
+        return Store(s3, place, owner, url, time.sleep, random.Random())
 
     return store
 

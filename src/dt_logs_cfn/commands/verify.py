@@ -10,7 +10,7 @@ from dt_logs_cfn.cli.terminal import result, shown_ascii
 from dt_logs_cfn.commands.release_options import add_customize, load_customize
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.publish.destination import destination
+from dt_logs_cfn.publish.plan import destination
 from dt_logs_cfn.release.folder import write_files
 from dt_logs_cfn.release.installed import installed_settings
 from dt_logs_cfn.settings import Settings, Vendor
@@ -18,9 +18,8 @@ from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_cfn.verify import fetching, provenance
-from dt_logs_cfn.verify.provenance import Provenance, Source
+from dt_logs_cfn.verify.provenance import Provenance, Signers, Source, signers
 from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, verify_template
-from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_handler.names import Stack
 
 _MOST = 20  # the maximum number of differences listed; --json has all

@@ -1,19 +1,26 @@
 """Find what an update from one template to another would change for a customer.
 
     template, template ─► parameters, resources, rights ─► Change …
+    release, folder of releases ─► problems: changed releases, or too low a version number
 
 CONTRIBUTING.md, "Versions", defines the levels. `rights` explains how policies are compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dt_logs_cfn.diff.change import Change, Level, Object, differing, exact, mapping
 from dt_logs_cfn.diff.resources import compare_resources
+from dt_logs_cfn.errors import ReleaseError
+from dt_logs_cfn.release import ledger
+from dt_logs_cfn.release.build import Release
+from dt_logs_cfn.release.catalogue import numbers
 from dt_logs_cfn.template.json_tree import differences, mappings
+from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
 
-__all__ = ["Change", "Level", "Object", "compare_templates"]
+__all__ = ["Change", "Level", "Object", "compare_templates", "enough", "problems", "required"]
 
 # The sections of a template, ordered by importance to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
@@ -38,6 +45,50 @@ def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
     """Return the changes between two parsed templates, the most important first."""
     found = dict.fromkeys(_changes(old, new))
     return tuple(sorted(found, key=lambda each: -each.level))
+
+
+def problems(release: Release, out: Path) -> tuple[str, ...]:
+    """Return the problems of the releases in a folder, one line each.
+
+    A problem is a changed file of a released version, or a version number that is too low for the
+    changes since the last release. Raises ReleaseError if the list of released versions, or one of
+    the versions, cannot be read, or if this source builds a released version differently.
+    """
+    ledger.is_released(release, out)
+    changed = [
+        f"{out / name} is not what was released: restore it." for name in ledger.changed(out)
+    ]
+    return (*changed, *_says_enough(release, out))
+
+
+def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
+    """Return the level of the changes between two releases, given their templates by file name.
+
+    A removed template is major, and a new one is minor. Raises VerifyError for a text that is not a
+    template.
+    """
+    if old_templates.keys() - new_templates.keys():
+        return Level.MAJOR
+    pairs = ((text, new_templates[name]) for name, text in old_templates.items())
+    changes = [each for pair in pairs for each in compare_templates(*map(parse_template, pair))]
+    added = new_templates.keys() - old_templates.keys()
+    levels = [each.level for each in changes] + [Level.MINOR] * bool(added)
+    return max(levels, default=Level.IDENTICAL)
+
+
+def enough(old: str, new: str, level: Level) -> bool:
+    """Return whether `new` may follow `old`, given the level of the changes between them.
+
+    Before 1.0.0, a major change raises the minor number, and any other change the patch number.
+    Raises ValueError for a text that is not a version.
+    """
+    before, after = numbers(old), numbers(new)
+    if level is Level.IDENTICAL:
+        return before <= after
+    significant = {Level.MAJOR: 1, Level.MINOR: 2, Level.PATCH: 3}[level]
+    if before[0] == 0:
+        significant = 2 if level is Level.MAJOR else 3
+    return before[:significant] < after[:significant]
 
 
 def _changes(old: Object, new: Object) -> Iterator[Change]:
@@ -120,3 +171,21 @@ def _level(name: str, field: str, before: Json, after: Json) -> Level:
         case _ if field == "NoEcho" or (after is None and field in _CONSTRAINTS):
             return Level.MINOR
     return Level.MAJOR  # fewer values are allowed, or the effect is unknown
+
+
+def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
+    now = numbers(release.version)
+    before = [each for each in ledger.released(out) if numbers(each) < now]
+    if not before:
+        return ()
+    last = max(before, key=numbers)
+    old = {each.name: read_template(each) for each in (out / last).glob("*.template.json")}
+    if not old:
+        raise ReleaseError(f"{out / last} has no template.", "Restore it from the repository.")
+    level = required(old, release.templates)
+    if enough(last, release.version, level):
+        return ()
+    return (
+        f"{release.version} is too small a step from {last}: the changes are {level}."
+        f" `dt-logs-cfn diff {last} {release.version}` shows them; raise __version__.",
+    )

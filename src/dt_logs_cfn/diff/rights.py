@@ -8,25 +8,31 @@ test.
 A right is reported as added if no old right can cover it in any account. A right that an old one
 certainly covers is not reported. Anything in between is reported as a changed statement, at the
 level of an added or lost right.
+
+IAM's patterns have `*`, `?`, characters, and our symbols. A symbol, such as `<AWS::Region>`, is
+longer than a character, and always stands for the same string.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from dt_logs_cfn.diff.change import Change, Level, Object, exact, mapping
-from dt_logs_cfn.diff.patterns import Pattern, covers, may_cover
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_handler.documents import Json
 
 Tests = frozenset[str]
+Pattern = tuple[str, ...]
 
 # More than our policies have, and few enough to compare every pair in seconds.
 _MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
 _SYMBOL = re.compile(r"<[^<>]*>|.", re.DOTALL)
+_FRESH = "\uffff"  # a character that IAM does not accept in a policy
+_RUN = [_FRESH] * 16  # longer than any run of `?` in our patterns
 _STACK = "AWS::StackId"
 _HERE = ("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
 _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
@@ -59,6 +65,44 @@ class Right:
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
+
+
+def covers(wide: Pattern, narrow: Pattern) -> bool:
+    """Return whether `wide` matches everything that `narrow` matches; never wrongly true."""
+    # Only `*` matches the stand-in for `*`. Only `*` and `?` match the stand-in for `?`.
+    letters = {"*": "**", "?": _FRESH}
+    return _meet(wide, tuple(letters.get(each, each) for each in narrow))
+
+
+def may_cover(wide: Pattern, narrow: Pattern) -> bool:
+    """Return whether `wide` may match everything that `narrow` matches; never wrongly false.
+
+    If false, `narrow` matches a string that `wide` does not, whatever the symbols stand for.
+    """
+    texts = {"*": _RUN, "?": [_FRESH]}
+    tried = [letter for each in narrow for letter in texts.get(each, [each])]
+    one, other = (tuple("*" if len(a) > 1 else a for a in letters) for letters in (wide, tried))
+    return _meet(one, other)
+
+
+@lru_cache(1 << 16)
+def _meet(one: Pattern, other: Pattern) -> bool:
+    """Return whether some string matches both patterns; a symbol is a single letter."""
+    reached = [True] + [False] * len(other)
+    for a in (*one, ""):
+        following = [False] * len(reached)
+        for place, b in enumerate((*other, "")):
+            if not reached[place]:
+                continue
+            if "*" in (a, b):  # the `*` ends here, or matches the other's letter
+                following[place] = bool(a)
+                if b:
+                    reached[place + 1] = True
+            elif a and b and (a == b or (len(a) == len(b) == 1 and "?" in (a, b))):
+                following[place + 1] = True
+        if a:
+            reached = following
+    return reached[-1]
 
 
 def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:

@@ -7,16 +7,18 @@ script runs.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.pages import launch_commands, rights
-from dt_logs_cfn.pages.links import console, quick_create, template_url
+from dt_logs_cfn.pages import launch_commands
+from dt_logs_cfn.pages.launch_commands import PLACEHOLDERS, ROLE_STACK
 from dt_logs_cfn.pages.markup import asset, code, document, filled, folded, mono, table
-from dt_logs_cfn.pages.regions import PARTITIONS, Partition
+from dt_logs_cfn.pages.regions import PARTITIONS, Partition, console, quick_create, template_url
 from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template import explain
 from dt_logs_cfn.template.added import Customization
 from dt_logs_cfn.template.templates import TemplateKind
 from dt_logs_handler.names import HTTPS_URL
@@ -64,9 +66,10 @@ class Contents:
 def page(contents: Contents) -> str:
     """Return the page; equal contents give equal bytes."""
     least, role = contents.templates[_LEAST], contents.templates[_ROLE]
+    changes, rights, uses = contents.customization, explain.rights(), explain.uses()
     body = {
         "VERSION": __version__,
-        "NOTICE": rights.notice(contents.customization),
+        "NOTICE": f" Its templates are customized by {mono(changes.by)}." if changes else "",
         "ABOUT": asset("about.html"),
         "FLOW": filled("flow.html"),
         "REGIONS": "".join(map(_options, PARTITIONS)),
@@ -82,7 +85,11 @@ def page(contents: Contents) -> str:
         "TERRAFORM": launch_commands.terraform(least, "", {}),
         "STATUS": launch_commands.ours("status", {}),
         "PARTITIONS": "".join(_plain(contents, each) for each in PARTITIONS),
-        **rights.sections(contents.customization),
+        "REFUSED": _bullets(explain.REFUSED),
+        "OPEN": _bullets(explain.OPEN),
+        "LEAST": folded(f"Least privilege: {len(rights)} permissions", _least(rights)),
+        "DOCUMENTED": folded(f"As documented: {len(uses)} permissions", _documented(uses)),
+        "CHANGED": _changed(changes) if changes else "",
         "VERIFY": _verify(contents),
         "FILES": _files(contents),
         "DATA": _data(contents),
@@ -100,8 +107,8 @@ def _data(contents: Contents) -> str:
     found = {
         "version": __version__,
         "httpsUrl": HTTPS_URL,
-        "placeholders": launch_commands.PLACEHOLDERS,
-        "roleStack": launch_commands.ROLE_STACK,
+        "placeholders": PLACEHOLDERS,
+        "roleStack": ROLE_STACK,
         "templates": {
             _LEAST.value: contents.templates[_LEAST],
             _DOCUMENTED.value: contents.templates[_DOCUMENTED],
@@ -160,12 +167,11 @@ def _plain(contents: Contents, partition: Partition) -> str:
         said = (
             "<p>Each link opens the console&#x27;s form, filled in. Under"
             " <strong>Permissions</strong>, choose the service role. Then acknowledge both"
-            f" capabilities.</p>{_links(contents, partition)}"
+            " capabilities.</p>"
         )
     else:
         count = "not published"
-        notice = f'<p class="notice">{_unpublished(contents, partition)}</p>'
-        said = f"{notice}{_consoles(partition)}"
+        said = f'<p class="notice">{_unpublished(contents, partition)}</p>'
     ours = ("status",) if contents.customization else ("plan", "deploy", "status")
     commands = (
         launch_commands.create_role(names[_ROLE], role, values),
@@ -175,43 +181,41 @@ def _plain(contents: Contents, partition: Partition) -> str:
     )
     return folded(
         f"{escape(partition.name)}: {count}",
-        f"{said}<p>The same steps as commands; replace the words in capitals. First come service"
-        " role, plan, deploy and status, then the stack with the AWS CLI and with Terraform.</p>"
+        f"{said}{_links(contents, partition)}"
+        "<p>The same steps as commands; replace the words in capitals. First come service role,"
+        " plan, deploy and status, then the stack with the AWS CLI and with Terraform.</p>"
         f"{''.join(map(code, commands))}",
     )
 
 
-def _consoles(partition: Partition) -> str:
-    rows = [
-        (
-            f"{mono(region)}<br>{escape(title)}",
-            f'<a href="{console(partition, region)}">Console</a>',
-        )
-        for region, title in partition.regions
-    ]
-    return table("CloudFormation in the console", ("Region", "Link"), rows, partition.name)
-
-
 def _links(contents: Contents, partition: Partition) -> str:
-    stack, values = launch_commands.PLACEHOLDERS["StackName"], contents.parameters(partition.id)
+    """Return links to the console in every region, to a filled-in form where one is published."""
 
     def link(region: str, kind: TemplateKind, what: str) -> str:
-        template = contents.url(partition.id, kind)
-        named, given = (launch_commands.ROLE_STACK, {}) if kind is _ROLE else (stack, values)
-        url = quick_create(partition, region, template, named, given)
+        stack, values = PLACEHOLDERS["StackName"], contents.parameters(partition.id)
+        if kind is _ROLE:
+            stack, values = ROLE_STACK, {}
+        url = quick_create(partition, region, contents.url(partition.id, kind), stack, values)
         return f'<a href="{escape(url)}" aria-label="{what} in {region}">{what}</a>'
 
+    title, names = "CloudFormation in the console", ["Region", "Link"]
+    kinds = {_ROLE: "Service role", _LEAST: "Stack", _DOCUMENTED: "Stack as documented"}
+    published = contents.url(partition.id, _LEAST) != ""
+    if published:
+        title = "Links to the console"
+        names = ["Region", "Step 1", "Step 2, least privilege", "or as documented"]
     rows = [
-        (
-            f"{mono(region)}<br>{escape(title)}",
-            link(region, _ROLE, "Service role"),
-            link(region, _LEAST, "Stack"),
-            link(region, _DOCUMENTED, "Stack as documented"),
-        )
-        for region, title in partition.regions
+        [
+            f"{mono(region)}<br>{escape(name)}",
+            *(
+                [link(region, kind, what) for kind, what in kinds.items()]
+                if published
+                else [f'<a href="{console(partition, region)}">Console</a>']
+            ),
+        ]
+        for region, name in partition.regions
     ]
-    names = ("Region", "Step 1", "Step 2, least privilege", "or as documented")
-    return table("Links to the console", names, rows, partition.name)
+    return table(title, names, rows, partition.name)
 
 
 def _verify(contents: Contents) -> str:
@@ -232,3 +236,67 @@ def _files(contents: Contents) -> str:
         for name, content in sorted(contents.files.items())
     ]
     return table("Files of this release", ("File", "Bytes", "SHA-256"), rows)
+
+
+def _least(found: Iterable[explain.Right]) -> str:
+    def alike(right: explain.Right) -> tuple[str, ...]:
+        return (right.step, right.why, right.condition, *right.on)
+
+    rows = []
+    for _, group in groupby(found, alike):
+        rights = list(group)
+        first = rights[0]
+        rows.append(
+            (
+                f'{escape(first.step)}<div class="reason"><small>{escape(first.why)}</small></div>',
+                _names(each.action for each in rights),
+                _names(first.on),
+                f'<div class="reason">{escape(first.condition)}</div>',
+            )
+        )
+    names = ("To", "Actions", "On", "If")
+    return table("Permissions of the Lambda function in the recommended template", names, rows)
+
+
+def _documented(found: Iterable[explain.Use]) -> str:
+    rows = [
+        (mono(each.action), mono(each.on), escape(", ".join(each.steps)) or "not used")
+        for each in found
+    ]
+    names = ("Action", "On", "Used to")
+    return table("Permissions of the Lambda function in the documented template", names, rows)
+
+
+def _changed(changes: Customization) -> str:
+    """Return the places that a customization changes, and the rights that it adds."""
+    places = "".join(
+        f"<li>{escape(kind.value)}: {mono(each)}</li>"
+        for kind, found in changes.places.items()
+        for each in found
+    )
+    rows = list(_added(changes))
+    names = ("Template", "Resource", "Who", "Actions", "On", "If")
+    rights = table("Policy statements that the customization adds", names, rows) if rows else ""
+    return f"<h3>What {mono(changes.by)} changes</h3><ul>{places}</ul>{rights}"
+
+
+def _added(changes: Customization) -> Iterator[tuple[str, ...]]:
+    for kind, found in changes.rights.items():
+        for each in found:
+            denied = "Denied: " if each.effect == "Deny" else ""
+            yield (
+                escape(kind.value),
+                mono(each.resource),
+                mono(each.who),
+                denied + _names(each.actions),
+                _names(each.on),
+                escape(each.condition),
+            )
+
+
+def _names(found: Iterable[str]) -> str:
+    return "<br>".join(map(mono, found))
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(each)}</li>" for each in items) + "</ul>"

@@ -25,11 +25,6 @@ ROLE_STACK = "service-role-for-dt-logs-analysis"
 _CAPABILITIES = "CAPABILITY_IAM CAPABILITY_NAMED_IAM"
 
 
-def shell_word(value: str) -> str:
-    """Quote a value for a POSIX shell."""
-    return shlex.quote(value)
-
-
 def shell_json(value: str) -> str:
     """Quote a value as JSON inside a single-quoted argument."""
     return json.dumps(value).replace("'", "'\"'\"'")
@@ -51,8 +46,8 @@ def hcl_string(value: str) -> str:
 
 
 _QUOTED: dict[str, Callable[[str], str]] = {
-    "word": shell_word,
-    "pair": shell_word,
+    "word": shlex.quote,
+    "pair": shlex.quote,
     "json": shell_json,
     "hcl": hcl_string,
 }
@@ -131,7 +126,7 @@ def _filler(values: Mapping[str, str], quoting: str) -> Callable[[str], str]:
 
 
 def _source(name: str, template: str, url: str) -> str:
-    option = f"--template-url {shell_word(url)}" if url else f"--template-body file://{template}"
+    option = f"--template-url {shlex.quote(url)}" if url else f"--template-body file://{template}"
     return _slot(name, "option", option)
 
 

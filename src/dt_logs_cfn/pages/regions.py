@@ -1,10 +1,14 @@
-"""The regions that a page offers, by partition, with the names that AWS gives them.
+"""The regions that a page offers, by partition, and the URLs with which to launch a stack there.
 
 They are listed here, because another version of botocore must not change the page. The command line
 can also launch in unlisted regions. The console has a separate host for each region.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from dt_logs_cfn import __version__
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,31 @@ PARTITIONS = (
         (("eusc-de-east-1", "AWS European Sovereign Cloud (Germany)"),),
     ),
 )
+
+
+def template_url(base_url: str, name: str) -> str:
+    """Return a published file's URL; empty if it is not published."""
+    return f"{base_url}/{__version__}/{name}" if base_url else ""
+
+
+def quick_create(
+    partition: Partition, region: str, template: str, stack: str, parameters: Mapping[str, str]
+) -> str:
+    """Return a link to the console's filled-in form; launch.js makes the same link.
+
+    A link cannot set the service role or the capabilities.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html
+    """
+    query = {
+        "templateURL": template,
+        "stackName": stack,
+        **{f"param_{name}": value for name, value in parameters.items()},
+    }
+    # JavaScript's encodeURIComponent leaves the same characters unescaped.
+    filled = urlencode(query, safe="!~*'()", quote_via=quote)
+    return f"{console(partition, region)}#/stacks/quickcreate?{filled}"
+
+
+def console(partition: Partition, region: str) -> str:
+    """Return the address of CloudFormation's console in a region."""
+    return f"https://{region}.{partition.console}/cloudformation/home?region={region}"

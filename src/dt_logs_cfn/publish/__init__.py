@@ -2,7 +2,7 @@
 
 In: a `Release` and its `Destination`s. Out: objects in S3, and the result of each step.
 
-    Release + Destination ─► plan ─► steps in groups ─► publisher ─► result of each step
+    Release ─► plan ─► steps in groups ─► publisher, for each Destination ─► result of each step
 
 A version's objects are written once. `versions.json` and `latest.json` change; they are written
 last, and only if nobody has changed them since they were read. Open `plan` first.

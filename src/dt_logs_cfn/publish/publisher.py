@@ -1,19 +1,30 @@
-"""Carry out the plans of all destinations independently and at the same time."""
+"""Carry out a plan at all destinations, independently and at the same time; print the results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli import terminal
 from dt_logs_cfn.errors import DtLogsError, PublishError
-from dt_logs_cfn.publish.destination import Destination
-from dt_logs_cfn.publish.plan import Compare, Enter, Plan, Point, Step, Upload, Withdraw
-from dt_logs_cfn.publish.store import Store
+from dt_logs_cfn.publish.plan import (
+    Compare,
+    Destination,
+    Enter,
+    Plan,
+    Point,
+    Step,
+    Upload,
+    Withdraw,
+    told,
+)
+from dt_logs_cfn.publish.store import Signer, Store
 from dt_logs_cfn.release.catalogue import LATEST, LIMIT, VERSIONS, Catalogue, pointed, pointer
-from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
+from dt_logs_cfn.verify.provenance import SIGNATURE_LIMIT
 
 _WORKERS = 8
 _LOOKS = 5
@@ -21,7 +32,6 @@ _OTHER = "Check what answers there: another bucket or a cache."
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
-Signer = Callable[[bytes, bytes], "str | None"]  # returns the signer of these bytes, or None
 
 
 @dataclass(frozen=True)
@@ -34,13 +44,14 @@ class Done:
 
 
 def publish(
-    plans: Mapping[Destination, Plan],
+    plan: Plan,
+    destinations: Sequence[Destination],
     store: Callable[[Destination], Store],
     fetch: Fetch,
     signer: Signer,
     progress: Progress,
 ) -> tuple[Done, ...]:
-    """Carry out each plan at its destination; repeatable, even after an interruption.
+    """Carry out the plan at each destination; repeatable, even after an interruption.
 
     A failed destination does not stop the others; its result holds the failure.
     """
@@ -50,26 +61,73 @@ def publish(
         results: list[tuple[Step, str]] = []
         try:
             with aws.errors():
-                run = _Run(destination, store(destination), fetch, signer, progress, stopped)
-            for group in plans[destination]:
+                run = _Run(store(destination), fetch, signer, progress, stopped)
+            for group in plan:
                 run.carry_out(group, results)
         except DtLogsError as error:
             return Done(destination, tuple(results), error)
         return Done(destination, tuple(results))
 
-    pool = ThreadPoolExecutor(max(1, len(plans)))
+    pool = ThreadPoolExecutor(len(destinations))
     try:
-        return tuple(pool.map(carry_out, plans))
+        return tuple(pool.map(carry_out, destinations))
     finally:  # after the last step or Ctrl-C: running calls may finish, and no new call begins
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Counted:
+    """Shows and counts the finished steps of each destination on stderr."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._total = sum(map(len, plan))
+        self._done = Counter[Destination]()
+        self._lock = Lock()
+
+    def __call__(self, destination: Destination, step: Step, result: str) -> None:
+        with self._lock:
+            self._done[destination] += 1
+            at = f"{self._done[destination]:>{len(str(self._total))}}/{self._total}"
+            terminal.tell(f"{destination.bucket} {at} {told(step, destination)}: {result}")
+
+
+def print_plan(plan: Plan, destinations: Sequence[Destination], as_json: bool) -> None:
+    """Print the planned steps at each destination, in order."""
+    lines: list[str] = []
+    found = []
+    for each in destinations:
+        steps = [told(step, each) for group in plan for step in group]
+        lines += [f"{each.bucket} in {each.region}:", *(f"  {step}" for step in steps)]
+        found.append({**_place(each), "steps": steps})
+    terminal.result(as_json, {"destinations": found}, lines)
+
+
+def summary(done: Done) -> str:
+    """Return the result at a destination as one line."""
+    results = [result for _, result in done.results]
+    created = sum(result.startswith(("created", "changed")) for result in results)
+    said = "stopped" if done.failure else "done"
+    return (
+        f"{done.destination.url}: {said}; {len(results)} steps, {created} of them changed something"
+    )
+
+
+def data(done: Done) -> dict[str, object]:
+    """Return the result and each step as data for a program."""
+    return {
+        **_place(done.destination),
+        "steps": [
+            {"step": told(step, done.destination), "result": result}
+            for step, result in done.results
+        ],
+        "failure": str(done.failure) if done.failure else None,
+    }
 
 
 @dataclass(frozen=True)
 class _Run:
     """Carries out steps at one destination."""
 
-    destination: Destination
     store: Store
     fetch: Fetch
     signer: Signer
@@ -84,7 +142,7 @@ class _Run:
                 return
             with aws.errors():
                 result = self._result(step)
-            self.progress(self.destination, step, result)
+            self.progress(self.store.destination, step, result)
             results.append((step, result))
 
         with ThreadPoolExecutor(_WORKERS) as pool:
@@ -93,9 +151,9 @@ class _Run:
     def _result(self, step: Step) -> str:
         match step:
             case Upload():
-                return self.store.create(step, lambda found: bool(self._signed(step.signs, found)))
+                return self.store.create(step, self.signer)
             case Compare():
-                return self._compared(step)
+                return self._compared(step.upload)
             case Enter(only_check=True):
                 self._catalogue().entered(step.entry)
                 return "it does"
@@ -106,20 +164,16 @@ class _Run:
             case Point():
                 return self._pointed(step)
 
-    def _compared(self, step: Compare) -> str:
-        limit = len(step.content) if step.signs is None else SIGNATURE_LIMIT
-        found = self._public(step.name, limit)
-        if name := self._signed(step.signs, found):
-            return f"signed by {name}"
-        if step.signs is None and found == step.content:
+    def _compared(self, upload: Upload) -> str:
+        limit = len(upload.content) if upload.signs is None else SIGNATURE_LIMIT
+        found = self._public(upload.name, limit)
+        if upload.signs is None and found == upload.content:
             return "identical"
+        if upload.signs is not None and (name := self.signer(upload.signs, found)):
+            return f"signed by {name}"
         raise PublishError(
-            f"{self.store.public_url}/{step.name} does not return what was published.", _OTHER
+            f"{self.store.public_url}/{upload.name} does not return what was published.", _OTHER
         )
-
-    def _signed(self, content: bytes | None, signature: bytes) -> str | None:
-        """Return the signer of some content, or None without content or a valid signature."""
-        return self.signer(content, signature) if content is not None else None
 
     def _changed(self, change: Callable[[Catalogue], Catalogue]) -> str:
         def changed(found: bytes | None) -> bytes:
@@ -129,7 +183,7 @@ class _Run:
                 return found
             return canonical.dumps(after.to_json()).encode()
 
-        result, _ = self.store.change(self.destination.key(VERSIONS), changed)
+        result, _ = self.store.change(VERSIONS, changed)
         seen = Catalogue.parse(self._public(VERSIONS, LIMIT))
         if change(seen) != seen:
             raise PublishError(
@@ -145,10 +199,10 @@ class _Run:
                 return None
             current = pointed(found) if found is not None else None
             entry = self._catalogue().latest(current, step.version)
-            return canonical.dumps(pointer(entry, self.destination.url)).encode()
+            return canonical.dumps(pointer(entry, self.store.destination.url)).encode()
 
         for _ in range(_LOOKS):
-            result, content = self.store.change(self.destination.key(LATEST), changed)
+            result, content = self.store.change(LATEST, changed)
             if content is None:
                 return "there is none"
             version = pointed(content)
@@ -159,7 +213,7 @@ class _Run:
         raise PublishError(f"Others keep withdrawing what {LATEST} names.", "Publish it again.")
 
     def _catalogue(self) -> Catalogue:
-        found = self.store.read(self.destination.key(VERSIONS))
+        found = self.store.read(VERSIONS)
         return Catalogue.parse(found) if found is not None else Catalogue()
 
     def _public(self, name: str, limit: int) -> bytes:
@@ -171,3 +225,7 @@ class _Run:
                 "Let the bucket's policy allow s3:GetObject below the prefix, and publish again.",
             )
         return found
+
+
+def _place(destination: Destination) -> dict[str, str]:
+    return {"bucket": destination.bucket, "region": destination.region, "url": destination.url}

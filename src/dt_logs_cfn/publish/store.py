@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Literal
@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Upload, content_type
+from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Destination, Upload, content_type
 from dt_logs_cfn.release.catalogue import LIMIT
-from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
+from dt_logs_cfn.verify.provenance import SIGNATURE_LIMIT
 from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 Result = Literal["created", "there already", "changed"]
+Signer = Callable[[bytes, bytes], "str | None"]  # returns the signer of these bytes, or None
 
 # S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].
@@ -41,37 +42,33 @@ class Store:
     """
 
     s3: S3Client
-    bucket: str
+    destination: Destination
     owner: str
     public_url: str
     sleep: Callable[[float], None]
     random: Random
 
-    def create(self, upload: Upload, as_good: Callable[[bytes], bool] | None = None) -> Result:
+    def create(self, upload: Upload, signer: Signer) -> Result:
         """Write an object unless it exists; repeatable.
 
         S3 checks the SHA-256 before it stores anything. An existing object is never overwritten.
-        Raises ClientError, and PublishError for other bytes that `as_good` does not accept.
+        Raises ClientError, and PublishError for other bytes that are not a valid signature either.
         """
-        request = self._request(upload.key, upload.content, FOR_EVER)
+        request = self._request(upload.name, upload.content, FOR_EVER)
         request["IfNoneMatch"] = "*"
         if upload.retain_until is not None:
             request["ObjectLockMode"] = "COMPLIANCE"
             request["ObjectLockRetainUntilDate"] = upload.retain_until
-        for number in range(_TRIES):
-            try:
-                self.s3.put_object(**request)
+        for _ in self._tries():
+            refused = self._put(request)
+            if refused is None:
                 return "created"
-            except ClientError as error:
-                if code(error) in _TAKEN:
-                    return self._there(upload, as_good)
-                if code(error) not in _CONFLICT:
-                    raise
-            self._pause(number)
-        raise self._contended(upload.key)
+            if refused in _TAKEN:
+                return self._there(upload, signer)
+        raise self._contended(upload.name)
 
     def change(
-        self, key: str, change: Callable[[bytes | None], bytes | None]
+        self, name: str, change: Callable[[bytes | None], bytes | None]
     ) -> tuple[Result, bytes | None]:
         """Replace an object's content with the result of `change`; return the outcome and content.
 
@@ -79,78 +76,93 @@ class Store:
         there is no object. If `change` returns None or the same content, nothing is written. Raises
         ClientError, and PublishError if others keep writing.
         """
-        for number in range(_TRIES):
-            there = self._index(key)
+        for _ in self._tries():
+            there = self._index(name)
             found = there.content if there else None
             wanted = change(found)
             if wanted is None or wanted == found:
                 return "there already", found
-            request = self._request(key, wanted, FRESH)
+            request = self._request(name, wanted, FRESH)
             if there is None:
                 request["IfNoneMatch"] = "*"
             else:
                 request["IfMatch"] = there.tag
-            try:
-                self.s3.put_object(**request)
+            if self._put(request) is None:
                 return ("created" if there is None else "changed"), wanted
-            except ClientError as error:
-                if code(error) not in _TAKEN | _CONFLICT:
-                    raise
-            self._pause(number)
-        raise self._contended(key)
+        raise self._contended(name)
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
         """Return the content of `versions.json` or `latest.json`, or None if it does not exist."""
-        found = self._index(key)
+        found = self._index(name)
         return found.content if found else None
 
-    def _there(self, upload: Upload, as_good: Callable[[bytes], bool] | None) -> Result:
-        limit = max(len(upload.content), SIGNATURE_LIMIT)
-        found = aws.read_object(self.s3, self.bucket, upload.key, self.owner, limit)
+    def _there(self, upload: Upload, signer: Signer) -> Result:
+        found = self._object(upload.name, max(len(upload.content), SIGNATURE_LIMIT))
         content = found.content if found else b""
-        if content != upload.content and not (as_good and as_good(content)):
+        signed = upload.signs is not None and signer(upload.signs, content)
+        if content != upload.content and not signed:
             raise PublishError(
-                f"s3://{self.bucket}/{upload.key} exists with other contents.",
+                f"{self._shown(upload.name)} exists with other contents.",
                 "Raise __version__ in src/dt_logs_cfn/__init__.py: published objects never change.",
             )
         until = upload.retain_until
         if until is None or (found and found.retained and found.retained >= until):
             return "there already"
         self.s3.put_object_retention(
-            Bucket=self.bucket,
-            Key=upload.key,
+            Bucket=self.destination.bucket,
+            Key=self.destination.key(upload.name),
             ExpectedBucketOwner=self.owner,
             Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
         )
         return "changed"
 
-    def _index(self, key: str) -> aws.S3Object | None:
+    def _index(self, name: str) -> aws.S3Object | None:
         """Return `versions.json` or `latest.json`. Raises PublishError if it is too large."""
-        found = aws.read_object(self.s3, self.bucket, key, self.owner, LIMIT)
+        found = self._object(name, LIMIT)
         if found and len(found.content) > LIMIT:
             raise PublishError(
-                f"s3://{self.bucket}/{key} has over {LIMIT:,} bytes.",
+                f"{self._shown(name)} has over {LIMIT:,} bytes.",
                 "This program did not write it. Correct it.",
             )
         return found
 
-    def _request(self, key: str, content: bytes, cache: str) -> PutObjectRequestTypeDef:
+    def _object(self, name: str, limit: int) -> aws.S3Object | None:
+        at = self.destination
+        return aws.read_object(self.s3, at.bucket, at.key(name), self.owner, limit)
+
+    def _request(self, name: str, content: bytes, cache: str) -> PutObjectRequestTypeDef:
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         return {
-            "Bucket": self.bucket,
-            "Key": key,
+            "Bucket": self.destination.bucket,
+            "Key": self.destination.key(name),
             "Body": content,
             "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": digest,
-            "ContentType": content_type(key),
+            "ContentType": content_type(name),
             "CacheControl": cache,
             "ExpectedBucketOwner": self.owner,
         }
 
-    def _pause(self, number: int) -> None:
-        self.sleep(self.random.uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))
+    def _put(self, request: PutObjectRequestTypeDef) -> str | None:
+        """Write an object; return S3's error code if the request's condition does not hold."""
+        try:
+            self.s3.put_object(**request)
+        except ClientError as error:
+            if code(error) in _TAKEN | _CONFLICT:
+                return code(error)
+            raise
+        return None
 
-    def _contended(self, key: str) -> PublishError:
+    def _tries(self) -> Iterator[None]:
+        """Yield for each try, and pause after it."""
+        for number in range(_TRIES):
+            yield
+            self.sleep(self.random.uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))
+
+    def _contended(self, name: str) -> PublishError:
         return PublishError(
-            f"Others keep writing s3://{self.bucket}/{key}.", "Publish again when they are done."
+            f"Others keep writing {self._shown(name)}.", "Publish again when they are done."
         )
+
+    def _shown(self, name: str) -> str:
+        return f"s3://{self.destination.bucket}/{self.destination.key(name)}"

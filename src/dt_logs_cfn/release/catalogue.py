@@ -5,7 +5,8 @@
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it names none.
+`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it names none. A version
+has three numbers, without the suffixes that semantic versioning allows.
 """
 
 import json
@@ -15,8 +16,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.versions import is_version, numbers
 
+VERSION = "(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})"
 VERSIONS = "versions.json"
 LATEST = "latest.json"
 LIMIT = 1_000_000  # bytes, enough for thousands of versions
@@ -145,6 +146,19 @@ class Catalogue:
             return cls(tuple(_entry(each, lenient) for each in entries))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise _damaged(VERSIONS) from error
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a version like 1.2.3."""
+    return re.fullmatch(VERSION, text) is not None
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, to compare versions. Raises ValueError for any other text."""
+    found = re.fullmatch(VERSION, version)
+    if found is None:
+        raise ValueError(f"{version[:80]!r} is not a version")
+    return tuple(map(int, found.groups()))
 
 
 def pointer(entry: Entry | None, url: str) -> dict[str, object]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release, sha256
+from dt_logs_cfn.release.catalogue import is_version
 from dt_logs_cfn.release.folder import read_files
-from dt_logs_cfn.versions import is_version
 
 LEDGER = "RELEASED"
 _LINE = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]+)/{CHECKSUMS}")

@@ -20,6 +20,14 @@ _SECONDS = 120.0
 _CHUNK = 65_536
 _TIMEOUT = urllib3.Timeout(connect=10, read=30)
 _RETRIES = urllib3.Retry(3, redirect=False, backoff_factor=0.5, status_forcelist=(500, 502, 503))
+_REASONS = {
+    urllib3.exceptions.NameResolutionError: "its host was not found",
+    urllib3.exceptions.ConnectTimeoutError: "no connection to its host",
+    urllib3.exceptions.ReadTimeoutError: "its host does not answer",
+    urllib3.exceptions.SSLError: "no secure connection to its host",
+    urllib3.exceptions.ProxyError: "no connection to the proxy",
+    urllib3.exceptions.ResponseError: "its host has an error",
+}
 _HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
 
 
@@ -116,20 +124,8 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
 def _why(error: Exception) -> str:
     """Return the reason for a failed request, in words if we have them."""
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
-    match reason:
-        case urllib3.exceptions.NameResolutionError():
-            return "its host was not found"
-        case urllib3.exceptions.ConnectTimeoutError():
-            return "no connection to its host"
-        case urllib3.exceptions.ReadTimeoutError():
-            return "its host does not answer"
-        case urllib3.exceptions.SSLError():
-            return "no secure connection to its host"
-        case urllib3.exceptions.ProxyError():
-            return "no connection to the proxy"
-        case urllib3.exceptions.ResponseError():
-            return "its host has an error"
-    return type(reason).__name__
+    found = (text for kind, text in _REASONS.items() if isinstance(reason, kind))
+    return next(found, type(reason).__name__)
 
 
 def _check(url: str) -> None:

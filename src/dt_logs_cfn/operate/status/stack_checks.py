@@ -19,8 +19,7 @@ from dt_logs_cfn.operate.status.seen import (
     unknown,
     unread,
 )
-from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
-from dt_logs_cfn.versions import is_version, numbers
+from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue, is_version, numbers
 
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether this release may still be used."

@@ -23,7 +23,7 @@ from cli.altered import (
 from cli.running import Ran, Run
 from hypothesis import given
 from hypothesis import strategies as st
-from support.strategies import STEADY
+from support.strategies import STEADY, places, with_value
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, verify_template
 from dt_logs_cfn.errors import VerifyError
@@ -42,22 +42,6 @@ def template() -> Template:
     return template_in(FILES[NAME])
 
 
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Return the paths of all values nested in a value."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    found = [path] if path else []
-    for key, item in items:
-        found += places(item, (*path, key))
-    return found
-
-
-PLACES = places(template())
 Verify = Callable[..., Ran]
 
 
@@ -152,15 +136,14 @@ def test_many_differences_stay_on_one_line(verify: Verify) -> None:
 
 
 @STEADY
-@given(place=st.sampled_from(PLACES), value=st.sampled_from([None, True, 1, "", "x", [], {}]))
+@given(
+    place=st.sampled_from(places(template())),
+    value=st.sampled_from([None, True, 1, "", "x", [], {}]),
+)
 def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
     """With any one value replaced, a template is identical only if the new value equals the old."""
     parsed = template()
-    inner: Any = parsed
-    for key in place[:-1]:
-        inner = inner[key]
-    before = inner[place[-1]]
-    inner[place[-1]] = value
+    before = with_value(parsed, place, value)
     try:
         identical = verify_template(json.dumps(parsed)).identical
     except Exception as error:

@@ -5,27 +5,23 @@ import json
 from typing import Any
 
 import pytest
+from cli.altered import FUNCTION, NAME, ROLE, Template, code_of, with_source
 from hypothesis import given
 from hypothesis import strategies as st
-from support.strategies import STEADY, json_values
+from support.strategies import STEADY, json_values, places, with_value
 
 from dt_logs_cfn import Settings, Vendor, build_release
 from dt_logs_cfn.diff import Change, Level, compare_templates
 from dt_logs_cfn.diff.resources import create_only
-from dt_logs_cfn.template import embedding
 
-NAME = "dt-logs-analysis.template.json"
 ENDPOINT = "https://logs.example.com/alb"
 FILES = build_release(Settings((Vendor("aws", "111122223333", ENDPOINT),))).files
 TEXTS = {name: text.decode() for name, text in FILES.items() if name.endswith(".template.json")}
-ROLE = "DTLogsAnalysisLambdaExecutionRole"
-FUNCTION = "DTLogsAnalysisLambdaFunction"
 GROUP = "DTLogsAnalysisLambdaLogGroup"
 INVOCATION = "InvokeLambdaFunction"
 STATEMENTS = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement"
 GONE = object()  # stands for a removed value
 
-Template = dict[str, Any]
 Told = list[tuple[Level, str]]
 MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
 
@@ -114,30 +110,8 @@ PROPERTIES = [
     (ROLE, "ManagedPolicyArns", ["x"], MAJOR, f': {NOW} Allow managed policy "x"'),
     (ROLE, f"{TRUST}/Statement/-", ASSUMES, MAJOR, f": {TRUST} changes, and may give rights"),
 ]
-OWN_TOPIC = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:dt-logs-analysis-*"
-CONDITIONAL = {
-    "Effect": "Allow",
-    "Action": ["s3:A", "s3:B"],
-    "Resource": {"Fn::If": ["HasLogBucketName", "x", {"Ref": "AWS::NoValue"}]},
-    "Condition": {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}},
-}
-# tests/generator/test_rights.py has the cases for rights.
-RIGHTS = [
-    ("OwnTopic/Action/-", "sns:Publish", f"right added: sns:Publish on {OWN_TOPIC}"),
-    (
-        "OwnTopic/Resource",
-        GONE,
-        'changed statement, now: Allow {"Action":["sns:CreateTopic","sns:DeleteTopic",'
-        '"sns:GetTopicAttributes","sns:TagResource"],"Effect":"Allow"}',
-    ),
-    (
-        "-",
-        CONDITIONAL,
-        "right added: s3:A, s3:B on x, if StringEquals aws:ResourceAccount"
-        ' "${AWS::AccountId}", where HasLogBucketName',
-    ),
-    ("-", {"Fn::Transform": "x"}, 'changed statement, now: {"Fn::Transform":"x"}'),
-]
+# tests/generator/test_rights.py has more cases for rights.
+RIGHT = "right added: sns:Publish on arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}"
 SETTINGS = "Metadata/DTLogsAnalysis/Settings/aws"
 LABELS = "Metadata/AWS::CloudFormation::Interface/ParameterLabels"
 MACRO = {"Name": "x"}
@@ -150,7 +124,18 @@ CASES: list[tuple[str, Any, Level, str]] = [
         (f"Resources/{name}/Properties/{key}", value, level, f"{name}{what}")
         for name, key, value, level, what in PROPERTIES
     ),
-    *((f"{STATEMENTS}/{path}", value, MAJOR, f"{ROLE}: {what}") for path, value, what in RIGHTS),
+    (
+        f"{STATEMENTS}/OwnTopic/Action/-",
+        "sns:Publish",
+        MAJOR,
+        f"{ROLE}: {RIGHT}:dt-logs-analysis-*",
+    ),
+    (
+        f"{STATEMENTS}/-",
+        {"Fn::Transform": "x"},
+        MAJOR,
+        f'{ROLE}: changed statement, now: {{"Fn::Transform":"x"}}',
+    ),
     ("Parameters/RunToken", GONE, MAJOR, "parameter RunToken is gone"),
     ("Parameters/RunToken", "x", MAJOR, "parameter RunToken changes"),
     ("Parameters/X", {"Type": "String"}, MAJOR, "parameter X is new and is required"),
@@ -228,15 +213,8 @@ def test_what_means_the_same_is_no_change_and_what_does_not_is_one(old: Any, new
     assert bool(compare_templates(old, new)) == (before != after)
 
 
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Return the path to a value and to every value inside it."""
-    keyed = dict(enumerate(value)) if isinstance(value, list) else value
-    items = keyed.items() if isinstance(keyed, dict) else ()
-    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
-
-
 @STEADY
-@given(st.sampled_from(places(template())[1:]), json_values)
+@given(st.sampled_from(places(template())), json_values)
 def test_no_change_of_the_released_template_goes_unseen(
     place: tuple[str | int, ...], value: Any
 ) -> None:
@@ -244,35 +222,22 @@ def test_no_change_of_the_released_template_goes_unseen(
     mask = Change(MINOR, "output", "output Mask is new")
     new = template()
     new["Outputs"]["Mask"] = {"Value": "x"}
-    inner: Any = new
-    for key in place[:-1]:
-        inner = inner[key]
-    before, inner[place[-1]] = inner[place[-1]], value
+    before = with_value(new, place, value)
 
     if json.dumps(value, sort_keys=True) != json.dumps(before, sort_keys=True):
         assert set(compare_templates(template(), new)) - {mask}
 
 
-def with_code(code: object) -> tuple[Change, ...]:
-    """Return the changes to the template when its function gets this code."""
-    path = f"Resources/{FUNCTION}/Properties/Code"
-    return compare_templates(template(), edited(template(), path, code))
-
-
-def with_source(content: bytes) -> tuple[Change, ...]:
-    """Return the changes to the template when its handler gets another source file."""
-    sources = {**embedding.handler_files(), "dt_logs_handler/added.py": content}
-    return with_code({"ZipFile": embedding.bootstrap(embedding._pack(sources))})
-
-
 def test_a_handler_is_compared_source_by_source() -> None:
+    def changes(content: bytes) -> tuple[Change, ...]:
+        return compare_templates(template(), with_source(template(), "added.py", content))
+
     name = "dt_logs_handler/added.py"
     diff = f"--- /dev/null\n+++ new/{name}\n@@ -0,0 +1,2 @@\n+one\n+two"
-
-    assert with_source(b"one\ntwo\n") == (
+    assert changes(b"one\ntwo\n") == (
         Change(PATCH, "handler", f"{FUNCTION}: {name} is new", name, diff),
     )
-    assert "It has too many lines" in with_source(b"\n" * 20_001)[0].what
+    assert "It has too many lines" in changes(b"\n" * 20_001)[0].what
 
 
 @pytest.mark.parametrize(
@@ -280,12 +245,14 @@ def test_a_handler_is_compared_source_by_source() -> None:
     [
         {"ZipFile": "import os"},
         {"S3Bucket": "x", "S3Key": "y"},
-        {**template()["Resources"][FUNCTION]["Properties"]["Code"], "ImageUri": "x"},
+        {**code_of(template()), "ImageUri": "x"},
     ],
     ids=["other code", "code in S3", "an image, too"],
 )
 def test_code_that_cannot_be_read_is_major(code: dict[str, str]) -> None:
-    (change,) = with_code(code)
+    changed = edited(template(), f"Resources/{FUNCTION}/Properties/Code", code)
+
+    (change,) = compare_templates(template(), changed)
 
     assert (change.level, change.diff) == (MAJOR, "")
     assert "the code changes, and cannot be compared" in change.what

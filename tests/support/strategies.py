@@ -15,6 +15,22 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the paths of all values nested in a JSON value."""
+    keyed = dict(enumerate(value)) if isinstance(value, list) else value
+    items = keyed.items() if isinstance(keyed, dict) else ()
+    return [each for key, item in items for each in ((*path, key), *places(item, (*path, key)))]
+
+
+def with_value(value: Any, place: tuple[str | int, ...], new: Any) -> Any:
+    """Put a new value at a place inside a JSON value, and return the value that was there."""
+    for key in place[:-1]:
+        value = value[key]
+    before, value[place[-1]] = value[place[-1]], new
+    return before
+
+
 _principals: st.SearchStrategy[Any] = st.sampled_from(
     [
         "*",

@@ -19,8 +19,13 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from support.launching import ENDPOINT, ODD_VALUES, PLACES, arguments
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
-from dt_logs_cfn.pages.launch_commands import hcl_string, shell_json
-from dt_logs_cfn.pages.regions import PARTITIONS, quick_create, template_url
+from dt_logs_cfn.pages.launch_commands import (
+    PARTITIONS,
+    hcl_string,
+    quick_create,
+    shell_json,
+    template_url,
+)
 
 BASES = {
     "aws": "https://releases.example.com/dt-logs",

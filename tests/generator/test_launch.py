@@ -26,13 +26,14 @@ from support.launching import ENDPOINT, ODD_VALUES, PLACES, arguments
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
 from dt_logs_cfn.pages.launch_commands import (
+    PARTITIONS,
     create_role,
     create_stack,
     hcl_string,
     ours,
+    quick_create,
     terraform,
 )
-from dt_logs_cfn.pages.regions import PARTITIONS, quick_create
 from dt_logs_cfn.template import explain
 
 BASE = "https://releases.example.com/dt-logs"

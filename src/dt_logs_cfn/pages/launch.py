@@ -14,9 +14,16 @@ from itertools import groupby
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages import launch_commands
-from dt_logs_cfn.pages.launch_commands import PLACEHOLDERS, ROLE_STACK
+from dt_logs_cfn.pages.launch_commands import (
+    PARTITIONS,
+    PLACEHOLDERS,
+    ROLE_STACK,
+    Partition,
+    console,
+    quick_create,
+    template_url,
+)
 from dt_logs_cfn.pages.markup import asset, code, document, filled, folded, mono, table
-from dt_logs_cfn.pages.regions import PARTITIONS, Partition, console, quick_create, template_url
 from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.template import explain
 from dt_logs_cfn.template.added import Customization
@@ -190,30 +197,27 @@ def _plain(contents: Contents, partition: Partition) -> str:
 
 def _links(contents: Contents, partition: Partition) -> str:
     """Return links to the console in every region, to a filled-in form where one is published."""
-
-    def link(region: str, kind: TemplateKind, what: str) -> str:
-        stack, values = PLACEHOLDERS["StackName"], contents.parameters(partition.id)
-        if kind is _ROLE:
-            stack, values = ROLE_STACK, {}
-        url = quick_create(partition, region, contents.url(partition.id, kind), stack, values)
-        return f'<a href="{escape(url)}" aria-label="{what} in {region}">{what}</a>'
-
+    published = bool(contents.url(partition.id, _LEAST))
     title, names = "CloudFormation in the console", ["Region", "Link"]
-    kinds = {_ROLE: "Service role", _LEAST: "Stack", _DOCUMENTED: "Stack as documented"}
-    published = contents.url(partition.id, _LEAST) != ""
     if published:
         title = "Links to the console"
         names = ["Region", "Step 1", "Step 2, least privilege", "or as documented"]
+
+    def links(region: str) -> Iterator[str]:
+        if not published:
+            yield f'<a href="{console(partition, region)}">Console</a>'
+            return
+        values = contents.parameters(partition.id)
+        for kind, what, stack, given in (
+            (_ROLE, "Service role", ROLE_STACK, {}),
+            (_LEAST, "Stack", PLACEHOLDERS["StackName"], values),
+            (_DOCUMENTED, "Stack as documented", PLACEHOLDERS["StackName"], values),
+        ):
+            url = quick_create(partition, region, contents.url(partition.id, kind), stack, given)
+            yield f'<a href="{escape(url)}" aria-label="{what} in {region}">{what}</a>'
+
     rows = [
-        [
-            f"{mono(region)}<br>{escape(name)}",
-            *(
-                [link(region, kind, what) for kind, what in kinds.items()]
-                if published
-                else [f'<a href="{console(partition, region)}">Console</a>']
-            ),
-        ]
-        for region, name in partition.regions
+        (f"{mono(region)}<br>{escape(name)}", *links(region)) for region, name in partition.regions
     ]
     return table(title, names, rows, partition.name)
 
@@ -274,24 +278,21 @@ def _changed(changes: Customization) -> str:
         for kind, found in changes.places.items()
         for each in found
     )
-    rows = list(_added(changes))
+    rows = [
+        (
+            escape(kind.value),
+            mono(each.resource),
+            mono(each.who),
+            f"{'Denied: ' if each.effect == 'Deny' else ''}{_names(each.actions)}",
+            _names(each.on),
+            escape(each.condition),
+        )
+        for kind, found in changes.rights.items()
+        for each in found
+    ]
     names = ("Template", "Resource", "Who", "Actions", "On", "If")
     rights = table("Policy statements that the customization adds", names, rows) if rows else ""
     return f"<h3>What {mono(changes.by)} changes</h3><ul>{places}</ul>{rights}"
-
-
-def _added(changes: Customization) -> Iterator[tuple[str, ...]]:
-    for kind, found in changes.rights.items():
-        for each in found:
-            denied = "Denied: " if each.effect == "Deny" else ""
-            yield (
-                escape(kind.value),
-                mono(each.resource),
-                mono(each.who),
-                denied + _names(each.actions),
-                _names(each.on),
-                escape(each.condition),
-            )
 
 
 def _names(found: Iterable[str]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from browser.browser import chromium
 from selenium import webdriver
+from support.generators import DOCS
 
-CAST = Path(__file__).parents[2] / "docs" / "cast.svg"
+CAST = DOCS / "cast.svg"
 PLAYS = "return document.getAnimations().filter(each => each.playState === 'running').length"
 SEEN = """
 const screen = document.querySelector('svg svg').getBoundingClientRect();
@@ -19,12 +16,6 @@ return [...document.querySelectorAll('text')].filter(each => {
   return box.top >= screen.top - 1 && box.bottom <= Math.min(screen.bottom, curtain.top) + 1;
 }).map(each => each.textContent);
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path_factory.mktemp("browser") / "profile") as driver:
-        yield driver
 
 
 def show(browser: webdriver.Chrome, scheme: str, motion: str) -> None:

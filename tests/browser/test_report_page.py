@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.browser import CONTRAST, chromium, outline, overflow, resize
+from browser.browser import CONTRAST, outline, overflow, resize
 from selenium import webdriver
 
 from dt_logs_rehearsal.account.iam.access import Decided
@@ -56,40 +55,25 @@ for each in REPORTS[1:]:
     each.restored = True
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    folder = tmp_path_factory.mktemp("browser")
-    (folder / "page.html").write_text(page(REPORTS), "utf-8")
-    with chromium(folder / "profile") as driver:
-        driver.get((folder / "page.html").as_uri())
-        driver.execute_script(UNFOLD)
-        yield driver
+@pytest.fixture(autouse=True)
+def shown(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Show the report with every part unfolded."""
+    (tmp_path / "page.html").write_text(page(REPORTS), "utf-8")
+    browser.get((tmp_path / "page.html").as_uri())
+    browser.execute_script(UNFOLD)
 
 
-def test_it_says_everything_and_nothing_of_it_is_markup(browser: webdriver.Chrome) -> None:
+def test_it_says_everything_in_order_and_nothing_of_it_is_markup(browser: webdriver.Chrome) -> None:
     text = browser.execute_script("return document.body.innerText")
     for part in (
-        "The AWS account is emulated on this machine",
-        "NOT AS EXPECTED",
-        "<b>may not</b>",
-        "- SNS topic <i>",
-        "- tag <i>",
-        "iam:PassRole",
-        "bucket b holds logs",
-        "list b",
+        *("The AWS account is emulated on this machine", "NOT AS EXPECTED", "<b>may not</b>"),
+        *("- SNS topic <i>", "- tag <i>", "iam:PassRole", "bucket b holds logs", "list b"),
         "app/web/1",
     ):
         assert part in text
-    assert (
-        browser.execute_script(
-            "return document.querySelectorAll('td b, .diff i, caption i, td i').length"
-        )
-        == 0
-    )
+    markup = "return document.querySelectorAll('td b, .diff i, caption i, td i').length"
+    assert browser.execute_script(markup) == 0
     assert browser.get_log("browser") == []
-
-
-def test_headings_and_landmarks_are_in_order(browser: webdriver.Chrome) -> None:
     assert outline(browser) == 3
 
 
@@ -102,7 +86,6 @@ def test_folded_it_is_short_and_a_link_unfolds_its_scenario(browser: webdriver.C
     assert not browser.execute_script(is_open)
     browser.execute_script("document.querySelectorAll('td a')[1].click()")
     assert browser.execute_script(is_open)
-    browser.execute_script(UNFOLD)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

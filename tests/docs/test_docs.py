@@ -1,13 +1,16 @@
-"""The documents agree with the project, and keep the style rules that a test can check.
+"""The documents and pictures agree with the project, and keep the rules that a test can check.
 
 cog checks their generated parts (`tox -e checks`).
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from support.generators import DOCS, generator
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import COMMANDS, main
@@ -15,10 +18,10 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import ANSWERS
 from dt_logs_cfn.template.templates import stack_template
 
-ROOT = Path(__file__).parents[2]
+ROOT = DOCS.parent
 README = ROOT / "README.md"
-CUSTOMER, VENDOR = ROOT / "docs" / "customer.md", ROOT / "docs" / "vendor.md"
-GUIDES = sorted((ROOT / "docs").glob("*.md"))
+CUSTOMER, VENDOR = DOCS / "customer.md", DOCS / "vendor.md"
+GUIDES = sorted(DOCS.glob("*.md"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *GUIDES]
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 GENERATED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
@@ -71,20 +74,6 @@ def long_ones(text: str) -> list[str]:
     return [each for each in sentences(text) if len(re.findall(r"\w[\w'-]*", each)) > LONGEST]
 
 
-@pytest.fixture(params=COMMANDS)
-def help_text(
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> str:
-    """Return a command's `--help` without the usage, as one paragraph per line."""
-    monkeypatch.setenv("COLUMNS", "1000")
-    with pytest.raises(SystemExit):
-        main([request.param, "--help"])
-    _, *lines = capsys.readouterr().out.splitlines()
-    return "\n\n".join(lines)
-
-
 @pytest.mark.parametrize(("document", "target"), [*links()], ids=ids)
 def test_a_link_leads_somewhere(document: Path, target: str) -> None:
     path, _, anchor = target.partition("#")
@@ -105,14 +94,21 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_its_commands_exist_and_are_complete(document: Path) -> None:
+def test_it_is_complete_of_this_release_and_has_no_awkward_phrase(document: Path) -> None:
+    text = document.read_text("utf-8")
     lines = [line for block in code_blocks(document) for line in block.splitlines()]
     launched = "cloudformation (deploy|create-stack|update-stack|create-change-set)"
+    words = " ".join(prose(document).split())
 
-    assert set(COMMAND.findall(document.read_text("utf-8"))) <= set(COMMANDS)
+    assert set(COMMAND.findall(text)) <= set(COMMANDS)
     for line in lines:
         if re.search(launched, line):
             assert "--capabilities CAPABILITY_IAM CAPABILITY_NAMED_IAM" in line
+    assert [words[at.start() - 40 : at.end() + 40] for at in AWKWARD.finditer(words)] == []
+    if document in (README, *GUIDES):
+        assert {*re.findall(r"(?:build|release)/(\d+\.\d+\.\d+)/", text)} <= {__version__}
+    if document in GUIDES:
+        assert text.split("\n\n")[1].startswith("For ")
 
 
 def test_the_readme_has_every_command() -> None:
@@ -136,28 +132,21 @@ def test_vendors_find_every_file_of_a_release() -> None:
     assert built - named == set()
 
 
-@pytest.mark.parametrize("document", GUIDES, ids=ids)
-def test_a_guide_opens_with_who_it_is_for_and_names_this_release(document: Path) -> None:
-    _, opening, *_ = document.read_text("utf-8").split("\n\n")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_no_awkward_phrase_and_short_sentences(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # one paragraph on each line
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    _usage, *lines = capsys.readouterr().out.splitlines()
+    text = "\n\n".join(lines)
 
-    assert opening.startswith("For ")
-    named = re.findall(r"(?:build|release)/(\d+\.\d+\.\d+)/", document.read_text("utf-8"))
-    assert set(named) <= {__version__}
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
-def test_a_document_has_no_awkward_phrase(document: Path) -> None:
-    text = " ".join(prose(document).split())
-
-    assert [text[found.start() - 40 : found.end() + 40] for found in AWKWARD.finditer(text)] == []
-
-
-def test_help_has_no_awkward_phrase_and_short_sentences(help_text: str) -> None:
-    assert (AWKWARD.findall(help_text), long_ones(help_text)) == ([], [])
+    assert (AWKWARD.findall(text), long_ones(text)) == ([], [])
 
 
 def test_the_readme_explains_what_is_unknown_after_a_launch() -> None:
-    session = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    session = (DOCS / "operations.md").read_text("utf-8")
     unknown = re.findall(r"^  unknown  (.+?)  ", session, re.MULTILINE)
 
     assert len(unknown) == 3
@@ -170,11 +159,60 @@ def test_the_readme_is_short_and_has_short_sentences() -> None:
     assert long_ones(prose(README)) == []
     assert len(text.splitlines()) <= 200
     assert len(text.split()) <= 1_800
-    named = re.findall(r"(?:build|release)/(\d+\.\d+\.\d+)/", text)
-    assert set(named) <= {__version__}
 
 
 def test_awkward_phrases_and_long_sentences_are_found() -> None:
     assert AWKWARD.search("That is no template of ours, say.")
     assert not AWKWARD.search("There is no template. It is no longer used.")
     assert long_ones("word " * (LONGEST + 1)) and not long_ones("Some words. " * LONGEST)
+
+
+def test_the_cast_shows_what_the_commands_print_now_and_loads_nothing() -> None:
+    cast, drawing = generator("cast"), (DOCS / "cast.svg").read_text("utf-8")
+    found = [(each.tag.rpartition("}")[2], each) for each in ElementTree.fromstring(drawing).iter()]
+    lines = ["".join(each.itertext()) for tag, each in found if tag == "text"]
+
+    made = cast.cast((DOCS / "operations.md").read_text("utf-8"))
+    assert made == drawing, "Make it anew: python docs/cast.py"
+    assert max(map(len, lines)) <= cast.COLUMNS
+    assert re.fullmatch(r"\d+ checks: .* unknown\.", lines[-1])
+    assert {tag for tag, _ in found} == {"svg", "title", "style", "rect", "g", "text", "tspan"}
+    assert re.findall(r"\bon\w+=|href|url\(|@import", drawing) == []
+
+
+def test_the_screenshots_show_the_pages_of_today_and_are_small() -> None:
+    screenshots = generator("screenshots")
+
+    recorded = json.loads(screenshots.DIGESTS.read_text("utf-8"))
+
+    assert recorded == screenshots.digests(), "Take them anew: python docs/screenshots.py"
+    sizes = [(DOCS / name).stat().st_size for name in ("launch-page.png", "report.png")]
+    assert max(sizes) < 150_000
+
+
+def test_every_reason_that_the_handler_may_give_is_listed() -> None:
+    """Count the places again in the source: every call of an error class outside errors.py.
+
+    cog checks the list in docs/operations.md.
+    """
+    failures = generator("failures")
+    names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
+    made = {
+        path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))
+        for path in (ROOT / "handler" / "dt_logs_handler").glob("*.py")
+        if path.stem != "errors"
+    }
+
+    found = failures.failures()
+
+    assert {name for name, count in made.items() if count} <= {each.module for each in found}
+    assert sum(made.values()) <= len(found)
+    refused = {each.what for each in found if each.module == "request"}
+    lists = ("LoadBalancerArns", "ResourceTags")
+    for name in (*lists, "DataTheoremAccountId", "NotificationEndpoint", "LogBucketName"):
+        assert f"{name} <value> is not valid." in refused
+    for each in found:
+        assert each.what.endswith((".", ">")), each
+        assert each.fix.endswith((".", ">", ")")), each
+    days = "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500."
+    assert days in failures.table()

@@ -166,9 +166,9 @@ class Settings:
         if not isinstance(value, dict):
             raise SettingsError("The recorded settings are not an object.", _FOREIGN)
         sections = {**value}
-        shared = _checked(_SHARED, sections.pop(_SHARED, {}), _names(Vendor))
+        shared = _checked(_SHARED, sections.pop(_SHARED, {}), Vendor)
         for name in sections.keys() & set(PARTITIONS):
-            sections[name] = {**shared, **_checked(name, sections[name], _names(Vendor))}
+            sections[name] = {**shared, **_checked(name, sections[name], Vendor)}
         return cls._of(sections.items())
 
     def to_metadata(self) -> dict[str, dict[str, str]]:
@@ -204,12 +204,10 @@ class Settings:
     def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
         vendors, function = [], FunctionSettings()
         for name, values in sections:
-            kind = FunctionSettings if name == _FUNCTION else Vendor
-            texts = _checked(name, values, _names(kind))
             if name == _FUNCTION:
-                function = FunctionSettings.parse(texts)
+                function = FunctionSettings.parse(_checked(name, values, FunctionSettings))
             else:
-                vendors.append(Vendor(str(name), **texts))
+                vendors.append(Vendor(str(name), **_checked(name, values, Vendor)))
         return cls(tuple(vendors), function)
 
 
@@ -252,22 +250,21 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
-def _names(kind: type[Vendor] | type[FunctionSettings]) -> list[str]:
-    return [each.name for each in fields(kind) if each.name != "partition"]
-
-
 def _set(settings: FunctionSettings | Vendor, unset: FunctionSettings | Vendor) -> dict[str, str]:
     """Return the settings that differ from unset ones, as text."""
     usual = asdict(unset)
     return {name: str(each) for name, each in asdict(settings).items() if each != usual[name]}
 
 
-def _checked(section: object, values: object, known: Sequence[str]) -> Mapping[str, str]:
+def _checked(
+    section: object, values: object, kind: type[Vendor] | type[FunctionSettings]
+) -> Mapping[str, str]:
     """Return a section's values if all are strings with known names. Raises SettingsError."""
     if not isinstance(values, Mapping) or not all(
         isinstance(text, str) for item in values.items() for text in item
     ):
         raise SettingsError(f"The settings of {_shown(section)} are not all text.", _FOREIGN)
+    known = [each.name for each in fields(kind) if each.name != "partition"]
     for name in sorted(values.keys() - set(known)):
         raise SettingsError(
             f"The settings of {_shown(section)} have an unknown {_shown(name)}.",

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from random import Random
 from typing import Any
 
 import pytest
@@ -77,7 +76,7 @@ def put(server: Server, key: str, content: bytes) -> None:
 def store_of(server: Server) -> Store:
     """Return the destination's bucket as the publisher uses it."""
     url = f"{server.url}/{BUCKET}/{TARGET.prefix}"
-    return Store(server.s3, TARGET, OWNER, url, lambda seconds: None, Random(7))
+    return Store(server.s3, TARGET, OWNER, url, lambda seconds: None)
 
 
 def planned(release: Release = RELEASE, **more: Any) -> Plan:

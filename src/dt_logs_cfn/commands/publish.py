@@ -1,7 +1,6 @@
 """`publish`: upload the release once to S3, where customers launch it, or withdraw a version."""
 
 import argparse
-import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -190,7 +189,7 @@ def _stores(
         s3, sts = clients[place]
         owner = owners[place] or sts.get_caller_identity()["Account"]
         url = _public_url(place, s3.meta.endpoint_url)
-        return Store(s3, place, owner, url, time.sleep, random.Random())
+        return Store(s3, place, owner, url, time.sleep)
 
     return store
 

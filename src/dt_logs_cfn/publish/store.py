@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from random import Random
+from random import uniform
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
@@ -46,7 +46,6 @@ class Store:
     owner: str
     public_url: str
     sleep: Callable[[float], None]
-    random: Random
 
     def create(self, upload: Upload, signer: Signer) -> Result:
         """Write an object unless it exists; repeatable.
@@ -157,7 +156,7 @@ class Store:
         """Yield for each try, and pause after it."""
         for number in range(_TRIES):
             yield
-            self.sleep(self.random.uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))
+            self.sleep(uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))
 
     def _contended(self, name: str) -> PublishError:
         return PublishError(

@@ -140,20 +140,24 @@ def test_two_partitions_from_one_call_and_one_line_for_each_failure(
     assert there(server).keys() == there(server, "gov-releases").keys()
 
 
-def test_only_what_release_cfg_names(run: Run) -> None:
-    wrong = run("publish", "--bucket", "elsewhere", "--revision", "x")
-    assert "No base_url of release.cfg names the bucket 'elsewhere'" in wrong.failure
-    assert "has the prefix 'logs-analysis'" in publish(run, "--prefix", "other").failure
-    elsewhere = publish(run, "--region", "eu-west-1")
-    assert "has the region 'us-east-1', not 'eu-west-1'" in elsewhere.failure
-    assert publish(run, "--prefix", "/logs-analysis/", "--region", "us-east-1").code == 0
-
-
-def test_what_is_not_built_or_not_marked_is_not_published(run: Run, tmp_path: Path) -> None:
+def test_what_is_refused_and_nothing_of_it_is_there(
+    run: Run, server: Server, tmp_path: Path, key: Path
+) -> None:
+    """The bucket, its place, the signing key and the release on disk are checked first."""
+    for words, told in (
+        (("--prefix", "other"), "has the prefix 'logs-analysis'"),
+        (("--region", "eu-west-1"), "has the region 'us-east-1', not 'eu-west-1'"),
+        (("--sign", key), "is not in src/dt_logs_cfn/signers/allowed_signers"),
+        (("--sign", "nowhere"), "nowhere is not a file"),
+    ):
+        assert told in publish(run, *words).failure
+    same = publish(run, "--prefix", "/logs-analysis/", "--region", "us-east-1", "--dry-run")
+    assert same.code == 0
     (tmp_path / "build" / "RELEASED").write_text("")
     assert f"{__version__} is not marked as released" in publish(run).failure
     (tmp_path / "build" / __version__ / TEMPLATE).write_text("{}")
     assert "is not what this source builds" in publish(run).failure
+    assert there(server) == {}
 
 
 def test_the_revision_is_a_commit_with_nothing_besides(run: Run, tmp_path: Path) -> None:
@@ -257,26 +261,9 @@ def test_files_that_are_altered_or_in_the_place_of_others(
     assert f"versions.json has other contents for {__version__}" in verified(__version__)
 
 
-def test_a_key_that_customers_do_not_know_signs_nothing(
-    run: Run, server: Server, key: Path
+def test_a_withdrawn_version_is_told_and_what_is_too_large_or_not_there(
+    run: Run, server: Server
 ) -> None:
-    unknown = publish(run, "--sign", key).failure
-    assert "is not in src/dt_logs_cfn/signers/allowed_signers" in unknown
-    assert "nowhere is not a file" in publish(run, "--sign", "nowhere").failure
-    assert there(server) == {}
-
-
-def test_what_is_too_large_or_not_there(run: Run, server: Server) -> None:
-    publish(run)
-    put(server, f"{__version__}/handler.zip", b"0" * 1_000_001)
-
-    assert "has more than 1,000,000 bytes" in run("verify", url(server, "handler.zip")).failure
-    assert "is not there" in run("verify", url(server, "nothing.json")).failure
-    assert "is not there" in run("verify", f"s3://{BUCKET}/nothing").failure
-    assert "is not https" in run("verify", "http://example.com/t.json").failure
-
-
-def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     publish(run, "--latest")
     withdraw = ("publish", "--bucket", BUCKET, "--withdraw")
 
@@ -290,6 +277,12 @@ def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     assert (both.code, "--latest is for publishing" in both.err) == (2, True)
     alone = run(*withdraw, __version__)
     assert (alone.code, "belong together" in alone.err) == (2, True)
+
+    put(server, f"{__version__}/handler.zip", b"0" * 1_000_001)
+    assert "has more than 1,000,000 bytes" in run("verify", url(server, "handler.zip")).failure
+    assert "is not there" in run("verify", url(server, "nothing.json")).failure
+    assert "is not there" in run("verify", f"s3://{BUCKET}/nothing").failure
+    assert "is not https" in run("verify", "http://example.com/t.json").failure
 
 
 def test_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

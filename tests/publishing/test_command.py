@@ -261,9 +261,7 @@ def test_files_that_are_altered_or_in_the_place_of_others(
     assert f"versions.json has other contents for {__version__}" in verified(__version__)
 
 
-def test_a_withdrawn_version_is_told_and_what_is_too_large_or_not_there(
-    run: Run, server: Server
-) -> None:
+def test_what_is_withdrawn_too_large_or_not_there_is_told(run: Run, server: Server) -> None:
     publish(run, "--latest")
     withdraw = ("publish", "--bucket", BUCKET, "--withdraw")
 

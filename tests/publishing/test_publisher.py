@@ -275,8 +275,10 @@ def test_objects_are_locked(server: Server) -> None:
 
     assert retained(None) == (None, None)
     # An existing object gets the requested lock, unless its own is longer.
+    earlier = until - timedelta(days=1)
+    assert retained(earlier) == ("COMPLIANCE", earlier)
     assert retained(until) == ("COMPLIANCE", until)
-    assert retained(until - timedelta(days=1)) == ("COMPLIANCE", until)
+    assert retained(earlier) == ("COMPLIANCE", until)
 
 
 def withdraw(server: Server, version: str) -> Done:

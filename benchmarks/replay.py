@@ -36,7 +36,7 @@ from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES
 from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
 from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.declared import complete
+from dt_logs_cfn.template.intrinsics import complete
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.names import Location

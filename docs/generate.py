@@ -20,7 +20,7 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings
-from dt_logs_cfn.template import embedding, explain, service_policies
+from dt_logs_cfn.template import embedding, policies, service_policies
 from dt_logs_cfn.template.parameters import STACK_GROUPS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
@@ -88,25 +88,25 @@ def rights() -> str:
     rows = [
         (step, _actions([*dict.fromkeys(each.action for each in found)]), on, why)
         for (step, why, on), found in groupby(
-            explain.rights(), lambda each: (each.step, each.why, _where(each))
+            policies.rights(), lambda each: (each.step, each.why, _where(each))
         )
     ]
     return _table(("Step", "Actions", "On, and if", "Why"), rows)
 
 
-def _where(right: explain.Right) -> str:
+def _where(right: policies.Right) -> str:
     on = ", ".join(f"`{each}`" for each in right.on)
     return f"{on} if {right.condition}" if right.condition else on
 
 
 def refused() -> str:
     """Return the actions that the least-privilege role does not allow."""
-    return "".join(f"- {each}\n" for each in explain.REFUSED)
+    return "".join(f"- {each}\n" for each in policies.REFUSED)
 
 
 def left_open() -> str:
     """Return the permissions that IAM cannot narrow."""
-    return "".join(f"- {each}\n" for each in explain.OPEN)
+    return "".join(f"- {each}\n" for each in policies.OPEN)
 
 
 def scanner_findings() -> str:
@@ -124,9 +124,9 @@ def uses() -> str:
     """Return the documented role's permissions, and the steps of the handler that use them."""
     rows = [
         (f"`{each.action}`", f"`{each.on}`", ", ".join(each.steps) or "never used")
-        for each in explain.uses()
+        for each in policies.uses()
     ]
-    known, used = explain.s3_actions()
+    known, used = policies.s3_actions()
     table = _table(("Action", "On", "Used by"), rows)
     return (
         f"{table}\n`s3:*` allows the {known} actions that awacs lists, on every bucket; {used} are"

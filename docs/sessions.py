@@ -13,7 +13,7 @@ from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_cfn.operate.status.shown import told
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.declared import complete
+from dt_logs_cfn.template.intrinsics import complete
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_cfn.verify import fetching
 from dt_logs_handler.aws import Aws

@@ -21,7 +21,7 @@ from cli.running import Ran, Run
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import diff
-from dt_logs_cfn.release.installed import installed_templates
+from dt_logs_cfn.release.build import installed_templates
 
 FILES = build_release(Settings()).files
 

@@ -13,7 +13,7 @@ from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.diff import Level, enough, problems, required
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
-from dt_logs_cfn.release.ledger import mark, released
+from dt_logs_cfn.release.folder import mark, released
 
 NAME = "dt-logs-analysis.template.json"
 

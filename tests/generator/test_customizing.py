@@ -25,8 +25,7 @@ from dt_logs_cfn import (
     verify_template,
 )
 from dt_logs_cfn.errors import BuildError
-from dt_logs_cfn.template.added import added_rights
-from dt_logs_cfn.template.customizing import built
+from dt_logs_cfn.template.customizing import added_rights, built
 
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 ROLE = "DTLogsAnalysisLambdaExecutionRole"

@@ -31,7 +31,7 @@ from dt_logs_cfn.pages.launch_commands import (
     quick_create,
     terraform,
 )
-from dt_logs_cfn.template import explain
+from dt_logs_cfn.template import policies
 
 BASE = "https://releases.example.com/dt-logs"
 ARNS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/a/0123456789abcdef,*"
@@ -243,11 +243,11 @@ def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
 def test_it_names_every_right_and_what_is_refused() -> None:
     said = text(page(UNSET))
 
-    for right in explain.rights():
+    for right in policies.rights():
         assert all(each in said for each in (right.action, *right.on, right.condition, right.why))
-    for use in explain.uses():
+    for use in policies.uses():
         assert use.action in said
-    for line in (*explain.REFUSED, *explain.OPEN):
+    for line in (*policies.REFUSED, *policies.OPEN):
         assert line in said
 
 

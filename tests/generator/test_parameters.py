@@ -11,7 +11,7 @@ from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, 
 from support.strategies import STEADY
 
 from dt_logs_cfn.settings import Privileges, Vendor
-from dt_logs_cfn.template.declared import accepts
+from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.names import Stack as HandlerStack

@@ -16,7 +16,7 @@ from troposphere import Parameter, Template
 from dt_logs_cfn import Customize, Settings, TemplateKind, Vendor, build_release
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM, TERRAFORM_STACK_SET
-from dt_logs_cfn.template.declared import accepts
+from dt_logs_cfn.template.intrinsics import accepts
 
 BASE_URLS = {
     "aws": "https://releases.s3.us-east-1.amazonaws.com/logs-analysis",

@@ -13,7 +13,7 @@ from cli.running import Ran, run_main
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.declared import complete
+from dt_logs_cfn.template.intrinsics import complete
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.model import Step

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands import release_options
-from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
-from dt_logs_cfn.release.folder import compare, write_release
+from dt_logs_cfn.release.folder import LEDGER, compare, is_released, mark, released, write_release
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mark-released",
         action="store_true",
-        help=f"enter the version into DIR/{ledger.LEDGER}: its files must never change again",
+        help=f"enter the version into DIR/{LEDGER}: its files must never change again",
     )
     release_options.add_customize(
         parser, "change the templates with this function; see docs/library.md"
@@ -43,10 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     release = build_release(settings, release_options.load_customize(arguments.customize))
     if arguments.check:
         return _check(release, out, arguments.json)
-    ledger.is_released(release, out)  # raises if other files were released as this version
+    is_released(release, out)  # raises if other files were released as this version
     folder = write_release(release, out)
-    if arguments.mark_released and ledger.mark(release, out):
-        tell(f"{release.version} is now in {out / ledger.LEDGER}: commit it.")
+    if arguments.mark_released and mark(release, out):
+        tell(f"{release.version} is now in {out / LEDGER}: commit it.")
     result(arguments.json, _summary(release, folder), _listing(release, folder))
     for warning in release.warnings:
         tell(f"warning: {warning}")
@@ -63,7 +62,7 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
         tell(f"{folder} is not what this source builds. Run `dt-logs-cfn build` to write it.")
         return 1
     tell(f"{folder} is what this source builds.")
-    if not ledger.released(out):
+    if not released(out):
         return 0
     # This package needs cfn-lint's schemas, which load slowly.
     from dt_logs_cfn.diff import problems

@@ -9,8 +9,8 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import result, shown_ascii
 from dt_logs_cfn.diff import Change, Level, Object, compare_templates
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.release.build import installed_templates
 from dt_logs_cfn.release.catalogue import is_version
-from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
 from dt_logs_cfn.verify import fetching
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, wrapped
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template import explain
-from dt_logs_cfn.template.added import AddedRight, added_to
+from dt_logs_cfn.template import policies
+from dt_logs_cfn.template.customizing import AddedRight, added_to
 from dt_logs_cfn.template.parsing import parse_template, read_template
 
 _WIDTH = 100
@@ -48,12 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _least() -> dict[str, object]:
-    rights = [asdict(each) for each in explain.rights()]
-    return {"rights": rights, "refused": explain.REFUSED, "open": explain.OPEN}
+    rights = [asdict(each) for each in policies.rights()]
+    return {"rights": rights, "refused": policies.REFUSED, "open": policies.OPEN}
 
 
 def _least_lines() -> Iterator[str]:
-    rights = explain.rights()
+    rights = policies.rights()
     yield f"The Lambda's least-privilege role: {len({r.action for r in rights})} actions."
     for (step, why), group in groupby(rights, lambda each: (each.step, each.why)):
         yield from ("", f"{step}: {why}")
@@ -61,21 +61,21 @@ def _least_lines() -> Iterator[str]:
             yield f"  {', '.join(each.action for each in same)}"
             yield from _limits(on, condition)
     yield from ("", "Refused, because nothing allows it:")
-    yield from (f"  - {each}" for each in explain.REFUSED)
+    yield from (f"  - {each}" for each in policies.REFUSED)
     yield from ("", "Left open, because IAM cannot narrow it:")
-    yield from (f"  - {each}" for each in explain.OPEN)
+    yield from (f"  - {each}" for each in policies.OPEN)
 
 
 def _documented() -> dict[str, object]:
-    known, used = explain.s3_actions()
-    rights = [asdict(each) for each in explain.uses()]
+    known, used = policies.s3_actions()
+    rights = [asdict(each) for each in policies.uses()]
     return {"rights": rights, "s3_actions": {"allowed": known, "used": used}}
 
 
 def _documented_lines() -> Iterator[str]:
-    known, used = explain.s3_actions()
+    known, used = policies.s3_actions()
     yield from ("The Lambda's role as documented, and what the handler uses of it:", "")
-    for each in explain.uses():
+    for each in policies.uses():
         yield f"  {each.action} on {each.on}: {', '.join(each.steps) or 'never used'}"
     yield ""
     yield f"s3:* allows the {known} actions that awacs lists, on every bucket; {used} are used."

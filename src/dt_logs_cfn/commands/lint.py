@@ -5,8 +5,7 @@ import datetime
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.release.build import TEMPLATE_LIMIT
-from dt_logs_cfn.release.installed import installed_templates
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT, installed_templates
 from dt_logs_cfn.release.lint import lint_templates
 from dt_logs_cfn.template.parsing import read_template
 

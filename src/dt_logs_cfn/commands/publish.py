@@ -22,10 +22,9 @@ from dt_logs_cfn.publish.plan import (
 )
 from dt_logs_cfn.publish.publisher import Counted, data, print_plan, publish, summary
 from dt_logs_cfn.publish.store import Store
-from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
 from dt_logs_cfn.release.catalogue import VERSION
-from dt_logs_cfn.release.folder import compare
+from dt_logs_cfn.release.folder import LEDGER, compare, is_released
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
 from dt_logs_cfn.verify.provenance import sign, signers
@@ -146,10 +145,10 @@ def _publication(arguments: argparse.Namespace, settings: Settings, now: datetim
             f"{out / release.version} is not what this source builds.",
             "Run `dt-logs-cfn build`, review the changes, and commit them.",
         )
-    if not ledger.is_released(release, out):
+    if not is_released(release, out):
         raise PublishError(
             f"{release.version} is not marked as released.",
-            f"Run `dt-logs-cfn build --mark-released`, and commit {out / ledger.LEDGER}.",
+            f"Run `dt-logs-cfn build --mark-released`, and commit {out / LEDGER}.",
         )
     at = arguments.revision or revision(Path.cwd())
     signature = _signature(release, arguments.sign)

@@ -12,11 +12,10 @@ from pathlib import Path
 from dt_logs_cfn.diff.change import Change, Level, Object, differing, exact, mapping
 from dt_logs_cfn.diff.resources import compare_resources
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.release.catalogue import numbers
-from dt_logs_cfn.template.json_tree import differences, mappings
-from dt_logs_cfn.template.parsing import parse_template, read_template
+from dt_logs_cfn.release.folder import changed, is_released, released
+from dt_logs_cfn.template.parsing import differences, mappings, parse_template, read_template
 from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
 
@@ -54,11 +53,9 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
     changes since the last release. Raises ReleaseError if the list of released versions, or one of
     the versions, cannot be read, or if this source builds a released version differently.
     """
-    ledger.is_released(release, out)
-    changed = [
-        f"{out / name} is not what was released: restore it." for name in ledger.changed(out)
-    ]
-    return (*changed, *_says_enough(release, out))
+    is_released(release, out)
+    found = [f"{out / name} is not what was released: restore it." for name in changed(out)]
+    return (*found, *_says_enough(release, out))
 
 
 def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
@@ -175,7 +172,7 @@ def _level(name: str, field: str, before: Json, after: Json) -> Level:
 
 def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
     now = numbers(release.version)
-    before = [each for each in ledger.released(out) if numbers(each) < now]
+    before = [each for each in released(out) if numbers(each) < now]
     if not before:
         return ()
     last = max(before, key=numbers)

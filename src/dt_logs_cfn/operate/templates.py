@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
-from dt_logs_cfn.release.installed import installed_templates
+from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT, installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
 from dt_logs_cfn.verify.fetching import fetch, shown_url

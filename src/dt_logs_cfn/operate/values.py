@@ -14,7 +14,7 @@ from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.templates import from_installed
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.declared import Declared, accepts, complete, declared, split
+from dt_logs_cfn.template.intrinsics import Declared, accepts, complete, declared, split
 from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 

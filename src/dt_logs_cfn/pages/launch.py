@@ -25,8 +25,8 @@ from dt_logs_cfn.pages.launch_commands import (
 )
 from dt_logs_cfn.pages.markup import asset, code, document, filled, folded, mono, table
 from dt_logs_cfn.settings import Settings
-from dt_logs_cfn.template import explain
-from dt_logs_cfn.template.added import Customization
+from dt_logs_cfn.template import policies
+from dt_logs_cfn.template.customizing import Customization
 from dt_logs_cfn.template.templates import TemplateKind
 from dt_logs_handler.names import HTTPS_URL
 
@@ -73,7 +73,7 @@ class Contents:
 def page(contents: Contents) -> str:
     """Return the page; equal contents give equal bytes."""
     least, role = contents.templates[_LEAST], contents.templates[_ROLE]
-    changes, rights, uses = contents.customization, explain.rights(), explain.uses()
+    changes, rights, uses = contents.customization, policies.rights(), policies.uses()
     body = {
         "VERSION": __version__,
         "NOTICE": f" Its templates are customized by {mono(changes.by)}." if changes else "",
@@ -92,8 +92,8 @@ def page(contents: Contents) -> str:
         "TERRAFORM": launch_commands.terraform(least, "", {}),
         "STATUS": launch_commands.ours("status", {}),
         "PARTITIONS": "".join(_plain(contents, each) for each in PARTITIONS),
-        "REFUSED": _bullets(explain.REFUSED),
-        "OPEN": _bullets(explain.OPEN),
+        "REFUSED": _bullets(policies.REFUSED),
+        "OPEN": _bullets(policies.OPEN),
         "LEAST": folded(f"Least privilege: {len(rights)} permissions", _least(rights)),
         "DOCUMENTED": folded(f"As documented: {len(uses)} permissions", _documented(uses)),
         "CHANGED": _changed(changes) if changes else "",
@@ -242,8 +242,8 @@ def _files(contents: Contents) -> str:
     return table("Files of this release", ("File", "Bytes", "SHA-256"), rows)
 
 
-def _least(found: Iterable[explain.Right]) -> str:
-    def alike(right: explain.Right) -> tuple[str, ...]:
+def _least(found: Iterable[policies.Right]) -> str:
+    def alike(right: policies.Right) -> tuple[str, ...]:
         return (right.step, right.why, right.condition, *right.on)
 
     rows = []
@@ -262,7 +262,7 @@ def _least(found: Iterable[explain.Right]) -> str:
     return table("Permissions of the Lambda function in the recommended template", names, rows)
 
 
-def _documented(found: Iterable[explain.Use]) -> str:
+def _documented(found: Iterable[policies.Use]) -> str:
     rows = [
         (mono(each.action), mono(each.on), escape(", ".join(each.steps)) or "not used")
         for each in found

@@ -3,7 +3,7 @@
 In: the `Settings`. Out: a `Release` (file names and their bytes), a folder on disk, and findings.
 The same settings give the same bytes on every machine.
 
-    build ─► Release ─► folder (write, compare) ─► ledger (released versions never change)
+    build ─► Release ─► folder (write, compare, mark as released)
     lint, rules ─► Finding …
 
 Open `build` first. `catalogue` models `versions.json`, the list of published versions.

@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from dt_logs_cfn import __version__, canonical
@@ -16,8 +18,13 @@ from dt_logs_cfn.pages import launch
 from dt_logs_cfn.release.pipelines import pipeline_files
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import embedding
-from dt_logs_cfn.template.added import Customization, added_service_statements, customization
-from dt_logs_cfn.template.customizing import Customize, built
+from dt_logs_cfn.template.customizing import (
+    Customization,
+    Customize,
+    added_service_statements,
+    built,
+    customization,
+)
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.templates import TemplateKind
 
@@ -33,9 +40,11 @@ _NAMES = {
     TemplateKind.SERVICE_ROLE: "cloudformation-role.template.json",
 }
 
+# The vendor's settings. In a checkout, `release.cfg` at the top is a link to this file.
+_SETTINGS = Path(__file__).parents[1] / "release.cfg"
+
 # The limit of CreateStack's TemplateBody; CloudFormation reads a larger template only from S3.
 TEMPLATE_LIMIT = 51_200
-
 
 Templates = Mapping[TemplateKind, Mapping[str, Any]]
 
@@ -108,6 +117,20 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     files[CHECKSUMS] = "".join(sums).encode()
     warnings = size_warnings(texts, settings, changes)
     return Release(__version__, files, warnings, changes.by if changes else "")
+
+
+def installed_settings() -> Settings:
+    """Return the vendor's settings from the package. Raises SettingsError."""
+    return Settings.load(_SETTINGS)
+
+
+@cache
+def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
+    """Return the templates for these settings, by their names in a release; build them once.
+
+    Raises SettingsError and BuildError; the latter also if `customize` fails.
+    """
+    return build_release(installed_settings(), customize).templates
 
 
 def sha256(content: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template import execution_policies
 from dt_logs_cfn.template.grants import GRANTS, Scope
-from dt_logs_cfn.template.json_tree import Path, mappings, strings
+from dt_logs_cfn.template.parsing import JsonPath, mappings, strings
 from dt_logs_cfn.template.service_policies import NEEDS, On
 from dt_logs_cfn.template.statements import (
     STACK,
@@ -68,7 +68,9 @@ class Subject:
     today: date
     runtime_ends: Mapping[str, date]
 
-    def finding(self, rule: str, path: Path, message: str, severity: Severity = "error") -> Finding:
+    def finding(
+        self, rule: str, path: JsonPath, message: str, severity: Severity = "error"
+    ) -> Finding:
         """Return a finding at a path of this template."""
         return Finding(self.name, "/".join(path), rule, severity, message)
 

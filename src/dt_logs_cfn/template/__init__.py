@@ -7,7 +7,7 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     grants ─► *_policies ───┼─► resources ─► templates
     handler ─► embedding ───┘
 
-Open `templates` first. `customizing` lets a customer's function change a template, and `added`
-finds the additions. `parsing` reads any template, `declared` checks values for its parameters, and
-`intrinsics` resolves its functions.
+Open `templates` first. `customizing` lets a customer's function change a template, and finds the
+additions. `parsing` reads any template; `intrinsics` checks values for its parameters, and resolves
+its functions.
 """

@@ -1,12 +1,13 @@
-"""Read an untrusted template, without running anything in it."""
+"""Read an untrusted template, without running anything in it, and walk through JSON values."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template.json_tree import children
 from dt_logs_handler.documents import Json
+
+JsonPath = tuple[str, ...]
 
 # The largest template that CloudFormation accepts, from S3.
 LIMIT = 1_000_000
@@ -63,6 +64,50 @@ def parse_template(text: str, name: str = "This") -> dict[str, Json]:
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise VerifyError(f"{name} is JSON, but not a CloudFormation template.", _FIX)
     return template
+
+
+def children(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the direct members of a value, by key or by position in a list."""
+    match value:
+        case dict():
+            yield from value.items()
+        case list():
+            yield from ((str(number), item) for number, item in enumerate(value))
+
+
+def mappings(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[str, Json]]]:
+    """Yield every object in a value with its path, the outermost first."""
+    if isinstance(value, dict):
+        yield path, value
+    for key, item in children(value):
+        yield from mappings(item, (*path, key))
+
+
+def strings(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, str]]:
+    """Yield every string in a value with its path, except keys."""
+    if isinstance(value, str):
+        yield path, value
+    for key, item in children(value):
+        yield from strings(item, (*path, key))
+
+
+def differences(found: Json, expected: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, str]]:
+    """Yield each path at which two values differ, and how: added, missing or changed.
+
+    As in JSON, but unlike in Python, a number never equals a boolean.
+    """
+    if type(found) is type(expected) and isinstance(found, dict | list):
+        ours, theirs = dict(children(expected)), dict(children(found))
+        for key in ours | theirs:
+            place = (*path, key)
+            if key not in theirs:
+                yield place, "missing"
+            elif key not in ours:
+                yield place, "added"
+            else:
+                yield from differences(theirs[key], ours[key], place)
+    elif type(found) is not type(expected) or found != expected:
+        yield path, "changed"
 
 
 def _once(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:

@@ -1,6 +1,11 @@
-"""The policies that a release publishes as files, to read and to paste."""
+"""Make the policies that a release publishes, and explain each permission of the Lambda."""
 
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
+
+import awacs.s3
+from awacs.aws import Action
 
 from dt_logs_cfn.template.execution_policies import (
     PolicyLimits,
@@ -8,8 +13,10 @@ from dt_logs_cfn.template.execution_policies import (
     least_privilege,
     own_bucket,
 )
+from dt_logs_cfn.template.grants import GRANTS
 from dt_logs_cfn.template.service_policies import service_role_policy, service_role_trust
 from dt_logs_cfn.template.statements import PolicyTarget, plain
+from dt_logs_handler.documents import texts
 
 POLICY_NAMES = (
     "cloudformation-role-documented",
@@ -18,6 +25,49 @@ POLICY_NAMES = (
     "lambda-execution-documented",
     "lambda-execution-least-privilege",
 )
+
+# A security team asks about these first. No statement of the policy allows them.
+REFUSED = (
+    "reading any object: without s3:GetObject, the function cannot read a log",
+    "writing or deleting an object, except Elastic Load Balancing's test file",
+    "changing the policy or the notifications of another account's bucket: aws:ResourceAccount must"
+    " be the stack's own account. Creating, securing and deleting a bucket has no such condition,"
+    " but is limited to names of the function's pattern, which contain the account ID",
+    "deleting a bucket, except those that the function named, and LogBucketName",
+    "subscribing anyone but the vendor's endpoint: sns:Endpoint and sns:Protocol prevent it",
+    "publishing to a topic, or changing a topic's policy",
+    "changing a network or gateway load balancer, or one in another region",
+    "anything in IAM, Lambda, STS or KMS: it cannot extend its own permissions",
+    "creating a log group, or writing to one that is not its own",
+)
+OPEN = (
+    "whoever may write a bucket's policy can open that bucket: IAM cannot limit what a policy"
+    " says. ExistingLogBucketNames narrows it to the buckets that you name",
+    "IAM has no resource for a subscription: sns:Unsubscribe and sns:SetSubscriptionAttributes"
+    " apply to every subscription of the account",
+    "every application load balancer of the account and region may be changed, not only those that"
+    " you name: one that leaves the stack must be turned off after the role has changed",
+)
+
+
+@dataclass(frozen=True)
+class Right:
+    """An action of the least-privilege role: its resources, condition, step and reason."""
+
+    action: str
+    on: tuple[str, ...]
+    condition: str
+    step: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Use:
+    """An action of the documented role, and the steps that use it, if any."""
+
+    action: str
+    on: str
+    steps: tuple[str, ...]
 
 
 def policy_document(
@@ -61,3 +111,52 @@ def policy_document(
         "lambda-execution-least-privilege": least_privilege(place, limits),
     }
     return plain(documents[name])
+
+
+def rights() -> list[Right]:
+    """Return every permission of the least-privilege role, in the order of the steps."""
+    statements = policy_document("lambda-execution-least-privilege")["Statement"]
+    return [
+        Right(
+            action,
+            tuple(texts(each["Resource"])),
+            _condition(each.get("Condition", {})),
+            grant.step,
+            grant.why,
+        )
+        for grant in GRANTS
+        for action in grant.actions
+        for each in statements
+        if action in texts(each["Action"])
+    ]
+
+
+def uses() -> list[Use]:
+    """Return every action of the documented role, with the handler's use of the action."""
+    return [
+        Use(action, str(statement["Resource"]), _steps(action))
+        for statement in policy_document("lambda-execution-documented")["Statement"]
+        for action in texts(statement["Action"])
+    ]
+
+
+def s3_actions() -> tuple[int, int]:
+    """Return how many S3 actions awacs knows, all allowed by `s3:*`, and how many are used."""
+    known = [each for each in vars(awacs.s3).values() if isinstance(each, Action)]
+    used = {action for grant in GRANTS for action in grant.actions if action.startswith("s3:")}
+    return len(known), len(used)
+
+
+def _steps(action: str) -> tuple[str, ...]:
+    if action == "logs:CreateLogGroup":  # the least-privilege stack itself creates the log group
+        return ("Lambda creates the function's log group",)
+    found = (grant.step for grant in GRANTS for each in grant.actions if fnmatchcase(each, action))
+    return tuple(dict.fromkeys(found))
+
+
+def _condition(condition: dict[str, dict[str, Any]]) -> str:
+    return " and ".join(
+        f"{key} is {' or '.join(texts(value))}"
+        for keys in condition.values()
+        for key, value in keys.items()
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement
 from troposphere import Sub, encode_to_dict
 
-from dt_logs_cfn.template.json_tree import Path, children, mappings, strings
+from dt_logs_cfn.template.parsing import JsonPath, children, mappings, strings
 from dt_logs_handler.documents import Json, listed
 
 # A string, or a troposphere function that resolves to one; troposphere ships no types.
@@ -82,12 +82,12 @@ class CompactPolicy(PolicyDocument):
         return policy
 
 
-def statements_in(value: Json) -> Iterator[tuple[Path, dict[str, Json]]]:
+def statements_in(value: Json) -> Iterator[tuple[JsonPath, dict[str, Json]]]:
     """Yield each policy statement in a value, even below an `Fn::If`, with its path."""
     return ((path, found) for path, found in mappings(value) if "Effect" in found)
 
 
-def policy_texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+def policy_texts(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, Json]]:
     """Yield each policy written as text, plain or in a function like `Fn::Sub`, with its path."""
     for key, item in children(value):
         place = (*path, key)
@@ -97,7 +97,7 @@ def policy_texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
             yield from policy_texts(item, place)
 
 
-def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[Path, Json]]:
+def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[JsonPath, Json]]:
     """Yield each managed policy attached in a value, with the path to the list that names it.
 
     Policies that are resources of the template are left out, because the template has their

@@ -14,8 +14,7 @@ from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding, resources
 from dt_logs_cfn.template.customizing import Customize, built
-from dt_logs_cfn.template.json_tree import differences
-from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.parsing import differences, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler.documents import Json
 

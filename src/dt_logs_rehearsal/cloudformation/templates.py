@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dt_logs_cfn.template.declared import accepts
-from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate, accepts
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.resource_types import TYPES
 from dt_logs_rehearsal.cloudformation.stack import Asked

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dt_logs_cfn.errors import RehearsalError, VerifyError
-from dt_logs_cfn.release.build import STACK_TEMPLATES
-from dt_logs_cfn.release.installed import installed_templates
+from dt_logs_cfn.release.build import STACK_TEMPLATES, installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.customizing import Customize
 from dt_logs_cfn.template.parsing import parse_template, read_template

@@ -12,7 +12,7 @@ from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Result, Rollout, Step, Target
 from dt_logs_cfn.operate.templates import requested
-from dt_logs_cfn.template.declared import declared, default
+from dt_logs_cfn.template.intrinsics import declared, default
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import code

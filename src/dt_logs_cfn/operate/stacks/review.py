@@ -15,8 +15,7 @@ from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
-from dt_logs_cfn.template.declared import declared, split
-from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate, declared, split
 from dt_logs_cfn.template.statements import statements_in
 from dt_logs_handler.documents import Json, texts
 

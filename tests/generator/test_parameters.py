@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
 from support.strategies import STEADY
 
-from dt_logs_cfn.settings import Privileges, Vendor
+from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
@@ -158,13 +158,3 @@ def test_a_prefix_of_stack_names_is_not_too_short(prefix: str, taken: bool) -> N
     """The service role may change every role whose name begins with the prefix."""
     (declared, *_) = (each.to_dict() for each in service_role_parameters())
     assert accepts(declared, prefix) == taken
-
-
-def test_what_a_vendor_sets_becomes_a_default() -> None:
-    defaults = {
-        each.title: each.to_dict().get("Default")
-        for each in stack_parameters(Vendor("aws", VENDOR, ENDPOINT), LEAST)
-    }
-
-    names = ("DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns")
-    assert [defaults[name] for name in names] == [VENDOR, ENDPOINT, None]

@@ -25,7 +25,6 @@ from dt_logs_cfn.template.templates import Origin, origin, service_role_template
 from dt_logs_handler.names import Stack as HandlerStack
 from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of
 
-CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 LEAST, DOCUMENTED = (
     json.loads(dumps(stack_template(Settings(), each).to_dict()))
     for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
@@ -34,11 +33,8 @@ SERVICE = json.loads(dumps(service_role_template(Settings()).to_dict()))
 ALL = pytest.mark.parametrize("template", [LEAST, DOCUMENTED, SERVICE])
 STACKS = pytest.mark.parametrize("template", [LEAST, DOCUMENTED])
 WEB = alb_arn("web")
-GIVEN = {
-    "DataTheoremAccountId": VENDOR,
-    "NotificationEndpoint": ENDPOINT,
-    "LoadBalancerArns": WEB,
-}
+REQUIRED = ("DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns")
+GIVEN = dict(zip(REQUIRED, (VENDOR, ENDPOINT, WEB), strict=True))
 RULE, PERMISSION = "DTLogsAnalysisRefreshRule", "DTLogsAnalysisRefreshPermission"
 OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
@@ -52,9 +48,8 @@ def policy_of(stack: ResolvedTemplate, role: str) -> Any:
     return policy
 
 
-def resources_of(policy: Any, sid: str) -> Any:
-    (statement,) = (each for each in policy["Statement"] if each["Sid"] == sid)
-    return statement["Resource"]
+def by_sid(policy: Any) -> dict[str, Any]:
+    return {each["Sid"]: each for each in policy["Statement"]}
 
 
 def test_the_function_is_set_up_as_the_settings_say() -> None:
@@ -62,8 +57,7 @@ def test_the_function_is_set_up_as_the_settings_say() -> None:
     template = stack_template(Settings(function=function), Privileges.LEAST_PRIVILEGE).to_dict()
 
     found = template["Resources"][FUNCTION]["Properties"]
-    names = ("Runtime", "MemorySize", "Timeout")
-    assert [found[name] for name in names] == ["python3.12", 1024, 300]
+    assert (found["Runtime"], found["MemorySize"], found["Timeout"]) == ("python3.12", 1024, 300)
     assert template["Resources"][LOG_GROUP]["Properties"] == {"RetentionInDays": 30}
     assert origin(template).settings.function == function
 
@@ -76,14 +70,9 @@ def test_a_stack_has_exactly_the_promised_resources() -> None:
         "DTLogsAnalysisLambdaFunction": "AWS::Lambda::Function",
         "InvokeLambdaFunction": "Custom::DTLogsAnalysis",
     }
-    assert {
-        name: each.get("Condition") for name, each in more.items() if name not in resources
-    } == {
-        LOG_GROUP: None,
-        RULE: "HasRefreshSchedule",
-        PERMISSION: "HasRefreshSchedule",
-    }
-    assert more[LOG_GROUP]["Properties"]["RetentionInDays"] > 0
+    added = {name: each.get("Condition") for name, each in more.items() if name not in resources}
+    scheduled = dict.fromkeys((RULE, PERMISSION), "HasRefreshSchedule")
+    assert added == {LOG_GROUP: None, **scheduled}
     function = ResolvedTemplate(LEAST, GIVEN).properties(FUNCTION)
     assert function["LoggingConfig"] == {"LogGroup": f"<{LOG_GROUP}>"}
 
@@ -118,14 +107,12 @@ def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
 
 def test_both_stacks_have_the_same_parameters_and_outputs() -> None:
     """Only the least-privilege stack has a schedule; test_pipelines.py has all the names."""
-    required = {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"}
-
     assert LEAST["Parameters"].keys() - DOCUMENTED["Parameters"].keys() == {"RefreshSchedule"}
-    assert DOCUMENTED["Parameters"].keys() < LEAST["Parameters"].keys()
+    assert DOCUMENTED["Parameters"].keys() <= LEAST["Parameters"].keys()
     assert DOCUMENTED["Outputs"].keys() == LEAST["Outputs"].keys()
     for template in (LEAST, DOCUMENTED):
         parameters = template["Parameters"].items()
-        assert {name for name, each in parameters if "Default" not in each} == required
+        assert {name for name, each in parameters if "Default" not in each} == {*REQUIRED}
 
 
 @ALL
@@ -151,8 +138,7 @@ def test_it_carries_the_handler(template: Any) -> None:
 
     assert handler_zip() == extract(function["Code"]["ZipFile"])
     assert handler_sha256() == stack.properties(INVOCATION)["HandlerSha256"]
-    set_up = [function[name] for name in ("Runtime", "Handler", "Timeout")]
-    assert set_up == ["python3.13", "index.handler", 900]
+    assert (function["Runtime"], function["Handler"]) == ("python3.13", "index.handler")
     assert function["Timeout"] + 300 <= SERVICE_TIMEOUT
 
 
@@ -189,7 +175,6 @@ def test_the_handler_takes_what_the_stack_passes_on(template: Any, more: dict[st
     as_texts = {
         name: value if isinstance(value, list) else str(value) for name, value in passed.items()
     }
-
     request = properties_of(as_texts, HandlerStack(STACK, "aws", "us-east-1", "123456789012"))
 
     assert f"<{FUNCTION}.Arn>" == passed["ServiceToken"]
@@ -198,26 +183,19 @@ def test_the_handler_takes_what_the_stack_passes_on(template: Any, more: dict[st
     assert template["Metadata"]["DTLogsAnalysis"]["Privileges"] == request.privileges.value
 
 
-def test_a_documented_role_has_the_promised_policy() -> None:
-    promised = CONTRACT / "lambda-execution-role-permissions.json"
-
-    assert json.loads(promised.read_text(encoding="utf-8")) == policy_of(
-        ResolvedTemplate(DOCUMENTED, GIVEN), EXECUTION_ROLE
-    )
-    stack = ResolvedTemplate(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1")
-    elsewhere = policy_of(stack, EXECUTION_ROLE)
-    assert elsewhere["Statement"][0]["Resource"] == "arn:aws-cn:logs:*:*:*"
-
-
 @pytest.mark.parametrize(
     ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1")]
 )
-def test_a_least_privilege_role_has_the_published_policy(partition: str, region: str) -> None:
+def test_a_role_has_the_published_policy(partition: str, region: str) -> None:
+    """test_policies.py compares the published policies with the promised ones."""
+    documented = policy_document("lambda-execution-documented", partition=partition)
+    stack = ResolvedTemplate(DOCUMENTED, GIVEN, partition, region)
+    assert policy_of(stack, EXECUTION_ROLE) == documented
+
     given = {"account": "123456789012", "notification_endpoint": ENDPOINT}
     name = "lambda-execution-least-privilege"
     published = policy_document(name, partition=partition, region=region, **given)
-    (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
-    log_group["Resource"] = f"<{LOG_GROUP}.Arn>"
+    by_sid(published)["LogGroup"]["Resource"] = f"<{LOG_GROUP}.Arn>"
     *always, own_stack = published["Statement"]
 
     stack = ResolvedTemplate(LEAST, GIVEN, partition, region)
@@ -243,12 +221,11 @@ def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: 
     stack = ResolvedTemplate(
         LEAST, GIVEN | {"LogBucketName": bucket, "ExistingLogBucketNames": existing}
     )
-    policy = policy_of(stack, EXECUTION_ROLE)
+    found = by_sid(policy_of(stack, EXECUTION_ROLE))
 
-    assert log_buckets == resources_of(policy, "LogBuckets")
-    assert ([OWN, f"arn:aws:s3:::{bucket}"] if bucket else OWN) == (
-        resources_of(policy, "OwnBucket")
-    )
+    assert found["LogBuckets"]["Resource"] == log_buckets
+    own = [OWN, f"arn:aws:s3:::{bucket}"] if bucket else OWN
+    assert found["OwnBucket"]["Resource"] == own
 
 
 def test_the_role_fits_into_iam_with_many_buckets() -> None:
@@ -282,8 +259,7 @@ def test_the_service_role_has_the_published_policies() -> None:
             rule_name=f"{prefix}*",
         )
         group = f"arn:aws:logs:us-east-1:123456789012:log-group:{prefix}*"
-        (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
-        log_group["Resource"] = group
+        by_sid(published)["LogGroup"]["Resource"] = group
         assert published == policy_of(stack, SERVICE_ROLE)
         role = stack.properties(SERVICE_ROLE)
         assert role["AssumeRolePolicyDocument"] == policy_document("cloudformation-role-trust")
@@ -306,10 +282,9 @@ def test_a_template_says_what_it_was_built_from(privileges: Privileges) -> None:
 
     said = origin(template)
 
-    assert Origin(__version__, settings, privileges) == said
-    again = stack_template(said.settings, privileges).to_dict()
-    assert template == json.loads(dumps(again))
-    assert Origin(__version__, Settings(), None) == origin(SERVICE)
+    assert said == Origin(__version__, settings, privileges)
+    assert template == json.loads(dumps(stack_template(said.settings, privileges).to_dict()))
+    assert origin(SERVICE) == Origin(__version__, Settings(), None)
 
 
 @STEADY

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from dt_logs_cfn.release.folder import Difference as Difference
     from dt_logs_cfn.release.folder import compare as compare
     from dt_logs_cfn.release.folder import write_release as write_release
+    from dt_logs_cfn.release.lint import Finding as Finding
     from dt_logs_cfn.release.lint import lint_templates as lint_templates
-    from dt_logs_cfn.release.rules import Finding as Finding
     from dt_logs_cfn.settings import FunctionSettings as FunctionSettings
     from dt_logs_cfn.settings import Privileges as Privileges
     from dt_logs_cfn.settings import Settings as Settings
@@ -47,8 +47,7 @@ else:
         "errors": "DtLogsError",
         "release.build": "Release build_release",
         "release.folder": "Difference compare write_release",
-        "release.lint": "lint_templates",
-        "release.rules": "Finding",
+        "release.lint": "Finding lint_templates",
         "settings": "FunctionSettings Privileges Settings Vendor",
         "template.customizing": "Customize",
         "template.embedding": "handler_zip",

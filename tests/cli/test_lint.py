@@ -14,7 +14,7 @@ from cli.running import Run
 from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
 from dt_logs_cfn.release import lint
 from dt_logs_cfn.release.build import installed_templates
-from dt_logs_cfn.release.rules import Subject, check, unscoped_actions
+from dt_logs_cfn.release.lint import Subject, check, unscoped_actions
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files

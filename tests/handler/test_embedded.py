@@ -45,7 +45,7 @@ def boto3_alone(folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", sorted(STACK_TEMPLATES))
+@pytest.mark.parametrize("name", sorted(STACK_TEMPLATES.values()))
 def test_released_code_loads_the_standard_library_and_boto3_alone(
     name: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,6 @@ from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_handler.documents import Json
 
 _MOST = 5  # the most differences to name
-_NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,13 @@ def requested(
 
 def from_installed(privileges: Privileges) -> Template:
     """Return a template that the installed version builds. Raises SettingsError, BuildError."""
-    text = installed_templates()[_NAMES[privileges]]
+    text = installed_templates()[STACK_TEMPLATES[privileges]]
     return Template(text, f"release {__version__}, {privileges.value}, from the installed version")
 
 
 def from_release(folder: Path, privileges: Privileges) -> Template:
     """Return a template of a release on disk. Raises VerifyError, OperatingError."""
-    path = folder / _NAMES[privileges]
+    path = folder / STACK_TEMPLATES[privileges]
     return _verified(read_template(path), str(path), privileges)
 
 

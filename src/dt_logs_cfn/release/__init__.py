@@ -4,7 +4,7 @@ In: the `Settings`. Out: a `Release` (file names and their bytes), a folder on d
 The same settings give the same bytes on every machine.
 
     build ─► Release ─► folder (write, compare, mark as released)
-    lint, rules ─► Finding …
+    lint ─► Finding …
 
 Open `build` first. `catalogue` models `versions.json`, the list of published versions.
 """

@@ -31,12 +31,11 @@ from dt_logs_cfn.template.templates import TemplateKind
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 STACK_TEMPLATES = {
-    "dt-logs-analysis.template.json": Privileges.LEAST_PRIVILEGE,
-    "dt-logs-analysis-documented.template.json": Privileges.DOCUMENTED,
+    Privileges.LEAST_PRIVILEGE: "dt-logs-analysis.template.json",
+    Privileges.DOCUMENTED: "dt-logs-analysis-documented.template.json",
 }
-
 _NAMES = {
-    **{TemplateKind(each.value): name for name, each in STACK_TEMPLATES.items()},
+    **{TemplateKind(each.value): name for each, name in STACK_TEMPLATES.items()},
     TemplateKind.SERVICE_ROLE: "cloudformation-role.template.json",
 }
 

@@ -80,10 +80,8 @@ def load(
     Only a template that this source builds, changed by `customize` if given, is rehearsed. Raises
     RehearsalError or another DtLogsError.
     """
-    names = {found: name for name, found in STACK_TEMPLATES.items()}
-    stack, role = (
-        _template(folder, name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
-    )
+    names = (STACK_TEMPLATES[privileges], SERVICE_ROLE_TEMPLATE)
+    stack, role = (_template(folder, name, customize) for name in names)
     return Released(stack, role, privileges, role_kind)
 
 

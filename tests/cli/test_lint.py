@@ -14,7 +14,7 @@ from cli.running import Run
 from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
 from dt_logs_cfn.release import lint
 from dt_logs_cfn.release.build import installed_templates
-from dt_logs_cfn.release.lint import Subject, check, unscoped_actions
+from dt_logs_cfn.release.lint import check, unscoped_actions
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files
@@ -37,8 +37,8 @@ def found(change: Change, name: str = NAME, today: date = TODAY) -> list[tuple[s
     It omits findings about the size, which have their own test.
     """
     template = changed(change, name)
-    subject = Subject("t", json.dumps(template), template, today, ENDS)
-    return [(each.rule, each.severity, each.path) for each in check(subject) if each.rule != "size"]
+    findings = check("t", json.dumps(template), template, today, ENDS)
+    return [(each.rule, each.severity, each.path) for each in findings if each.rule != "size"]
 
 
 def statement(**parts: Any) -> Change:
@@ -203,9 +203,8 @@ def test_a_runtime_that_the_linter_does_not_know_is_warned_of() -> None:
 @pytest.mark.parametrize(("length", "expected"), [(51_200, []), (51_201, ["error"])])
 def test_size_counts_bytes(length: int, expected: list[str]) -> None:
     text = "é" * 1_000 + "x" * (length - 2_000)
-    subject = Subject("t", text, {}, TODAY, ENDS)
 
-    assert [each.severity for each in check(subject)] == expected
+    assert [each.severity for each in check("t", text, {}, TODAY, ENDS)] == expected
 
 
 def test_cfn_lint_is_asked_too_over_all_its_regions_and_cannot_be_silenced(

@@ -17,14 +17,8 @@ from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.pages import launch
 from dt_logs_cfn.release.pipelines import pipeline_files
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template import embedding
-from dt_logs_cfn.template.customizing import (
-    Customization,
-    Customize,
-    added_service_statements,
-    built,
-    customization,
-)
+from dt_logs_cfn.template import customizing, embedding
+from dt_logs_cfn.template.customizing import Customize, Templates
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.templates import TemplateKind
 
@@ -44,8 +38,6 @@ _SETTINGS = Path(__file__).parents[1] / "release.cfg"
 
 # The limit of CreateStack's TemplateBody; CloudFormation reads a larger template only from S3.
 TEMPLATE_LIMIT = 51_200
-
-Templates = Mapping[TemplateKind, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -96,9 +88,10 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     >>> build_release(Settings(), name_the_function).customized_by.endswith("name_the_function")
     True
     """
-    templates = {kind: built(settings, kind, customize) for kind in _NAMES}
-    ours = {kind: built(settings, kind) for kind in _NAMES} if customize else templates
-    changes = customization(templates, ours)
+    templates = {kind: customizing.built(settings, kind, customize) for kind in _NAMES}
+    ours = {kind: customizing.built(settings, kind) for kind in _NAMES} if customize else templates
+    changes = customizing.customization(templates, ours)
+    by = changes.by if changes else ""
     texts = {_NAMES[kind]: _text(kind, each) for kind, each in templates.items()}
     files = {
         **texts,
@@ -108,14 +101,12 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
             templates[TemplateKind.LEAST_PRIVILEGE], templates[TemplateKind.DOCUMENTED]
         ),
     }
-    files["index.html"] = launch.page(
-        launch.Contents(settings, {**files}, _NAMES, changes)
-    ).encode()
-    files[MANIFEST] = _json(_manifest(files, changes))
+    contents = launch.Contents(settings, {**files}, _NAMES, changes)
+    files["index.html"] = launch.page(contents).encode()
+    files[MANIFEST] = _json(_manifest(files, by))
     sums = (f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
     files[CHECKSUMS] = "".join(sums).encode()
-    warnings = size_warnings(texts, settings, changes)
-    return Release(__version__, files, warnings, changes.by if changes else "")
+    return Release(__version__, files, size_warnings(texts, settings, by), by)
 
 
 def installed_settings() -> Settings:
@@ -138,11 +129,11 @@ def sha256(content: bytes) -> str:
 
 
 def size_warnings(
-    templates: Mapping[str, bytes], settings: Settings, changes: Customization | None = None
+    templates: Mapping[str, bytes], settings: Settings, by: str = ""
 ) -> tuple[str, ...]:
     """Return a sentence for each template that is larger than 90 % of CloudFormation's limit.
 
-    Raises BuildError if a template exceeds the limit.
+    `by` names the function that customized them. Raises BuildError if a template exceeds the limit.
     """
     warnings = []
     for name, content in templates.items():
@@ -150,16 +141,14 @@ def size_warnings(
         if size > TEMPLATE_LIMIT:
             raise BuildError(
                 f"{name} has {size:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly.",
-                _what_to_shorten(content, settings, size - TEMPLATE_LIMIT, changes),
+                _what_to_shorten(content, settings, size - TEMPLATE_LIMIT, by),
             )
         if size > TEMPLATE_LIMIT * 9 // 10:
             warnings.append(f"{name} has {size:,} bytes of {TEMPLATE_LIMIT:,}, over 90 %.")
     return tuple(warnings)
 
 
-def _what_to_shorten(
-    template: bytes, settings: Settings, excess: int, changes: Customization | None
-) -> str:
+def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
     """Return the fix: shorten the longest setting, if shorter settings could suffice."""
     places = {
         text: (name, vendor.partition)
@@ -168,7 +157,7 @@ def _what_to_shorten(
     }
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
     if sum(taken.values()) < excess:
-        return f"Shorten {f'what {changes.by} adds' if changes else 'the handler or descriptions'}."
+        return f"Shorten {f'what {by} adds' if by else 'the handler or descriptions'}."
     longest = max(taken, key=taken.__getitem__)
     name, of = places[longest]
     return f"Shorten {name} of partition {of} in release.cfg: it has {len(longest):,} characters."
@@ -185,16 +174,16 @@ def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
     """Return the policy files; the lifecycle policy includes a customization's statements."""
     documents = {name: policy_document(name) for name in POLICY_NAMES}
     role = TemplateKind.SERVICE_ROLE
-    documents["cloudformation-role-lifecycle"]["Statement"] += added_service_statements(
+    documents["cloudformation-role-lifecycle"]["Statement"] += customizing.added_service_statements(
         templates[role], ours[role]
     )
     return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
 
 
-def _manifest(files: Mapping[str, bytes], changes: Customization | None) -> dict[str, object]:
+def _manifest(files: Mapping[str, bytes], by: str) -> dict[str, object]:
     return {
         "version": __version__,
-        **({"customized_by": changes.by} if changes else {}),
+        **({"customized_by": by} if by else {}),
         "handler": {"sha256": embedding.handler_sha256()},
         "files": {
             name: {"bytes": len(content), "sha256": sha256(content)}

@@ -1,7 +1,7 @@
 """Check templates with cfn-lint for all of its regions, our own rules, and AWS's validator.
 
-Our rules cover our promises and add to cfn-lint's checks. Each is a function from a template to
-findings, which are plain data. An action may be allowed on `*` only if the model gives a reason.
+Our rules cover our promises and add to cfn-lint's checks. Each is a function that yields problems.
+An action may be allowed on `*` only if the model gives a reason.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
@@ -10,10 +10,11 @@ applying them. It ignores configuration in the user's home, the working director
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from importlib.util import find_spec
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from cfnlint.config import ConfigMixIn
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from cloudformation_validate import RegoEngine
 
 Severity = Literal["error", "warning"]
+Template = dict[str, Json]
+Problem = tuple[str, JsonPath, str]  # a rule, a place in a template, and a message
 
 VALIDATOR = "cloudformation_validate"
 _SEVERITIES: Mapping[str, Severity] = {"FATAL": "error", "ERROR": "error", "WARN": "warning"}
@@ -80,28 +83,6 @@ class Finding:
         return f"{place}: {self.severity} {self.rule}: {self.message}"
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A template to check, with the data that the rules need."""
-
-    name: str
-    text: str
-    content: dict[str, Json]
-    today: date
-    runtime_ends: Mapping[str, date]
-
-    def finding(
-        self, rule: str, path: JsonPath, message: str, severity: Severity = "error"
-    ) -> Finding:
-        """Return a finding at a path of this template."""
-        return Finding(self.name, "/".join(path), rule, severity, message)
-
-    def section(self, name: str) -> dict[str, Json]:
-        """Return a top-level section, empty if the template does not have it."""
-        value = self.content.get(name)
-        return value if isinstance(value, dict) else {}
-
-
 def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple[Finding, ...]:
     """Check templates with cfn-lint, our rules and, if installed, the validator; return findings.
 
@@ -118,14 +99,26 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
     for name, text in templates.items():
         template = parse_template(text, name)
         origin(template)  # raises for a template that is not ours
-        ours += check(Subject(name, text, template, today, ends))
+        ours += check(name, text, template, today, ends)
     others = validate(templates) if find_spec(VALIDATOR) else []
     return (*ours, *_cfn_lint(templates), *others)
 
 
-def check(subject: Subject) -> tuple[Finding, ...]:
-    """Return the findings of our rules in a template."""
-    return tuple(finding for rule in RULES for finding in rule(subject))
+def check(
+    name: str, text: str, template: Template, today: date, ends: Mapping[str, date]
+) -> Iterator[Finding]:
+    """Yield the findings of our rules in a template, given when AWS ends each runtime."""
+    problems = chain(
+        size(text),
+        transform(template),
+        literals(template),
+        descriptions(template),
+        wildcards(template),
+        runtime(template, today, ends),
+    )
+    for rule, path, message in problems:
+        severity: Severity = "warning" if rule == "runtime" else "error"
+        yield Finding(name, "/".join(path), rule, severity, message)
 
 
 def _runtime_ends() -> dict[str, date]:
@@ -147,80 +140,78 @@ def validate(templates: Mapping[str, str]) -> list[Finding]:
     return [each for name, text in templates.items() for each in _validated(engine, name, text)]
 
 
-def size(subject: Subject) -> Iterator[Finding]:
+def size(text: str) -> Iterator[Problem]:
     """Find a template that is too large for CreateStack's TemplateBody."""
-    found = len(subject.text.encode())
+    found = len(text.encode())
     if found > TEMPLATE_LIMIT:
-        yield subject.finding(
-            "size", (), f"{found:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly."
-        )
+        yield "size", (), f"{found:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly."
 
 
-def transform(subject: Subject) -> Iterator[Finding]:
+def transform(template: Template) -> Iterator[Problem]:
     """Find macros, because StackSets refuse them."""
-    for path, value in mappings(subject.content):
+    for path, value in mappings(template):
         for name in value.keys() & {"Transform", "Fn::Transform"}:
             if name != "Transform" or not path:
-                yield subject.finding("transform", (*path, name), "StackSets refuse a transform.")
+                yield "transform", (*path, name), "StackSets refuse a transform."
 
 
-def literals(subject: Subject) -> Iterator[Finding]:
+def literals(template: Template) -> Iterator[Problem]:
     """Find strings that are bound to one partition or account.
 
     Metadata and parameters, except parameters' patterns, are not checked, because a vendor's
     account is a default there.
     """
-    for path, text in strings(subject.content):
+    for path, text in strings(template):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
             continue
         if path[0] == "Parameters" and path[-1] != "AllowedPattern":
             continue
         if _PARTITION.search(text):
-            yield subject.finding("partition", path, "Use ${AWS::Partition} in an ARN.")
+            yield "partition", path, "Use ${AWS::Partition} in an ARN."
         if _ACCOUNT.search(text):
-            yield subject.finding("account", path, "Use ${AWS::AccountId} or a parameter.")
+            yield "account", path, "Use ${AWS::AccountId} or a parameter."
 
 
-def descriptions(subject: Subject) -> Iterator[Finding]:
+def descriptions(template: Template) -> Iterator[Problem]:
     """Find parameters without a description."""
-    for name, parameter in subject.section("Parameters").items():
+    for name, parameter in _section(template, "Parameters").items():
         text = parameter.get("Description") if isinstance(parameter, dict) else None
         if not isinstance(text, str) or not text.strip():
-            yield subject.finding("description", ("Parameters", name), "Describe the parameter.")
+            yield "description", ("Parameters", name), "Describe the parameter."
 
 
-def wildcards(subject: Subject) -> Iterator[Finding]:
+def wildcards(template: Template) -> Iterator[Problem]:
     """Find permissions that are too wide or cannot be checked, except the documented ones."""
     documented = list(statements(plain(execution_policies.documented(STACK))))
-    for path, statement in statements_in(subject.section("Resources")):
+    resources: Json = {"Resources": _section(template, "Resources")}
+    for path, statement in statements_in(resources):
         if statement not in documented:
             for problem in _too_wide(statement):
-                yield subject.finding("wildcard", ("Resources", *path), problem)
-    resources: Json = {"Resources": subject.section("Resources")}
+                yield "wildcard", path, problem
     for path, _ in policy_texts(resources):
         problem = "A policy written as text cannot be checked; write it as an object."
-        yield subject.finding("wildcard", path, problem)
-    for path, _ in managed_policies(subject.content, resources):
+        yield "wildcard", path, problem
+    for path, _ in managed_policies(template, resources):
         problem = "A managed policy also allows what is added to it later; list what is meant."
-        yield subject.finding("wildcard", path, problem)
+        yield "wildcard", path, problem
 
 
-def runtime(subject: Subject) -> Iterator[Finding]:
+def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
     """Find a runtime that AWS ends within half a year, or whose end is unknown."""
-    for name, resource in subject.section("Resources").items():
+    for name, resource in _section(template, "Resources").items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
                 path = ("Resources", name, "Properties", "Runtime")
             case _:
                 continue
-        ends = subject.runtime_ends.get(used)
-        if ends is None:
+        end = ends.get(used)
+        if end is None:
             message = f"cfn-lint does not know when {used} ends; update cfn-lint, or look it up."
-        elif subject.today >= ends - _HALF_A_YEAR:
-            message = f"AWS ends {used} on {ends}; move to a newer runtime."
+        elif today >= end - _HALF_A_YEAR:
+            message = f"AWS ends {used} on {end}; move to a newer runtime."
         else:
             continue
-        yield subject.finding("runtime", path, message, "warning")
+        yield "runtime", path, message
 
 
 def unscoped_actions() -> dict[str, str]:
@@ -246,6 +237,12 @@ def _too_wide(statement: Statement) -> Iterator[str]:
                 yield f"{action} on everything, without a reason in the model; name a resource."
     elif wide and "Condition" not in statement:
         yield f"{', '.join(sorted(wide))} covers any account; add a condition."
+
+
+def _section(template: Template, name: str) -> Template:
+    """Return a top-level section, empty if the template does not have it."""
+    value = template.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _actions(value: Json) -> Iterator[str]:
@@ -301,13 +298,3 @@ def _cfn_lint(templates: Mapping[str, str]) -> list[Finding]:
             severity: Severity = "error" if match.rule.severity == "error" else "warning"
             found.append(Finding(name, path, match.rule.id, severity, match.message))
     return found
-
-
-RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
-    size,
-    transform,
-    literals,
-    descriptions,
-    wildcards,
-    runtime,
-)

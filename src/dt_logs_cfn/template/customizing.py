@@ -28,7 +28,8 @@ from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, ori
 from dt_logs_handler.documents import Json, listed
 
 Customize = Callable[[Template, TemplateKind], None]
-Plain = Mapping[str, Any]
+Plain = dict[str, Any]
+Templates = Mapping[TemplateKind, Plain]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
 # The properties that make the function ours; `explain` describes the role.
@@ -64,14 +65,14 @@ class Customization:
 
 def built(
     settings: Settings, kind: TemplateKind, customize: Customize | None = None, name: str = ""
-) -> dict[str, Any]:
+) -> Plain:
     """Return a template as plain data, changed by `customize` if there is one.
 
     A changed template records `name` or, if that is empty, the name of `customize`. Raises
     BuildError if `customize` fails, makes a forbidden change, or gives another template when it
     runs again.
     """
-    ours: dict[str, Any] = template_of(settings, kind).to_dict()
+    ours: Plain = template_of(settings, kind).to_dict()
     if customize is None:
         return ours
     by = name_of(customize)
@@ -81,7 +82,7 @@ def built(
             f"{by} gave two different {kind.value} templates when it ran twice.",
             "Use only the template and the kind, not a clock or a random value.",
         )
-    found: dict[str, Any] = json.loads(text)
+    found: Plain = json.loads(text)
     for path, what in differences(found, ours):
         if not _may(path, what):
             raise BuildError(
@@ -99,17 +100,20 @@ def name_of(customize: Customize) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def customization(
-    found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
-) -> Customization | None:
+def customization(found: Templates, ours: Templates) -> Customization | None:
     """Return how templates differ from ours, or None if they were not customized."""
     names = (each["Metadata"][RECORD].get(CUSTOMIZED) for each in found.values())
     by = next(filter(None, names), "")
     if not by:
         return None
+    differ = {kind: differences(found[kind], ours[kind]) for kind in found}
+    own = ("Metadata", RECORD, CUSTOMIZED)
     return Customization(
         by,
-        {kind: tuple(_places(found[kind], ours[kind])) for kind in found},
+        {
+            kind: tuple(f"{'/'.join(path)} {what}" for path, what in each if path != own)
+            for kind, each in differ.items()
+        },
         {kind: added_rights(found[kind], ours[kind]) for kind in found},
     )
 
@@ -230,12 +234,6 @@ def _may(path: JsonPath, what: str) -> bool:
         ):
             return what == "added"
     return False
-
-
-def _places(found: Plain, ours: Plain) -> Iterator[str]:
-    for path, what in differences(dict(found), dict(ours)):
-        if path != ("Metadata", RECORD, CUSTOMIZED):
-            yield f"{'/'.join(path)} {what}"
 
 
 def _added(resource: Json, ours: Json) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """Make the policies that a release publishes, and explain each permission of the Lambda."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import awacs.s3
-from awacs.aws import Action
+from awacs.aws import Action, PolicyDocument
 
 from dt_logs_cfn.template.execution_policies import (
     PolicyLimits,
@@ -101,16 +102,16 @@ def policy_document(
         log_buckets=[place.arn("s3", "*")],
         stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
     )
-    documents = {
-        "cloudformation-role-documented": service_role_policy("documented", role, function),
-        "cloudformation-role-lifecycle": service_role_policy(
+    make: dict[str, Callable[[], PolicyDocument]] = {
+        "cloudformation-role-documented": lambda: service_role_policy("documented", role, function),
+        "cloudformation-role-lifecycle": lambda: service_role_policy(
             "lifecycle", role, function, [group, f"{group}:*"], [rule]
         ),
-        "cloudformation-role-trust": service_role_trust(),
-        "lambda-execution-documented": documented(place),
-        "lambda-execution-least-privilege": least_privilege(place, limits),
+        "cloudformation-role-trust": service_role_trust,
+        "lambda-execution-documented": lambda: documented(place),
+        "lambda-execution-least-privilege": lambda: least_privilege(place, limits),
     }
-    return plain(documents[name])
+    return plain(make[name]())
 
 
 def rights() -> list[Right]:

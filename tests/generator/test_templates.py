@@ -116,14 +116,8 @@ def test_both_stacks_have_the_same_parameters_and_outputs() -> None:
 
 
 @ALL
-def test_stack_sets_take_it_in_any_partition_and_the_console_shows_each_parameter_once(
-    template: Any,
-) -> None:
+def test_the_console_shows_each_parameter_once(template: Any) -> None:
     """Parameters without a group come last: the Lambda's names and the permissions boundary."""
-    assert "Transform" not in template
-    assert not [each for each in template["Resources"].values() if "Stack" in each["Type"]]
-    text = dumps({name: template[name] for name in template if name != "Parameters"})
-    assert not re.search(r"arn:aws|(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])", text)
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     below = [name for name in template["Parameters"] if name not in shown]

@@ -23,7 +23,7 @@ from dt_logs_cfn.template.service_policies import (
     RULE,
     On,
 )
-from dt_logs_cfn.template.statements import PolicyTarget, actions, plain
+from dt_logs_cfn.template.statements import PolicyTarget, allow, plain
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.documents import listed
 
@@ -119,7 +119,7 @@ def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
         policy_document("administrator")
     with pytest.raises(AttributeError):
-        actions(["s3:GetBucketPolcy"])
+        allow(["s3:GetBucketPolcy"], "*")
 
 
 def test_the_least_privilege_is_every_grant_and_nothing_else() -> None:

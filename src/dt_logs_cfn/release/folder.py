@@ -179,14 +179,9 @@ def changed(out: Path) -> tuple[str, ...]:
         if sha256(sums) != digest:
             found.append(f"{version}/{CHECKSUMS}")
             continue
-        lines = (line.partition("  ") for line in sums.decode().splitlines())
-        listed = {name: checksum for checksum, _, name in lines}
-        digests = {name: sha256(content) for name, content in files.items()}
-        found += [
-            f"{version}/{name}"
-            for name in sorted(listed.keys() | digests.keys())
-            if listed.get(name) != digests.get(name)
-        ]
+        lines = {f"{sha256(content)}  {name}" for name, content in files.items()}
+        differ = lines.symmetric_difference(sums.decode().splitlines())
+        found += sorted({f"{version}/{line.partition('  ')[2]}" for line in differ})
     return tuple(found)
 
 

@@ -1,10 +1,9 @@
 """Make the policy of the Lambda's role: as documented, or the least that its steps need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import awacs.s3
-from awacs.aws import Allow, Condition, PolicyDocument, Statement, StringEquals
+from awacs.aws import Condition, PolicyDocument, StringEquals
 from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
 
 from dt_logs_cfn.settings import Privileges
@@ -14,7 +13,6 @@ from dt_logs_cfn.template.statements import (
     STACK,
     PolicyTarget,
     Resource,
-    actions,
     allow,
     document,
 )
@@ -85,30 +83,15 @@ def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
 
 def documented(place: PolicyTarget) -> PolicyDocument:
     """Return exactly the policy that customers were promised."""
-    everywhere = PolicyTarget(place.partition, "*", "*", place.text)
-    return document(
-        [
-            allow(
-                ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
-                [everywhere.arn("logs", "*")],
-            ),
-            Statement(
-                Effect=Allow,
-                Action=[
-                    *actions(
-                        (
-                            "elasticloadbalancing:DescribeLoadBalancers",
-                            "elasticloadbalancing:ModifyLoadBalancerAttributes",
-                            "elasticloadbalancing:DescribeLoadBalancerAttributes",
-                        )
-                    ),
-                    awacs.s3.Action("*"),
-                    *actions(("sns:CreateTopic", _SUBSCRIBE)),
-                ],
-                Resource=[*EVERYTHING],
-            ),
-        ]
+    everywhere = replace(place, region="*", account="*")
+    logs = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    others = (
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:ModifyLoadBalancerAttributes",
+        "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        *("s3:*", "sns:CreateTopic", _SUBSCRIBE),
     )
+    return document([allow(logs, [everywhere.arn("logs", "*")]), allow(others, EVERYTHING)])
 
 
 def least_privilege(

@@ -30,26 +30,13 @@ class PolicyTarget:
 
     def arn(self, service: str, resource: str) -> Resource:
         """Return an ARN with the region and account that ARNs of the service have."""
-        match service:
-            case "s3":
-                scope = ":"
-            case "iam":
-                scope = f":{self.account}"
-            case _:
-                scope = f"{self.region}:{self.account}"
+        scopes = {"s3": ":", "iam": f":{self.account}"}
+        scope = scopes.get(service, f"{self.region}:{self.account}")
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
 
 
 # CloudFormation fills in the stack's values.
 STACK = PolicyTarget("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
-
-
-def actions(names: Iterable[str]) -> list[Action]:
-    """Return awacs's constants for names like `s3:GetObject`.
-
-    Raises AttributeError for an action that awacs does not know, so that a typo fails the build.
-    """
-    return [_action(name) for name in names]
 
 
 def allow(
@@ -58,11 +45,14 @@ def allow(
     condition: Condition | None = None,
     sid: str = "",
 ) -> Statement:
-    """Return a statement that allows actions on resources."""
+    """Return a statement that allows actions, with names like `s3:GetObject`, on resources.
+
+    Raises AttributeError for an action that awacs does not know, so that a typo fails the build.
+    """
     optional = {"Condition": condition, "Sid": sid}
     return Statement(
         Effect=Allow,
-        Action=actions(names),
+        Action=[_action(name) for name in names],
         Resource=[*on] if isinstance(on, list | tuple) else on,
         **{name: value for name, value in optional.items() if value},
     )
@@ -131,5 +121,6 @@ def _is_text(value: Json) -> bool:
 def _action(name: str) -> Action:
     service, _, verb = name.partition(":")
     module = "awslambda" if service == "lambda" else service
-    found: Action = getattr(import_module(f"awacs.{module}"), verb)
+    known = import_module(f"awacs.{module}")
+    found: Action = known.Action(verb) if verb == "*" else getattr(known, verb)
     return found

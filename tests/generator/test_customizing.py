@@ -179,6 +179,7 @@ def test_the_page_says_who_changed_what_and_which_rights_that_gives() -> None:
 
     assert f'customized by <span class="mono">{BY}</span>' in page
     assert "Resources/FunctionErrors added" in page
+    assert "DTLogsAnalysis/CustomizedBy" not in page
     assert "cloudwatch:PutMetricAlarm" in page
     assert f"--customize {BY}" in page
     assert "dt-logs-cfn plan --region" not in page

@@ -15,6 +15,7 @@ from support.strategies import STEADY
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.diff.rights import covers, may_cover
+from dt_logs_handler.documents import listed
 
 SAME = ["PATCH its policies give the same rights in other words"]
 
@@ -230,10 +231,6 @@ def filled_in(value: Any, account: dict[str, Any]) -> Any:
             items = [filled_in(each, account) for each in value]
             return [each for each in items if each != NOTHING]
     return value
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 @cache

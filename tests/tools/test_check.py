@@ -178,7 +178,9 @@ def test_a_killed_run_is_swept_by_what_it_recorded(account: Checked, tmp_path: P
     assert left == {kind: value for kind, value in before.items() if kind != "buckets"}
 
 
-def test_credentials_of_another_account_make_nothing(account: Checked, tmp_path: Path) -> None:
+def test_nothing_is_made_in_another_account_or_without_a_default_vpc(
+    account: Checked, tmp_path: Path
+) -> None:
     before, folder = resources(account), tmp_path / "runs"
     done = run(account, folder, "--account", "111122223333")
     assert (done.returncode, done.stdout) == (3, "")
@@ -188,13 +190,9 @@ def test_credentials_of_another_account_make_nothing(account: Checked, tmp_path:
     )
     assert resources(account) == before
     assert not folder.exists()
-
-
-def test_without_a_default_vpc_nothing_is_made(account: Checked, tmp_path: Path) -> None:
-    before = resources(account)
     for each in account.ec2.describe_subnets()["Subnets"][1:]:
         account.ec2.delete_subnet(SubnetId=each["SubnetId"])
-    done = run(account, tmp_path / "runs")
+    done = run(account, folder)
     assert done.returncode == 1
     assert done.stdout.startswith(
         "finding: Region 'us-east-1' has no default VPC with default subnets in two zones. Use a"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from importlib.util import find_spec
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from cfnlint.config import ConfigMixIn
 from cfnlint.data import AdditionalSpecs
@@ -37,9 +37,6 @@ from dt_logs_cfn.template.statements import (
 )
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.documents import Json, Statement, statements
-
-if TYPE_CHECKING:
-    from cloudformation_validate import RegoEngine
 
 Severity = Literal["error", "warning"]
 Template = dict[str, Json]
@@ -134,10 +131,23 @@ def validate(templates: Mapping[str, str]) -> list[Finding]:
 
     A template that the validator cannot check, such as one with a malformed `Fn::If`, is a finding.
     """
-    from cloudformation_validate import RegoEngine
+    from cloudformation_validate import RegoEngine, TemplateContent, ValidationError
 
-    engine = RegoEngine()
-    return [each for name, text in templates.items() for each in _validated(engine, name, text)]
+    engine, findings = RegoEngine(), list[Finding]()
+    for name, text in templates.items():
+        try:
+            diagnostics = engine.validate_template(TemplateContent(text, name)).diagnostics
+        except ValidationError as error:
+            message = f"cloudformation-validate cannot check the template: {error}."
+            findings.append(Finding(name, "", "validator", "error", message))
+            continue
+        for each in diagnostics:
+            explained = (rule == each.rule_id and part in each.message for rule, part in EXPLAINED)
+            severity = _SEVERITIES.get(each.severity.name)
+            if severity and not any(explained):
+                path = each.property_path or ""
+                findings.append(Finding(name, path, each.rule_id, severity, each.message))
+    return findings
 
 
 def size(text: str) -> Iterator[Problem]:
@@ -264,24 +274,6 @@ def _is_everything(arn: str) -> bool:
     """Return whether an ARN limits neither the account nor the resource."""
     parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
     return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
-
-
-def _validated(engine: "RegoEngine", name: str, text: str) -> Iterator[Finding]:
-    from cloudformation_validate import TemplateContent, ValidationError
-
-    try:
-        found = engine.validate_template(TemplateContent(text, name)).diagnostics
-    except ValidationError as error:
-        message = f"cloudformation-validate cannot check the template: {error}."
-        yield Finding(name, "", "validator", "error", message)
-        return
-    for each in found:
-        if each.severity.name in _SEVERITIES and not any(
-            each.rule_id == rule and part in each.message for rule, part in EXPLAINED
-        ):
-            severity = _SEVERITIES[each.severity.name]
-            path = each.property_path or ""
-            yield Finding(name, path, each.rule_id, severity, each.message)
 
 
 def _cfn_lint(templates: Mapping[str, str]) -> list[Finding]:

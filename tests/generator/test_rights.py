@@ -70,7 +70,9 @@ def on_key(value: Any) -> dict[str, Any]:
 CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
     ("an action more", [GET], [BOTH], [f"{ADDED} s3:Put on *"]),
     ("an action fewer", [BOTH], [GET], [f"{TAKEN} s3:Put on *"]),
+    ("part of a right", [allow("s3:*")], [allow("s3:Get", "x/y")], [f"{TAKEN} s3:* on *"]),
     ("wider", [allow("s3:Get", "x/y")], [allow("s3:Get", "x/*")], [f"{ADDED} s3:Get on x/*"]),
+    ("* for ?", [allow("s3:Get", "x/?")], [allow("s3:Get", "x/*")], [f"{ADDED} s3:Get on x/*"]),
     (
         "several together cover it",
         [allow("s3:Get", ["x/?*", "x/"])],
@@ -93,6 +95,8 @@ CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
         ],
     ),
     ("a right if C", [GET], [GET, IF_C], [f"{ADDED} s3:Put on *, where C"]),
+    ("no longer only if C", [IF_C], [PUT], [f"{NOW} s3:Put on *"]),
+    ("now only if C", [PUT], [IF_C], [f"{BEFORE} s3:Put on *"]),
     ("no longer only unless C", [UNLESS_C], [PUT], [f"{NOW} s3:Put on *"]),
     ("now only unless C", [PUT], [UNLESS_C], [f"{BEFORE} s3:Put on *"]),
     ("beside an unknown statement", [UNKNOWN], [UNKNOWN, GET], [f"{NOW} s3:Get on *"]),
@@ -178,16 +182,24 @@ def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
     files = build_release(Settings()).files
     names = ("dt-logs-analysis-documented.template.json", "dt-logs-analysis.template.json")
     old, new = (json.loads(files[name]) for name in names)
-
-    start = "DTLogsAnalysisLambdaExecutionRole: right added: "
-    own = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:"
     told = [each.what for each in compare_templates(old, new) if each.kind == "right"]
-    assert [each.removeprefix(start) for each in told if each.startswith(start)] == [
+
+    role = "DTLogsAnalysisLambdaExecutionRole: "
+    own = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:"
+    added = [
         "sns:GetSubscriptionAttributes, sns:ListSubscriptions, sns:SetSubscriptionAttributes,"
         " sns:Unsubscribe on *",
         f"sns:DeleteTopic, sns:GetTopicAttributes, sns:TagResource on {own}dt-logs-analysis-*",
         f"sns:ListSubscriptionsByTopic on {own}*",
         "cloudformation:DescribeStacks on ${AWS::StackId}, where HasRefreshSchedule",
+    ]
+    logs = "arn:${AWS::Partition}:logs:*:*:*"
+    assert told == [
+        *(f"{role}right added: {each}" for each in added),
+        f"{role}right taken away: logs:CreateLogGroup on {logs}",
+        f"{role}changed statement, before: Allow logs:CreateLogStream, logs:PutLogEvents on {logs}",
+        f"{role}right taken away: elasticloadbalancing:ModifyLoadBalancerAttributes, s3:*,"
+        " sns:CreateTopic, sns:Subscribe on *",
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dt_logs_cfn.cli.terminal import one_line
 from dt_logs_cfn.operate.stacks.following import cause, lines, reason, under_way
-from dt_logs_cfn.operate.stacks.states import at_rest
+from dt_logs_cfn.operate.stacks.stack import at_rest
 
 STACK = "AWS::CloudFormation::Stack"
 UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"

@@ -12,8 +12,7 @@ from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, result, watch
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account, stack_options
-from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
-from dt_logs_cfn.operate.stacks.states import GONE
+from dt_logs_cfn.operate.stacks.stack import GONE, StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_cfn.operate.status.shown import data, told

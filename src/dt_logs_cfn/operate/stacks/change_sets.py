@@ -19,8 +19,7 @@ from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.stack import describe, missing, token
-from dt_logs_cfn.operate.stacks.states import REVIEW
+from dt_logs_cfn.operate.stacks.stack import REVIEW, describe, missing, token
 from dt_logs_cfn.operate.templates import requested
 from dt_logs_handler.aws import code
 

@@ -14,14 +14,17 @@ from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, of_stack, seen
 from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
+    GONE,
+    SETTLED,
     Existing,
     StackDescription,
+    at_rest,
+    before_update,
     describe,
     existing,
     made_from,
     token,
 )
-from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
 from dt_logs_cfn.template.resources import INVOCATION
 
 if TYPE_CHECKING:

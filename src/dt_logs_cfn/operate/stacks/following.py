@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from dt_logs_cfn.cli.terminal import Operator, cut, elapsed, one_line, shown_line, shown_text
 from dt_logs_cfn.operate.retry import patiently
-from dt_logs_cfn.operate.stacks.stack import StackDescription, parsed
-from dt_logs_cfn.operate.stacks.states import GONE, at_rest
+from dt_logs_cfn.operate.stacks.stack import GONE, StackDescription, at_rest, parsed
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -16,6 +16,8 @@ from dt_logs_cfn.operate.stacks.following import follow_first
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, search
 from dt_logs_cfn.operate.stacks.stack import (
+    GONE,
+    REVIEW,
     Existing,
     StackDescription,
     check_review,
@@ -24,7 +26,6 @@ from dt_logs_cfn.operate.stacks.stack import (
     named,
     resources,
 )
-from dt_logs_cfn.operate.stacks.states import GONE, REVIEW
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_handler.aws import denied

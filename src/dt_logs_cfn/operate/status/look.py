@@ -23,8 +23,7 @@ from dt_logs_cfn.operate.account import (
 )
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.planned import Planned, decided
-from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, made_from
-from dt_logs_cfn.operate.stacks.states import REVIEW, made
+from dt_logs_cfn.operate.stacks.stack import REVIEW, Existing, StackDescription, made, made_from
 from dt_logs_cfn.operate.status import reads
 from dt_logs_cfn.operate.status.metrics import announcement_counts, refreshes
 from dt_logs_cfn.operate.status.seen import Seen, StackSeen

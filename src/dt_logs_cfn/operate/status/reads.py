@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.operate.account import Reading, Unread, optional
-from dt_logs_cfn.operate.stacks.states import GONE
+from dt_logs_cfn.operate.stacks.stack import GONE
 from dt_logs_handler.aws import code, pages
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import Location, Stack

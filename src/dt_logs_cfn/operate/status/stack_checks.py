@@ -7,8 +7,7 @@ from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.stacks.stack import StackDescription
-from dt_logs_cfn.operate.stacks.states import SETTLED, at_rest, before_update, made
+from dt_logs_cfn.operate.stacks.stack import SETTLED, StackDescription, at_rest, before_update, made
 from dt_logs_cfn.operate.status.metrics import interval
 from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,

@@ -5,11 +5,11 @@ from typing import Any
 
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.review import rights, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
 
 ENDPOINT = "NotificationEndpoint"
+DECLARED = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
 BEFORE = StackDescription(
     id="arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
     name="s",
@@ -21,16 +21,15 @@ BEFORE = StackDescription(
 )
 
 
-def role(*actions: str) -> dict[str, object]:
+def role(*actions: object) -> dict[str, Any]:
     statements = [{"Effect": "Allow", "Action": each, "Resource": "*"} for each in actions]
     document = {"Version": "2012-10-17", "Statement": statements}
     policies = [{"PolicyName": "P", "PolicyDocument": document}]
     return {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
 
 
-def deployment(before: Existing | None, *actions: str, **tags: str) -> Deployment:
-    declared = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
-    body = {"Parameters": declared, "Resources": {"Role": role(*actions)}}
+def deployment(before: Existing | None, role: object, **tags: str) -> Deployment:
+    body = {"Parameters": DECLARED, "Resources": {"Role": role, "B": {"Type": "Custom::B"}}}
     given = {ENDPOINT: "https://a.example.com/?t=TWO"}
     here = new_stack("aws", "us-east-1", "123456789012")
     template = Template(json.dumps(body), "release 1")
@@ -56,10 +55,10 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         changed("Modify", "Other", "AWS::IAM::Role", "Conditional"),
         changed("Remove", "Group", "AWS::Logs::LogGroup"),
     )
-    declared = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
-    before = Existing(BEFORE, {"Parameters": declared, "Resources": {"Role": role("s3:B")}})
-    shown = deployment(before, "s3:B", "s3:A", cost="8", new="x\x1b[2J")
-    assert told(shown, changes).splitlines() == [
+    resources = {"Role": role("s3:B"), "B": {"Type": "Custom::B"}}
+    before = Existing(BEFORE, {"Parameters": DECLARED, "Resources": resources})
+    shown = deployment(before, role("s3:B", "s3:A"), cost="8", new="x\x1b[2J")
+    assert [*shown.told(changes)] == [
         "update stack s in account 123456789012, us-east-1",
         "  template  release 1",
         "  through   your own permissions, without a service role",
@@ -82,18 +81,10 @@ def test_an_update_is_shown_from_old_to_new() -> None:
 
 
 def test_of_a_new_stack_rights_are_counted() -> None:
-    shown = told(deployment(None, "s3:A", "s3:B", "sns:C", team="edge"), ())
+    found = role("s3:A", ["s3:B", "sns:C"])
+    policy: Any = found["Properties"]["Policies"][0]["PolicyDocument"]
+    first, *others = policy["Statement"]
+    policy["Statement"] = [{"Fn::If": ["C", first, {"Ref": "AWS::NoValue"}]}, *others]
+    shown = "\n".join(deployment(None, found, team="edge").told(()))
     assert "  Tags\n    team = edge" in shown
     assert "  Permissions of the Lambda's role\n    s3: 2, sns: 1" in shown
-
-
-def test_rights_are_those_of_the_roles_in_a_template() -> None:
-    def role(*actions: object) -> dict[str, object]:
-        first, *others = ({"Effect": "Allow", "Action": each} for each in actions)
-        statements = [{"Fn::If": ["C", first, {"Ref": "AWS::NoValue"}]}, *others]
-        policy = {"PolicyDocument": {"Statement": statements}}
-        return {"Type": "AWS::IAM::Role", "Properties": {"Policies": [policy]}}
-
-    template = {"Resources": {"A": role("s3:A", ["s3:B", "sns:C"]), "B": {"Type": "Custom::B"}}}
-    assert rights(template) == {"s3:A", "s3:B", "sns:C"}
-    assert rights({}) == frozenset()

@@ -19,7 +19,7 @@ from dt_logs_cfn.cli.terminal import (
     shown_value,
     watch,
 )
-from dt_logs_cfn.operate.stacks.review import template_changes
+from dt_logs_cfn.operate.stacks.deployment import template_changes
 
 
 @pytest.mark.parametrize(

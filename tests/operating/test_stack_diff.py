@@ -1,19 +1,26 @@
 """The changes that an update makes to a stack, and the differences that count as changes."""
 
+import json
 from typing import Any
 
 import pytest
 from operating.account import template, values
+from operating.looking import HERE
 
-from dt_logs_cfn.operate.stacks.review import stack_change
+from dt_logs_cfn.operate.plans.diff import PlannedChange
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
+from dt_logs_cfn.operate.templates import Template
 
-GIVEN = values(
-    "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/web/1", ResourceTags="a=b"
-)
+GIVEN = values("*", ResourceTags="a=b")
 EXISTING = Existing(
     StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
 )
+
+
+def change(to: object, given: dict[str, str]) -> PlannedChange | None:
+    """Return the change of the stack to a template and to parameters."""
+    return Deployment("s", HERE, Template(json.dumps(to)), given, before=EXISTING).as_change()
 
 
 def changed(*path: str, to: Any) -> dict[str, Any]:
@@ -38,13 +45,11 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
     ],
 )
 def test_words_alone_are_no_change(path: tuple[str, ...], to: Any, counts: bool) -> None:
-    found = stack_change("s", EXISTING, changed(*path, to=to), GIVEN)
-    assert (found is not None) is counts
+    assert (change(changed(*path, to=to), {}) is not None) is counts
 
 
 def test_space_in_a_list_is_no_change() -> None:
-    spaced = {**GIVEN, "ResourceTags": " a=b "}
-    assert stack_change("s", EXISTING, template(), spaced) is None
-    found = stack_change("s", EXISTING, template(), {**GIVEN, "ResourceTags": "a=b, c=d"})
+    assert change(template(), {"ResourceTags": " a=b "}) is None
+    found = change(template(), {"ResourceTags": "a=b, c=d"})
     assert found is not None
     assert found.diff == ("~ parameter ResourceTags: a=b -> a=b,c=d",)

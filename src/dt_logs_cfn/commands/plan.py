@@ -11,7 +11,6 @@ from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import Preview, planned
 from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.names import Stack
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         here = account.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
         deployment = stack_options.deployment(arguments, here, stack, given, {})
-        itself = stack_change(name, stack, deployment.template.document, deployment.values)
+        itself = deployment.as_change()
         request = deployment.request(time.time())
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)

@@ -12,7 +12,6 @@ from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.change_sets import proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, of_stack, seen
-from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
     GONE,
     SETTLED,
@@ -80,7 +79,7 @@ def deploy(
         if found.changes is None:
             assert stack is not None  # creating a stack is a change
             return DeployResult("unchanged", stack, ran=False)
-        operator.tell(told(deployment, found.changes))
+        operator.tell("\n".join(deployment.told(found.changes)))
         operator.confirm("Go ahead?", yes)
         known = seen(client, found.stack)
         found.execute()

@@ -1,17 +1,36 @@
-"""A requested stack: one type for `plan`, `deploy` and the change set."""
+"""A requested stack, for `plan`, `deploy` and the change set, and its changes in words; pure.
+
+Another client may have written a stack's strings. So they are shown without control characters, and
+addresses in them without a possible token.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
+from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
+from dt_logs_cfn.operate.plans.diff import PlannedChange
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, TemplateJson
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.operate.values import check
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate, declared, split
+from dt_logs_cfn.template.statements import statements_in
+from dt_logs_handler.documents import Json, texts
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
+
+# Kinds of differences that leave the stack the same, so CloudFormation sees no change.
+_WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
+_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
 
 @dataclass(frozen=True)
@@ -69,3 +88,85 @@ class Deployment:
         if self.before is None:
             return asked.creation(self.template.document, self.values, self.here.id, now)
         return asked.update(self.template.document, self.values, self.before, now)
+
+    def as_change(self) -> PlannedChange | None:
+        """Return the stack's own changes as one change of a plan, or None if nothing changes.
+
+        Raises OperatingError for an invalid or missing value.
+        """
+        template, subject = self.template.document, f"stack {self.name}"
+        if self.before is None:
+            resources, stack = template.get("Resources"), ResolvedTemplate(template, self.values)
+            made = ", ".join(filter(stack.has, resources)) if isinstance(resources, dict) else ""
+            return PlannedChange("CreateStack", subject, (f"+ the stack itself: {made}",))
+        parameters = declared(template)
+        old, new = (
+            {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
+            for each in (self.before.stack.parameters, self.values)
+        )
+        changed = [f"~ parameter {each}" for each in changes(old, new)]
+        found = compare_templates(self.before.template, template)
+        # A condition with another meaning may add or remove resources.
+        conditions = any((e.kind, e.level) == ("condition", Level.MAJOR) for e in found)
+        if not changed and not conditions and all(each.kind in _WORDS for each in found):
+            return None
+        lines = (*(f"~ template: {shown_text(each.what)}" for each in found), *changed)
+        return PlannedChange("UpdateStack", subject, lines)
+
+    def told(self, resources: Sequence[ResourceChange]) -> Iterator[str]:
+        """Yield a description of the changes that a change set would make, in lines."""
+        before, template = self.before, self.template.document
+        verb = "create" if before is None else "update"
+        role = self.acting_role or "your own permissions, without a service role"
+        yield f"{verb} stack {self.name} in account {self.here.account}, {self.here.region}"
+        yield printable(f"  template  {self.template.description}")
+        yield printable(f"  through   {role}")
+        given = (f"{k} = {shown_value(v)}" for k, v in self.values.items() if v)
+        tags = before.stack.tags if before else {}
+        sections = {
+            "Resources": map(_change, resources),
+            "Parameters": changes(before.stack.parameters, self.values) if before else given,
+            "Tags": changes(tags, self.all_tags),
+            "Permissions of the Lambda's role": () if before else _rights(template),
+            "Template": template_changes(before.template, template) if before else (),
+        }
+        for title, section in sections.items():
+            if lines := [f"    {printable(each)}" for each in section]:
+                yield from (f"  {title}", *lines)
+
+
+def _taken(parameter: Mapping[str, Json], value: str) -> str:
+    found = split(parameter, value)
+    return found if isinstance(found, str) else ",".join(found)
+
+
+def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
+    """Return the changes from one template to another, in words, the most severe first."""
+    return [shown_text(each.what) for each in compare_templates(old, new)]
+
+
+def _change(found: ResourceChange) -> str:
+    """Return a line about a resource's change, with the properties that change."""
+    how = {"True": "replaced", "Conditional": "perhaps replaced"}
+    replaced = how.get(found.get("Replacement", ""), "")
+    targets = [each.get("Target", {}) for each in found.get("Details", ())]
+    names = dict.fromkeys(each.get("Name") or each.get("Attribute", "") for each in targets)
+    more = "; ".join(filter(None, (replaced, ", ".join(filter(None, names)))))
+    sign = "!" if replaced else _SIGNS.get(found.get("Action", ""), "?")
+    resource = f"{found.get('LogicalResourceId', '')}  {found.get('ResourceType', '')}"
+    return f"{sign} {resource}{f'  ({more})' if more else ''}"
+
+
+def _rights(template: TemplateJson) -> Iterator[str]:
+    """Count the actions in the policies of a template's roles, by service."""
+    resources: Any = template.get("Resources", {})
+    rights = {
+        action
+        for role in resources.values()
+        if role.get("Type") == "AWS::IAM::Role"
+        for _, statement in statements_in(role.get("Properties", {}).get("Policies", []))
+        for action in texts(statement.get("Action"))
+    }
+    services = Counter(each.partition(":")[0] for each in rights)
+    yield ", ".join(f"{name}: {count}" for name, count in sorted(services.items()))
+    yield "`dt-logs-cfn explain` says what each is for."

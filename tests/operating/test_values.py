@@ -8,8 +8,7 @@ import pytest
 from operating.account import ACCOUNT, template
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operate import value_sources
-from dt_logs_cfn.operate.values import check, check_given
+from dt_logs_cfn.operate.values import check, check_given, pairs, read
 
 TEMPLATE = template()
 BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
@@ -70,8 +69,8 @@ def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, to
     ],
 )
 def test_options_are_complete_and_name_each_key_once(given: list[str], told: str) -> None:
-    assert refusal(value_sources.pairs, given, "--tag").startswith(told)
-    assert value_sources.pairs(["a=b=c", "d="], "--tag") == {"a": "b=c", "d": ""}
+    assert refusal(pairs, given, "--tag").startswith(told)
+    assert pairs(["a=b=c", "d="], "--tag") == {"a": "b=c", "d": ""}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> Non
     ],
 )
 def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> None:
-    assert value_sources.read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
+    assert read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
 
 
 @pytest.mark.parametrize(
@@ -141,8 +140,8 @@ def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> 
     ],
 )
 def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) -> None:
-    assert "is not a file of parameters" in refusal(value_sources.read, written(tmp_path, content))
-    assert "No such file or directory" in refusal(value_sources.read, tmp_path / "none.json")
+    assert "is not a file of parameters" in refusal(read, written(tmp_path, content))
+    assert "No such file or directory" in refusal(read, tmp_path / "none.json")
 
 
 def test_what_a_stack_has_need_not_be_given() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
-from dt_logs_cfn.operate import account, load_balancers, stack_options, value_sources
+from dt_logs_cfn.operate import account, load_balancers, stack_options, values
 from dt_logs_cfn.operate.stack_sets import rollout as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
@@ -46,7 +46,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     stack_set_options.check(arguments)
     stack_options.check_names(arguments)
     parameters = stack_options.parameters(arguments)
-    tags = value_sources.pairs(arguments.tag, "--tag")
+    tags = values.pairs(arguments.tag, "--tag")
     if arguments.stack_set is not None:
         template = stack_options.template(arguments)
         return roll_out(arguments, template, parameters, tags, operator)

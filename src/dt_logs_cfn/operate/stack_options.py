@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dt_logs_cfn.errors import UsageError
-from dt_logs_cfn.operate import load_balancers, value_sources, values
+from dt_logs_cfn.operate import load_balancers, values
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, listed
 from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
@@ -122,8 +122,8 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
     """
     yield SETTINGS_FILE, arguments.file_parameters
     if arguments.parameters:
-        yield str(arguments.parameters), value_sources.read(arguments.parameters)
-    yield "--parameter", value_sources.pairs(arguments.parameter, "--parameter")
+        yield str(arguments.parameters), values.read(arguments.parameters)
+    yield "--parameter", values.pairs(arguments.parameter, "--parameter")
     if arguments.load_balancer:
         yield (
             "--load-balancer",

@@ -1,15 +1,18 @@
-"""Check values for a template's parameters before any call to AWS; pure.
+"""Read values from options and files, and check those of parameters before any call to AWS.
 
 CloudFormation's rules are in the template, whose patterns are the handler's. The handler's own code
 checks its own rules.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from dt_logs_cfn.cli.terminal import cut, shown_value
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.templates import from_installed
@@ -30,6 +33,11 @@ _EXAMPLES = {
 }
 _OF_A_PLACE = ("DataTheoremAccountId", "LogBucketName", "NotificationEndpoint")
 _SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
+_LARGEST = 1_000_000  # the most bytes of a file: enough for 200 parameters of 4,096 bytes
+_FORM = (
+    'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
+    ' {"name": "value"}.'
+)
 
 
 def check_given(given: Mapping[str, str]) -> None:
@@ -90,23 +98,17 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
             "Several stacks share the work, or LoadBalancerArns=* takes all load balancers.",
         )
     if not accepts(parameter, value):
-        shown = _shown(name, _refused_part(parameter, value))
+        shown = _refused(name, parameter, value)
         raise OperatingError(f"{name} {shown} is not valid.", _rule(parameter))
 
 
-def _refused_part(parameter: Mapping[str, Json], value: str) -> str:
-    """Return the refused item of a list, or the whole value."""
-    items = split(parameter, value)
-    if isinstance(items, str):
-        return value
-    return next((each for each in items if not accepts(parameter, each)), value)
-
-
-def _shown(name: str, value: str) -> str:
-    """Return a refused value for display: a URL only up to its host.
+def _refused(name: str, parameter: Mapping[str, Json], value: str) -> str:
+    """Return a refused value, or the refused item of a list, for display: a URL up to its host.
 
     An endpoint that is neither a URL nor an ARN is hidden, because it may be a token.
     """
+    if isinstance(items := split(parameter, value), list):
+        value = next((each for each in items if not accepts(parameter, each)), value)
     hidden = name == "NotificationEndpoint" and not re.match(r"arn:|[a-z]+://", value)
     return "'…'" if hidden and value else repr(cut(shown_value(value), 120))
 
@@ -172,3 +174,69 @@ def _check_copied(load_balancers: str) -> None:
             raise OperatingError(
                 f"{arn!r} is cut off.", "Give the whole ARN: /app/, a name, / and 16 digits or a-f."
             )
+
+
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """Return `KEY=VALUE` options by key. Raises UsageError, which never shows a possible token."""
+    found: dict[str, str] = {}
+    for number, each in enumerate(given, 1):
+        key, equals, value = each.partition("=")
+        which = shown_name(key) or f"number {number}"
+        if not key or not equals:
+            raise UsageError(
+                f"{option} {which} has no {'value' if key else 'key'}.",
+                f"Write it as {option} KEY=VALUE.",
+            )
+        if each.encode(errors="ignore").decode() != each:  # undecodable bytes
+            raise UsageError(
+                f"{option} {which} is not text in UTF-8.",
+                f"Write it as {option} KEY=VALUE in UTF-8.",
+            )
+        if key in found:
+            raise UsageError(f"{option} {which} is given twice.", "Give each key once.")
+        found[key] = value
+    return found
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the values in a JSON file: the AWS CLI's list, or an object. Raises OperatingError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise OperatingError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Give a file of parameters with --parameters.",
+        ) from error
+    try:
+        short = len(content) <= _LARGEST
+        data = json.loads(content, object_pairs_hook=_once) if short else None
+        return _values(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OperatingError(f"{path} is not a file of parameters.", _FORM) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object as a dict. Raises ValueError for a duplicate name."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
+def _values(data: Any) -> dict[str, str]:
+    """Return the values as strings. Raises AttributeError, KeyError, TypeError or ValueError."""
+    if isinstance(data, list):
+        given = (each for each in data if each.get("UsePreviousValue") is not True)
+        data = _once([(str(each["ParameterKey"]), each["ParameterValue"]) for each in given])
+    return {name: _text(value) for name, value in data.items()}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            raise TypeError("a parameter cannot be true or false")
+        case str() | int():
+            return str(value)
+        case list():
+            return ",".join(map(_text, value))
+    raise TypeError("neither a text, a number nor a list of them")

@@ -31,8 +31,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import new_stack
-from dt_logs_cfn.operate.replay.replaying import Wanted, replay
-from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES
+from dt_logs_cfn.operate.replay.replaying import AT_ONCE, ENTRIES, Wanted, replay
 from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
 from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.settings import Privileges, Settings

@@ -14,7 +14,7 @@ from support.commands import Runner
 
 from dt_logs_cfn.commands import replay
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES, sent
+from dt_logs_cfn.operate.replay.replaying import AT_ONCE, ENTRIES, sent
 from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
 from dt_logs_cfn.operate.replay.window import Window, check_kept, window
 from dt_logs_handler.names import Location, Stack

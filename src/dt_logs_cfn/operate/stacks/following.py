@@ -147,20 +147,29 @@ def follow(
 def _followed(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int
 ) -> Ended:
-    screen = _Screen(operator, total)
+    """Show new events; also show progress, on a terminal or after a long silence."""
     told: list[Event] = []
+    began = shown = operator.clock()
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
-        shown = known | {each["EventId"] for each in told}
-        return parsed(found), list(_events(client, stack, shown))[::-1]
+        earlier = known | {each["EventId"] for each in told}
+        return parsed(found), list(_events(client, stack, earlier))[::-1]
 
     while True:
-        now, new = patiently(look, operator, "The stack")
+        stack_now, new = patiently(look, operator, "The stack")
         told += new
-        screen.show(told, len(new), now.status)
-        if _over(now.status, told):
-            return Ended(now, tuple(told))
+        for line in lines(told, len(told) - len(new)):
+            operator.tell(line)
+        now, wait = operator.clock(), operator.wait
+        if new:
+            shown = now
+        if wait is None and now - shown >= SILENCE:
+            shown, wait = now, operator.tell
+        if wait is not None:
+            wait(f"{elapsed(now - began)}  {under_way(told, stack_now.status, total)}")
+        if _over(stack_now.status, told):
+            return Ended(stack_now, tuple(told))
         operator.sleep(EVERY)
 
 
@@ -168,28 +177,6 @@ def _over(status: str, told: Sequence[Event]) -> bool:
     """Return whether the operation has ended; at first, the status may be the previous one."""
     own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
-
-
-class _Screen:
-    """Shows new events and, while there are none, the resources that are awaited."""
-
-    def __init__(self, operator: Operator, total: int) -> None:
-        self._operator, self._total = operator, total
-        self._began = self._shown = operator.clock()
-
-    def show(self, told: Sequence[Event], new: int, status: str) -> None:
-        """Show the last `new` events; also show progress, on a terminal or after a long silence."""
-        now, operator = self._operator.clock(), self._operator
-        for line in lines(told, len(told) - new):
-            operator.tell(line)
-        if new:
-            self._shown = now
-        wait = operator.wait
-        if wait is None and now - self._shown >= SILENCE:
-            self._shown, wait = now, operator.tell
-        if wait is not None:
-            how_far = under_way(told, status, self._total)
-            wait(f"{elapsed(now - self._began)}  {how_far}")
 
 
 def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:

@@ -16,8 +16,8 @@ from support.stack_sets import FakeOperation, FakeStackSets, error
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.errors import DtLogsError
-from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stack_sets.failures import advice, own_reason
+from dt_logs_cfn.operate.stack_sets.command import advice, roll_out
+from dt_logs_cfn.operate.stack_sets.stack_set import own_reason
 from dt_logs_cfn.operate.templates import Template
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TEMPLATE, THREE, TWO, VALUES, template
 

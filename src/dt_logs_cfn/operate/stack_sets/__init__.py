@@ -3,5 +3,5 @@
 In: options, a verified template, values. Out: CloudFormation's operations, followed to their
 end, and a table of the failures. Open `command` first.
 
-    command   rollout ─► steps ─► confirmed? ─► stack_set ─► failures
+    command   rollout ─► steps ─► confirmed? ─► stack_set ─► table of failures
 """

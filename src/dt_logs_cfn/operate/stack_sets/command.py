@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,22 +13,55 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.cli.terminal import Operator, elapsed, one_line, printable, result, shown_text
+from dt_logs_cfn.cli.terminal import Operator, one_line, printable, result, shown_text
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
-from dt_logs_cfn.operate.stack_sets import failures
-from dt_logs_cfn.operate.stack_sets.failures import own_reason
-from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Rollout, Step, Target, asked_for
-from dt_logs_cfn.operate.stack_sets.stack_set import ENDED, StackSet
+from dt_logs_cfn.operate.stack_sets.rollout import Progress, Result, Rollout, Step, asked_for
+from dt_logs_cfn.operate.stack_sets.stack_set import StackSet, own_reason
 from dt_logs_cfn.operate.templates import Template
-from dt_logs_handler.aws import code, denied
+from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _LONGEST = 300
-SECONDS = 5.0  # seconds between two reads
-SILENCE = 60.0  # seconds without a change before a message
+# StackSets' messages about its own roles and permissions, with the fixes.
+_ROLES = (
+    (
+        r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
+        "Create the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
+        " named otherwise, and let it trust the administration role.",
+    ),
+    (
+        r"enable organizations access|trusted access|AccessOrganizations",
+        "Let the management account run `aws cloudformation activate-organizations-access`, and"
+        " register a delegated administrator if you are one.",
+    ),
+    (
+        r"AdministrationRole",
+        "Create AWSCloudFormationStackSetAdministrationRole in this account, or name yours with"
+        " --administration-role-arn; you need iam:PassRole on it.",
+    ),
+)
+# StackSets' messages about stacks, with the fixes. Any other reason is the stack's own.
+_STACKS = (
+    (
+        r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
+        "It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
+    ),
+    (
+        r"SCP|service control polic|explicit deny",
+        "Ask whoever manages the organization's policies to allow it there.",
+    ),
+    (
+        r"[Rr]egion.*(?:not enabled|disabled|opt)|InvalidClientTokenId|security token",
+        "Enable the region in that account, or leave it out.",
+    ),
+    (
+        r"is not authorized to perform|AccessDenied|not authorized",
+        "Give the execution role the permissions of cloudformation-role-lifecycle.",
+    ),
+    ("", "Correct what the reason names, and run the same command again."),
+)
 
 
 @dataclass
@@ -66,7 +100,7 @@ def roll_out(
     try:
         with aws.errors(), _advised():
             client, place = connect(arguments)
-            stack_set = StackSet(client, rollout)
+            stack_set = StackSet(client, rollout, safe)
             _settle(stack_set, course, safe)
             course.steps = tuple(stack_set.steps())
             if _agreed(rollout, course, place, operator, arguments.yes):
@@ -78,7 +112,7 @@ def roll_out(
         over = f" {len(course.done)} of {len(course.steps)} steps are over." if course.done else ""
         raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
     result(arguments.json, _data(rollout, course), _lines(course))
-    failures.check(course.done, len(course.steps))
+    _check(course.done)
     return 0
 
 
@@ -106,13 +140,13 @@ def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None
         course.note = f"Operation {operation_id} may have begun; the same command follows it."
         if step.kind == "create":
             course.note = "The stack set may have been created, without any stack."
-        operation_id = begin(stack_set, step.kind, operation_id, operator)
+        operation_id = stack_set.begin(step.kind, operation_id)
         if step.kind != "create":
             course.note = (
                 f"Operation {operation_id} goes on by itself; the same command follows it."
             )
             operator.tell(f"{step.does}: operation {operation_id}")
-            found = follow(stack_set, operation_id, operator)
+            found = stack_set.follow(operation_id)
         course.done.append(found)
         course.note = f"{number} of {len(course.steps)} steps are done; the same command continues."
         if found.status != "SUCCEEDED":
@@ -128,7 +162,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
             return
         course.note = f"Operation {running} goes on by itself. Nothing else was started."
         operator.tell(f"operation {running} is running; waiting for it first")
-        follow(stack_set, running, operator)
+        stack_set.follow(running)
         course.note = _Course.note
 
 
@@ -139,8 +173,8 @@ def _advised() -> Iterator[None]:
         yield
     except ClientError as error:
         said = one_line(error.response.get("Error", {}).get("Message", ""))
-        fix = failures.call_advice(said)
-        if fix is None or denied(error):
+        fix = advice(said, _ROLES)
+        if not fix or denied(error):
             raise
         what = f"{error.operation_name} failed: {said[:_LONGEST].rstrip('.')}."
         raise OperatingError(what, fix) from error
@@ -151,9 +185,9 @@ def _lines(course: _Course) -> Iterator[str]:
         counted = f" ({found.counted})" if found.results else ""
         yield printable(f"{found.status}: {step.does}{counted}")
         if found.reason:
-            yield f"  {failures.own_reason(found.reason)}"
-    if failed := failures.failures(course.done):
-        yield from failures.table(failed)
+            yield f"  {own_reason(found.reason)}"
+    if failed := _failures(course.done):
+        yield from _table(failed)
 
 
 def _data(rollout: Rollout, course: _Course) -> dict[str, object]:
@@ -170,87 +204,50 @@ def _data(rollout: Rollout, course: _Course) -> dict[str, object]:
             }
             for step, found in zip(course.steps, [*course.done, *left], strict=True)
         ],
-        "failures": [failures.data(each) for each in failures.failures(course.done)],
+        "failures": [_failure(each) for each in _failures(course.done)],
     }
 
 
-def begin(stack_set: StackSet, kind: Kind, operation_id: str, operator: Operator) -> str:
-    """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
-
-    Raises OperatingError if the step may have begun, or if another operation is running. Raises
-    botocore's errors if the step has not begun.
-    """
-    lost = False
-
-    def attempt() -> str:
-        nonlocal lost
-        try:
-            return stack_set.begin(kind, operation_id)
-        except FAILURES as error:
-            answer = code(error) if isinstance(error, ClientError) else ""
-            lost = lost or passes(error) or bool(answer and not refused(error))
-            begun = answer == "OperationIdAlreadyExistsException"
-            if lost and answer == "OperationInProgressException":
-                begun = stack_set.running() == operation_id
-            if begun:
-                return operation_id
-            raise
-
-    try:
-        return looked_at(attempt, operator)
-    except FAILURES as error:
-        found = failure(error)
-        if lost:
-            raise OperatingError(
-                f"Operation {operation_id} may have begun: {found.what}",
-                f"{found.fix} The same command follows it if it has.",
-            ) from error
-        if isinstance(error, ClientError) and code(error) == "OperationInProgressException":
-            raise OperatingError(
-                "Another operation has started on the stack set in the meantime.",
-                "Run the same command again: it waits for that one first.",
-            ) from error
-        raise
+def _failures(done: Iterable[Progress]) -> tuple[Result, ...]:
+    """Return the failed stacks, then those not tried, according to each stack's last result."""
+    last = {each.target: each for one in done for each in one.results}
+    bad = [each for each in last.values() if each.status in ("FAILED", "CANCELLED")]
+    return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.target)))
 
 
-def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progress:
-    """Report an operation's progress until it has ended.
+def advice(reason: str, table: Iterable[tuple[str, str]] = (*_ROLES, *_STACKS)) -> str:
+    """Return the table's fix for a refusal, or for a stack that failed; empty if it has none."""
+    return next((fix for pattern, fix in table if re.search(pattern, reason)), "")
 
-    Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again; the
-    operation then continues.
-    """
-    start = told = operator.clock()
-    seen: dict[Target, str] = {}
-    while True:
-        found = patiently(
-            lambda: stack_set.look(operation_id), operator, f"Operation {operation_id}"
+
+def _table(failed: Sequence[Result]) -> Iterator[str]:
+    """Yield a table of the failures and, below it, each piece of advice once."""
+    yield from ("", f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason")
+    for each in failed:
+        (account, region), reason = each.target, own_reason(each.reason) or "none given"
+        yield printable(f"{account:<12}  {region:<14}  {each.status:<9}  {reason}")
+    yield from ("", "What to do:")
+    yield from (f"- {fix}" for fix in dict.fromkeys(advice(each.reason) for each in failed))
+
+
+def _failure(failed: Result) -> dict[str, str]:
+    """Return a failure as data for programs."""
+    account, region = failed.target
+    told = {"reason": own_reason(failed.reason), "fix": advice(failed.reason)}
+    return {"account": account, "region": region, "status": failed.status, **told}
+
+
+def _check(done: Sequence[Progress]) -> None:
+    """Raise OperatingError, with the numbers and a fix, unless all steps succeeded."""
+    if failed := _failures(done):
+        untried = sum(each.status == "CANCELLED" for each in failed)
+        also = f", {untried:,} not tried" if untried else ""
+        raise OperatingError(
+            f"The roll-out is not complete: {len(failed) - untried:,} failed{also}.",
+            advice(failed[0].reason),
         )
-        changed = [e for e in found.results if e.status != seen.get(e.target, "PENDING")]
-        for each in changed:
-            why = f": {own_reason(each.reason)}" if each.reason and each.status == "FAILED" else ""
-            operator.tell(f"      {'  '.join(each.target)}  {each.status}{why}")
-        ended, now = found.status in ENDED, operator.clock()
-        if changed or ended or now - told >= SILENCE:
-            counted = found.counted or "no stacks yet"
-            operator.tell(f"{elapsed(now - start)}  {found.status}: {counted}")
-            told = now
-        if ended:
-            return _with_reasons(stack_set, found, operator)
-        seen = {each.target: each.status for each in found.results}
-        operator.sleep(SECONDS)
-
-
-def _with_reasons(stack_set: StackSet, found: Progress, operator: Operator) -> Progress:
-    """Add the failed stacks' reasons, where the operation does not give them."""
-    if all(each.reason for each in found.results if each.status == "FAILED"):
-        return found
-    try:
-        stacks = looked_at(stack_set.instances, operator)
-    except FAILURES as error:
-        operator.tell(f"      reasons cannot be read ({type(error).__name__})")
-        return found
-    reasons = {target: each.get("StatusReason", "") for target, each in stacks.items()}
-    results = (
-        replace(each, reason=each.reason or reasons.get(each.target, "")) for each in found.results
-    )
-    return replace(found, results=tuple(results))
+    if done and done[-1].status != "SUCCEEDED":
+        raise OperatingError(
+            f"The last operation ended as {done[-1].status}.",
+            "Look at it in CloudFormation's console, and run the same command again.",
+        )

@@ -1,16 +1,27 @@
-"""Read a stack set, find the steps to the requested state, and make the calls for them."""
+"""Read a stack set, find the steps to the requested state, begin them and follow them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.cli.terminal import changes, shown_value
+from dt_logs_cfn.cli.terminal import (
+    Operator,
+    changes,
+    elapsed,
+    one_line,
+    shown_text,
+    shown_value,
+)
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
 from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Result, Rollout, Step, Target
+from dt_logs_cfn.operate.stacks.following import reason as own_words
 from dt_logs_cfn.operate.templates import requested
 from dt_logs_cfn.template.intrinsics import declared, default
 from dt_logs_cfn.template.parsing import parse_template
@@ -21,22 +32,24 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation import type_defs as types
 
-ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # the final statuses of an operation
+_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # the final statuses of an operation
+_SECONDS = 5.0  # seconds between two reads
+_SILENCE = 60.0  # seconds without a change before a message
 _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
 # The names that messages give to a stack set's roles.
 _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "execution role"}
 
 
 class StackSet:
-    """A roll-out's stack set; the client is for its account and region.
+    """A roll-out's stack set; the client is for its account and region, the operator waits.
 
     Every method that calls AWS raises botocore's errors.
     """
 
-    def __init__(self, client: CloudFormationClient, rollout: Rollout) -> None:
+    def __init__(self, client: CloudFormationClient, rollout: Rollout, operator: Operator) -> None:
         self.rollout = rollout
         self.there: types.StackSetTypeDef | None = None  # the description that `read` found
-        self._client = client
+        self._client, self._operator = client, operator
         self._this: types.DescribeStackSetInputTypeDef = {
             "StackSetName": rollout.name,
             "CallAs": rollout.call_as,
@@ -80,7 +93,7 @@ class StackSet:
         found = self.there.get("Parameters", []) if self.there else []
         return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
 
-    def instances(self) -> dict[Target, types.StackInstanceSummaryTypeDef]:
+    def _instances(self) -> dict[Target, types.StackInstanceSummaryTypeDef]:
         """Return the existing stacks of the stack set, by target."""
         pages = self._client.get_paginator("list_stack_instances").paginate(**self._this)
         listed = [each for page in pages for each in page["Summaries"]]
@@ -89,9 +102,9 @@ class StackSet:
     def running(self) -> str | None:
         """Return the ID of a running operation, whoever began it, or None."""
         listed = self._client.list_stack_set_operations(**self._this)["Summaries"]
-        return next((e["OperationId"] for e in listed if e["Status"] not in ENDED), None)
+        return next((e["OperationId"] for e in listed if e["Status"] not in _ENDED), None)
 
-    def look(self, operation_id: str) -> Progress:
+    def _look(self, operation_id: str) -> Progress:
         """Read an operation's progress."""
         client, this = self._client, self._this
         answer = client.describe_stack_set_operation(**this, OperationId=operation_id)
@@ -114,7 +127,7 @@ class StackSet:
         When creating stacks, CloudFormation expands units, skips stacks that exist, and retries
         OUTDATED ones [CloudFormation API, CreateStackInstances].
         """
-        rollout, instances = self.rollout, self.instances() if self.there else {}
+        rollout, instances = self.rollout, self._instances() if self.there else {}
         if self.there is None:
             given = sorted(rollout.parameters.items())
             lines = [f"{name} = {shown_value(value)}" for name, value in given]
@@ -148,15 +161,52 @@ class StackSet:
             yield f"auto-deployment is turned {'on' if rollout.auto_deployment else 'off'}"
 
     def begin(self, kind: Kind, operation_id: str) -> str:
-        """Start a step with an ID for its operation, and return the operation's ID.
+        """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
 
         CloudFormation performs requests with equal IDs only once [CloudFormation API, OperationId
-        and ClientRequestToken], so a call can be repeated with its ID. Creating a stack set is not
-        an operation; its request takes the ID as a token.
+        and ClientRequestToken]. Raises OperatingError if the step may have begun, or if another
+        operation is running. Raises botocore's errors if the step has not begun.
+        """
+        lost = False
+
+        def attempt() -> str:
+            nonlocal lost
+            try:
+                return self._begin(kind, operation_id)
+            except FAILURES as error:
+                answer = code(error) if isinstance(error, ClientError) else ""
+                lost = lost or passes(error) or bool(answer and not refused(error))
+                begun = answer == "OperationIdAlreadyExistsException"
+                if lost and answer == "OperationInProgressException":
+                    begun = self.running() == operation_id
+                if begun:
+                    return operation_id
+                raise
+
+        try:
+            return looked_at(attempt, self._operator)
+        except FAILURES as error:
+            found = failure(error)
+            if lost:
+                raise OperatingError(
+                    f"Operation {operation_id} may have begun: {found.what}",
+                    f"{found.fix} The same command follows it if it has.",
+                ) from error
+            if isinstance(error, ClientError) and code(error) == "OperationInProgressException":
+                raise OperatingError(
+                    "Another operation has started on the stack set in the meantime.",
+                    "Run the same command again: it waits for that one first.",
+                ) from error
+            raise
+
+    def _begin(self, kind: Kind, operation_id: str) -> str:
+        """Start a step with an ID for its operation, and return the operation's ID.
+
+        Creating a stack set is not an operation; its request takes the ID as a token.
         """
         client = self._client
         if kind == "instances":
-            instances = self._instances(operation_id)
+            instances = self._creation(operation_id)
             return client.create_stack_instances(**instances)["OperationId"]
         wanted = self._wanted()
         if self.there is None:
@@ -190,7 +240,7 @@ class StackSet:
             found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
         return found
 
-    def _instances(self, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
+    def _creation(self, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
         regions = self.rollout.regions
         request = {
             **self._this,
@@ -200,6 +250,51 @@ class StackSet:
             "OperationId": operation_id,
         }
         return cast("types.CreateStackInstancesInputTypeDef", request)
+
+    def follow(self, operation_id: str) -> Progress:
+        """Report an operation's progress until it has ended.
+
+        Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again;
+        the operation then continues.
+        """
+        operator, what = self._operator, f"Operation {operation_id}"
+        start = told = operator.clock()
+        seen: dict[Target, str] = {}
+        while True:
+            found = patiently(lambda: self._look(operation_id), operator, what)
+            changed = [e for e in found.results if e.status != seen.get(e.target, "PENDING")]
+            for each in changed:
+                failed = each.reason and each.status == "FAILED"
+                why = f": {own_reason(each.reason)}" if failed else ""
+                operator.tell(f"      {'  '.join(each.target)}  {each.status}{why}")
+            ended, now = found.status in _ENDED, operator.clock()
+            if changed or ended or now - told >= _SILENCE:
+                counted = found.counted or "no stacks yet"
+                operator.tell(f"{elapsed(now - start)}  {found.status}: {counted}")
+                told = now
+            if ended:
+                return self._with_reasons(found)
+            seen = {each.target: each.status for each in found.results}
+            operator.sleep(_SECONDS)
+
+    def _with_reasons(self, found: Progress) -> Progress:
+        """Add the failed stacks' reasons, where the operation does not give them."""
+        if all(each.reason for each in found.results if each.status == "FAILED"):
+            return found
+        try:
+            stacks = looked_at(self._instances, self._operator)
+        except FAILURES as error:
+            self._operator.tell(f"      reasons cannot be read ({type(error).__name__})")
+            return found
+        reasons = {target: each.get("StatusReason", "") for target, each in stacks.items()}
+        results = (replace(e, reason=e.reason or reasons.get(e.target, "")) for e in found.results)
+        return replace(found, results=tuple(results))
+
+
+def own_reason(reason: str) -> str:
+    """Extract a stack's own reason from StackSets' message, on one line."""
+    inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
+    return shown_text(own_words((inner[1] if inner else reason).rstrip(".")))
 
 
 def _result(found: types.StackSetOperationResultSummaryTypeDef) -> Result:

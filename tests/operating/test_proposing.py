@@ -169,8 +169,9 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
         " 127.0.0.1 cannot be reached (ConnectionClosedError)."
     )
     assert error.value.fix == (
-        "Deploy again once AWS answers: that follows the stack if it goes on. If it does not,"
-        " delete the change set: `dt-logs-cfn remove --stack thing`"
+        "Check the network, the proxy and the region, then try again. Deploy again once AWS"
+        " answers: that follows the stack if it goes on. If it does not, delete the change set:"
+        " `dt-logs-cfn remove --stack thing`"
     )
     assert stage.left == [("thing", left)]
     assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2

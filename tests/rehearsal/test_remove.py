@@ -16,7 +16,7 @@ from support.lossy import EVERY, lossy
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy, remove
-from dt_logs_cfn.operate.stacks.deploying import delete
+from dt_logs_cfn.operate.stacks.removing import delete
 from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file

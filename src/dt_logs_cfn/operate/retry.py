@@ -11,6 +11,7 @@ from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_handler.aws import PASSING, code
 
+FOLLOWS = "The same command follows it again."
 # The exceptions that boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 LOOKS = 3  # attempts; the SDK also retries each of them
@@ -20,20 +21,16 @@ _LOST = (ConnectionError, HTTPClientError, ResponseParserError)
 T = TypeVar("T")
 
 
-def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
-    """Follow an operation: call `look` as `looked_at` does, and return the result.
+def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) -> T:
+    """Call `look` as `looked_at` does, and return the result.
 
-    `what` begins the error's message, such as "The stack". If `look` fails, raises OperatingError,
-    which says that the operation continues.
+    If `look` fails, raises OperatingError: `what` and why, then what to do about that and `fix`.
     """
     try:
         return looked_at(look, operator)
     except FAILURES as error:
         found = failure(error)
-        raise OperatingError(
-            f"{what} goes on, and cannot be followed: {found.what}",
-            f"{found.fix} The same command follows it again.",
-        ) from error
+        raise OperatingError(f"{what}: {found.what}", f"{found.fix} {fix}") from error
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:

@@ -19,7 +19,15 @@ from dt_logs_cfn.cli.terminal import (
 )
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate import values
-from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
+from dt_logs_cfn.operate.retry import (
+    FAILURES,
+    FOLLOWS,
+    failure,
+    looked_at,
+    passes,
+    patiently,
+    refused,
+)
 from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Result, Rollout, Step, Target
 from dt_logs_cfn.operate.stacks.following import reason as own_words
 from dt_logs_cfn.operate.templates import requested
@@ -257,11 +265,11 @@ class StackSet:
         Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again;
         the operation then continues.
         """
-        operator, what = self._operator, f"Operation {operation_id}"
+        operator, what = self._operator, f"Operation {operation_id} goes on, and cannot be followed"
         start = told = operator.clock()
         seen: dict[Target, str] = {}
         while True:
-            found = patiently(lambda: self._look(operation_id), operator, what)
+            found = patiently(lambda: self._look(operation_id), operator, what, FOLLOWS)
             changed = [e for e in found.results if e.status != seen.get(e.target, "PENDING")]
             for each in changed:
                 failed = each.reason and each.status == "FAILED"

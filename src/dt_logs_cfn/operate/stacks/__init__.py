@@ -1,5 +1,5 @@
 """Read, deploy, follow and remove one stack.
 
 deploying    deployment ─► change_sets ─► confirmed? ─► following
-removing     marks_read ─► marks ─► confirmed? ─► deploying.delete ─► marks_read
+removing     marks_read ─► marks ─► confirmed? ─► following ─► marks_read
 """

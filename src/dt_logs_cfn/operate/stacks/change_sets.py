@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, patiently, refused
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import REVIEW, describe, missing, token
 from dt_logs_cfn.operate.templates import requested
@@ -185,16 +185,16 @@ class ChangeSet:
         taken = isinstance(lost, ClientError) and code(lost) in _TAKEN
         if refused(lost) and not taken:
             return None
+        what = f"What became of the stack {self.deployment.name} is not known"
+        fix = (
+            "Deploy again once AWS answers: that follows the stack if it goes on."
+            f" If it does not, delete the change set: {self._remedy}"
+        )
         try:
-            return looked_at(self._state, self.operator)
-        except FAILURES as error:
+            return patiently(self._state, self.operator, what, fix)
+        except OperatingError:
             self.exists = False  # so `proposed` does not delete it: the error says how to
-            name = self.deployment.name
-            raise OperatingError(
-                f"What became of the stack {name} is not known: {failure(error).what}",
-                "Deploy again once AWS answers: that follows the stack if it goes on."
-                f" If it does not, delete the change set: {self._remedy}",
-            ) from lost
+            raise
 
     def forget(self) -> None:
         """Delete it, and then its stack if the stack holds nothing else.

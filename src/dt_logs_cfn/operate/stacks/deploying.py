@@ -1,4 +1,4 @@
-"""Create or update a stack: propose, show, confirm, execute and follow. Also delete a stack."""
+"""Create or update a stack: propose, show, confirm, execute and follow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.load_balancers import Dropped
-from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.change_sets import proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, of_stack, seen
+from dt_logs_cfn.operate.stacks.following import Ended, follow, follow_first, seen
 from dt_logs_cfn.operate.stacks.stack import (
     GONE,
     SETTLED,
@@ -22,13 +21,11 @@ from dt_logs_cfn.operate.stacks.stack import (
     describe,
     existing,
     made_from,
-    token,
 )
 from dt_logs_cfn.template.resources import INVOCATION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import DeleteStackInputTypeDef
 
 
 @dataclass(frozen=True)
@@ -104,77 +101,4 @@ def _tell_first(dropped: Dropped, operator: Operator, *, agreed: bool) -> None:
 def _failure(ended: Ended) -> OperatingError:
     first = before_update(ended.stack.status, ended.stack.name)
     fix = f"Correct that. {first}" if first else "Correct that, and deploy again."
-    return OperatingError(ended.failure, fix)
-
-
-def delete(
-    client: CloudFormationClient,
-    stack: StackDescription,
-    operator: Operator,
-    role: str,
-    total: int = 0,
-) -> None:
-    """Delete a stack, and follow it until it is gone; `role`, if given, replaces the stack's own.
-
-    `total` is the number of its resources. Raises OperatingError if the stack is not deleted,
-    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
-    """
-    known = seen(client, stack.id)
-    # A deleted stack is found only by its ID, so show the ID in case of a disconnection.
-    again = f"`dt-logs-cfn remove --stack {stack.id}`"
-    operator.advise(f"To check again later: {again}")
-    try:
-        _begin(client, stack, operator, role)
-    except KeyboardInterrupt:
-        operator.advise(
-            f"The stack {stack.name} may be being deleted, which goes on by itself. {again} follows"
-            " it then, and asks again otherwise."
-        )
-        raise
-    ended = follow(client, stack.id, known, operator, total)
-    if ended.stack.status != GONE:
-        raise _not_deleted(ended)
-
-
-def _begin(
-    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
-) -> None:
-    """Start deleting a stack; if the answer is lost, search the stack's events for the start.
-
-    AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
-    ClientRequestToken].
-    """
-    known = token()
-    given: DeleteStackInputTypeDef = {"StackName": stack.id, "ClientRequestToken": known}
-    if role:
-        given["RoleARN"] = role
-
-    def begun() -> bool:
-        events = client.describe_stack_events(StackName=stack.id)["StackEvents"]
-        return any(each.get("ClientRequestToken") == known for each in events)
-
-    try:
-        client.delete_stack(**given)
-    except FAILURES as error:
-        if refused(error):
-            raise
-        try:
-            found = looked_at(begun, operator)
-        except FAILURES as lost:
-            raise OperatingError(
-                f"Whether the stack {stack.name} is being deleted is unknown: {failure(lost).what}",
-                "Run the same command once AWS answers.",
-            ) from lost
-        if not found:
-            raise
-
-
-def _not_deleted(ended: Ended) -> OperatingError:
-    fix, event = "Correct that, and remove it again.", cause(ended.events)
-    if event is not None and not of_stack(event):
-        retained = event.get("LogicalResourceId", "")
-        fix += (
-            f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
-            f" --stack-name {ended.stack.name} --retain-resources {retained}`."
-        )
     return OperatingError(ended.failure, fix)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.cli.terminal import Operator, cut, elapsed, one_line, shown_line, shown_text
-from dt_logs_cfn.operate.retry import patiently
+from dt_logs_cfn.operate.retry import FOLLOWS, patiently
 from dt_logs_cfn.operate.stacks.stack import GONE, StackDescription, at_rest, parsed
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _followed(
     """Show new events; also show progress, on a terminal or after a long silence."""
     told: list[Event] = []
     began = shown = operator.clock()
+    what = "The stack goes on, and cannot be followed"
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -157,7 +158,7 @@ def _followed(
         return parsed(found), list(_events(client, stack, earlier))[::-1]
 
     while True:
-        stack_now, new = patiently(look, operator, "The stack")
+        stack_now, new = patiently(look, operator, what, FOLLOWS)
         told += new
         for line in lines(told, len(told) - len(new)):
             operator.tell(line)

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.stacks.deploying import delete
-from dt_logs_cfn.operate.stacks.following import follow_first
+from dt_logs_cfn.operate.retry import FAILURES, patiently, refused
+from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, of_stack, seen
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, search
 from dt_logs_cfn.operate.stacks.stack import (
@@ -24,7 +24,7 @@ from dt_logs_cfn.operate.stacks.stack import (
     made_from,
     missing,
     named,
-    resources,
+    token,
 )
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
@@ -33,7 +33,10 @@ from dt_logs_handler.names import NAME, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        DeleteStackInputTypeDef,
+        StackResourceSummaryTypeDef,
+    )
 
     _Resources = Sequence[StackResourceSummaryTypeDef]
 
@@ -73,7 +76,8 @@ def remove(
     existing = _existing(client, stack)
     if ended := follow_first(client, stack, operator):
         stack = ended.stack
-    listed = resources(client, stack)
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+    listed = [each for page in pages for each in page["StackResourceSummaries"]]
     tagged, hints = Stack.of(stack.id), _hints(stack, existing, listed)
     operator.tell("searching the account for what the stack set up")
     before, cleared = search(found, tagged, hints), tuple[Left, ...]()
@@ -84,14 +88,80 @@ def remove(
         delete(client, stack, operator, role, there)
         operator.tell("checking whether the account is clean")
     hints = hints.after(before)
-    left = search(found, tagged, hints).left
-    if (clear or not yes) and _agreed(left, operator, clear):
+    after = search(found, tagged, hints)
+    if (clear or not yes) and _agreed(after.left, operator, clear):
         # During the question, another stack may have started to use some of these things.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
-    after = search(found, tagged, hints)
+        after = search(found, tagged, hints)
     left = tuple(each for each in after.left if each not in cleared)
     return Removed(stack, left, cleared, after.unread)
+
+
+def delete(
+    client: CloudFormationClient,
+    stack: StackDescription,
+    operator: Operator,
+    role: str,
+    total: int = 0,
+) -> None:
+    """Delete a stack, and follow it until it is gone; `role`, if given, replaces the stack's own.
+
+    `total` is the number of its resources. Raises OperatingError if the stack is not deleted,
+    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
+    """
+    known = seen(client, stack.id)
+    # A deleted stack is found only by its ID, so show the ID in case of a disconnection.
+    again = f"`dt-logs-cfn remove --stack {stack.id}`"
+    operator.advise(f"To check again later: {again}")
+    try:
+        _begin(client, stack, operator, role)
+    except KeyboardInterrupt:
+        operator.advise(
+            f"The stack {stack.name} may be being deleted, which goes on by itself. {again} follows"
+            " it then, and asks again otherwise."
+        )
+        raise
+    ended = follow(client, stack.id, known, operator, total)
+    if ended.stack.status != GONE:
+        raise _not_deleted(ended)
+
+
+def _begin(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
+) -> None:
+    """Start deleting a stack; if the answer is lost, search the stack's events for the start.
+
+    AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
+    ClientRequestToken].
+    """
+    known = token()
+    given: DeleteStackInputTypeDef = {"StackName": stack.id, "ClientRequestToken": known}
+    if role:
+        given["RoleARN"] = role
+
+    def begun() -> bool:
+        events = client.describe_stack_events(StackName=stack.id)["StackEvents"]
+        return any(each.get("ClientRequestToken") == known for each in events)
+
+    try:
+        client.delete_stack(**given)
+    except FAILURES as error:
+        what = f"Whether the stack {stack.name} is being deleted is unknown"
+        fix = "Run the same command once AWS answers."
+        if refused(error) or not patiently(begun, operator, what, fix):
+            raise
+
+
+def _not_deleted(ended: Ended) -> OperatingError:
+    fix, event = "Correct that, and remove it again.", cause(ended.events)
+    if event is not None and not of_stack(event):
+        retained = event.get("LogicalResourceId", "")
+        fix += (
+            f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
+            f" --stack-name {ended.stack.name} --retain-resources {retained}`."
+        )
+    return OperatingError(ended.failure, fix)
 
 
 def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:

@@ -25,7 +25,7 @@ from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
 # Each of our stacks' templates has these resources of these types; others may use the names.
@@ -250,14 +250,6 @@ def ours(client: CloudFormationClient) -> list[StackDescription]:
         for each in page["Stacks"]
     ]
     return [each for each in found if each.parameters.keys() >= _PARAMETERS]
-
-
-def resources(
-    client: CloudFormationClient, stack: StackDescription
-) -> list[StackResourceSummaryTypeDef]:
-    """Return a stack's resources, including deleted ones. Raises botocore's errors."""
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
-    return [each for page in pages for each in page["StackResourceSummaries"]]
 
 
 def token() -> str:

@@ -45,6 +45,16 @@ SETTLED = (
 )
 # In these, a stack is as it was before a failed change, and may be updated.
 _BACK = ("IMPORT_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+# What an update needs first, by status.
+_FIRST = {
+    REVIEW: "It only holds a change set that was not executed: execute it, or deploy, or"
+    " `dt-logs-cfn remove --stack {name}`.",
+    "UPDATE_FAILED": "Its update is half done; roll it back:"
+    " `aws cloudformation rollback-stack --stack-name {name}`.",
+    "UPDATE_ROLLBACK_FAILED": "Correct what its events name, then"
+    " `aws cloudformation continue-update-rollback --stack-name {name}`.",
+}
+_DELETE = "Delete it: `dt-logs-cfn remove --stack {name}`; then deploy it again."
 _NEVER_MADE = (
     REVIEW,
     "CREATE_FAILED",
@@ -70,27 +80,11 @@ def made(status: str) -> bool:
 
 def before_update(status: str, name: str) -> str:
     """Return the instruction to follow before a stack can be deployed; empty if there is none."""
-    match status:
-        case _ if status in (*SETTLED, *_BACK, GONE) and at_rest(status):
-            return ""
-        case "REVIEW_IN_PROGRESS":
-            return (
-                "It only holds a change set that was not executed: execute it, or deploy, or"
-                f" `dt-logs-cfn remove --stack {name}`."
-            )
-        case "UPDATE_ROLLBACK_FAILED":
-            return (
-                "Correct what its events name, then"
-                f" `aws cloudformation continue-update-rollback --stack-name {name}`."
-            )
-        case "UPDATE_FAILED":
-            return (
-                "Its update is half done; roll it back:"
-                f" `aws cloudformation rollback-stack --stack-name {name}`."
-            )
-        case _ if not at_rest(status):
-            return "Wait until it is done."
-    return f"Delete it: `dt-logs-cfn remove --stack {name}`; then deploy it again."
+    if not at_rest(status):
+        return "Wait until it is done."
+    if status in (*SETTLED, *_BACK, GONE):
+        return ""
+    return _FIRST.get(status, _DELETE).format(name=name)
 
 
 @dataclass(frozen=True)
@@ -198,8 +192,8 @@ def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing
     try:
         # boto3 returns a JSON template as data, and any other as text. Ours are JSON.
         template = parse_template(body if isinstance(body, str) else json.dumps(body))
-    except VerifyError as error:
-        raise foreign(stack) from error
+    except VerifyError:
+        template = {}
     if not is_ours(template):
         raise foreign(stack)
     return Existing(stack, template)
@@ -222,16 +216,14 @@ def check_review(
     With `held`, also raises it for a stack without our change set, because its owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
-    for page in pages:
-        for each in page["Summaries"]:
-            name = each.get("ChangeSetName", "")
-            if not name.startswith(_TOKEN):
-                raise OperatingError(
-                    f"Another change set, {name}, is about to create the stack {stack.name}.",
-                    "Execute or delete it first, or choose another name with --stack.",
-                )
-            held = False
-    if held:
+    names = [each.get("ChangeSetName", "") for page in pages for each in page["Summaries"]]
+    for name in names:
+        if not name.startswith(_TOKEN):
+            raise OperatingError(
+                f"Another change set, {name}, is about to create the stack {stack.name}.",
+                "Execute or delete it first, or choose another name with --stack.",
+            )
+    if held and not names:
         raise OperatingError(
             f"The stack {stack.name} holds nothing yet, and nothing tells whose it is.",
             f"To delete it: `aws cloudformation delete-stack --stack-name {stack.name}`.",
@@ -244,11 +236,8 @@ def ours(client: CloudFormationClient) -> list[StackDescription]:
     This includes stacks that were created in part or not at all. Only the template is proof.
     Raises botocore's errors.
     """
-    found = [
-        parsed(each)
-        for page in client.get_paginator("describe_stacks").paginate()
-        for each in page["Stacks"]
-    ]
+    pages = client.get_paginator("describe_stacks").paginate()
+    found = (parsed(each) for page in pages for each in page["Stacks"])
     return [each for each in found if each.parameters.keys() >= _PARAMETERS]
 
 

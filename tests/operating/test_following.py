@@ -1,31 +1,40 @@
-"""How a stack is followed: its reports, and how long a lost connection is retried."""
+"""How a stack is followed: what is shown, what a failure's cause is, and how lost answers end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, UnauthorizedSSOTokenError
 from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
 from support.seat import Seat
 
+from dt_logs_cfn.cli.terminal import Operator, one_line
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.stacks.following import follow, seen, seen_before
+from dt_logs_cfn.operate.stacks import following
+from dt_logs_cfn.operate.stacks.following import Ended, under_way
+from dt_logs_cfn.operate.stacks.stack import at_rest
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
+UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"
+WRAPPED = "Received response status [FAILED] from custom resource. Message returned: because."
 Step = Callable[["Fake"], None]
 
 
-def raw(number: int, status: str) -> dict[str, Any]:
+def event(status: str, name: str = "s", why: str = "", at: float = 0.0) -> dict[str, Any]:
+    """Return an event of the stack `s` or of one of its resources."""
     return {
-        "EventId": str(number),
-        "Timestamp": datetime.fromtimestamp(1_000 + number, timezone.utc),
-        "LogicalResourceId": "s",
-        "ResourceType": "AWS::CloudFormation::Stack",
+        "EventId": f"{name}-{status}-{at}",
+        "Timestamp": datetime.fromtimestamp(1_000 + at, timezone.utc),
+        "LogicalResourceId": name,
+        "ResourceType": "AWS::CloudFormation::Stack" if name == "s" else "AWS::IAM::Role",
         "ResourceStatus": status,
+        "ResourceStatusReason": why,
     }
 
 
@@ -61,22 +70,38 @@ class Fake:
         for begin in range(0, len(newest), 2):
             yield {"StackEvents": newest[begin : begin + 2]}
 
+    def seen(self, *, before: bool = False) -> frozenset[str]:
+        find = following.seen_before if before else following.seen
+        return find(cast(Any, self), STACK)
+
+    def follow(
+        self, operator: Operator | None = None, known: Set[str] = frozenset(), total: int = 0
+    ) -> Ended:
+        operator = operator or Seat().operator
+        return following.follow(cast(Any, self), STACK, known, operator, total)
+
 
 def happens(*statuses: str) -> Step:
+    """Return a step in which events of the stack happen, one a second."""
+
     def step(fake: Fake) -> None:
-        fake.events += [raw(len(fake.events) + n, each) for n, each in enumerate(statuses)]
+        for each in statuses:
+            fake.events.append(event(each, at=float(len(fake.events))))
 
     return step
+
+
+def numbers(ended: Ended) -> list[int]:
+    """Return the seconds of the events that were followed."""
+    return [int(each["Timestamp"].timestamp()) - 1_000 for each in ended.events]
 
 
 def test_new_events_are_told_once_in_their_order() -> None:
     fake = Fake([happens("UPDATE_IN_PROGRESS", "A", "B_IN_PROGRESS"), happens("UPDATE_COMPLETE")])
     happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
-    seat, client = Seat(), fake
-    known = seen(client, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
-    ended = follow(client, STACK, known, seat.operator)  # type: ignore[arg-type]
-    assert ended.stack.status == "UPDATE_COMPLETE"
-    assert [each["EventId"] for each in ended.events] == ["2", "3", "4", "5"]
+    seat = Seat()
+    ended = fake.follow(seat.operator, fake.seen())
+    assert (ended.stack.status, numbers(ended)) == ("UPDATE_COMPLETE", [2, 3, 4, 5])
     assert [line.split() for line in seat.lines] == [
         ["00:00", "UPDATE_IN_PROGRESS", "s"],
         ["00:01", "A", "s"],
@@ -92,10 +117,8 @@ def test_what_aws_still_tells_of_before_is_no_end() -> None:
 
     fake = Fake([happens(), begun_after_the_look, happens("UPDATE_COMPLETE")])
     happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
-    known = seen(fake, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
-    ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
-    assert ended.stack.status == "UPDATE_COMPLETE"
-    assert [each["EventId"] for each in ended.events] == ["2", "3"]
+    ended = fake.follow(known=fake.seen())
+    assert (ended.stack.status, numbers(ended)) == ("UPDATE_COMPLETE", [2, 3])
 
 
 def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
@@ -103,47 +126,118 @@ def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
     happens("CREATE_IN_PROGRESS", "CREATE_FAILED", "UPDATE_IN_PROGRESS", "A_IN_PROGRESS")(fake)
     for number in (0, 2):
         fake.events[number]["ResourceStatusReason"] = "User Initiated"
-    known = seen_before(fake, STACK)  # type: ignore[arg-type]  # a fake with the methods in use
-    assert known == {"0", "1"}
-    ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
-    assert [each["EventId"] for each in ended.events] == ["2", "3", "4"]
-    assert seen_before(Fake([]), STACK) == frozenset()  # type: ignore[arg-type]
+    assert numbers(fake.follow(known=fake.seen(before=True))) == [2, 3, 4]
+    assert Fake([]).seen(before=True) == frozenset()
 
 
-def test_somebody_elses_reason_is_told_without_a_token_and_is_cut() -> None:
-    fake = Fake([happens("CREATE_IN_PROGRESS"), happens("ROLLBACK_COMPLETE")])
-    happens("CREATE_FAILED")(fake)
-    fake.events[0]["ResourceStatusReason"] = f"https://h.example.com/SECRET {'x' * 3000}"
+def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
+    events = [
+        event("CREATE_IN_PROGRESS"),
+        event("CREATE_FAILED", "Invoke", "because\nof https://h/SECRET", at=65.9),
+        event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", at=3900.0),
+        event("DELETE_COMPLETE", "Role", at=3901.0),
+        event("UPDATE_COMPLETE", at=3902.0),
+    ]
     seat = Seat()
-    ended = follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
-    why = seat.lines[0].partition("s: ")[2]
-    assert why.startswith("https://h.example.com/… xxx") and len(why) == 1500
-    assert ended.failure.startswith("s failed: https://h.example.com/… xxx")
-    assert len(ended.failure) < 1600
+    Fake([happens()], events).follow(seat.operator, {events[0]["EventId"]})
+    assert seat.lines == [
+        "00:00  CREATE_FAILED       Invoke: because of https://h/…",
+        "1:03:54  UPDATE_COMPLETE_CLEANUP_IN_PROGRESS  s",
+        "1:03:55  DELETE_COMPLETE                      Role",
+        "1:03:56  UPDATE_COMPLETE                      s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "failure"),
+    [
+        (
+            [
+                event("CREATE_IN_PROGRESS", why="User Initiated"),
+                event("CREATE_FAILED", "Other", "Resource creation cancelled"),
+                event("CREATE_FAILED", "Invoke", "because"),
+                event("CREATE_FAILED", "Third", "later"),
+                event("ROLLBACK_FAILED", why="[Third]"),
+            ],
+            "Invoke failed: because.",
+        ),
+        ([event("ROLLBACK_FAILED", why="no role")], "s failed: no role."),
+        ([event("CREATE_COMPLETE")], "It failed."),
+        *(
+            ([event("CREATE_FAILED", "Invoke", why), event("ROLLBACK_COMPLETE")], told)
+            for why, told in (
+                (f"{WRAPPED} Do this. (RequestId: {UUID})", "Invoke failed: because. Do this."),
+                (
+                    f"{WRAPPED}\n Do this. See the details in CloudWatch Log Stream:"
+                    f" 2026/11/01/[$LATEST]a (RequestId: {UUID})",
+                    "Invoke failed: because. Do this.",
+                ),
+                (
+                    f"https://u:SECRET@h.example.com/SECRET?t=SECRET {'x' * 3000}",
+                    f"Invoke failed: https://h.example.com/… {'x' * 1475}….",
+                ),
+            )
+        ),
+    ],
+    ids=["first", "stack", "no failure", "wrapped", "wrapped with a log", "long"],
+)
+def test_a_failure_is_told_by_its_cause(events: list[Any], failure: str) -> None:
+    """The cause is the first failure of a resource that was not only cancelled."""
+    ended = Fake([happens()], events).follow()
+    assert ended.failure == f"{failure} The stack s is in {events[-1]['ResourceStatus']}."
+
+
+@given(st.text())
+def test_what_came_from_elsewhere_cannot_steer_a_terminal(text: str) -> None:
+    shown = one_line(text)
+    assert shown.isprintable()
+    assert shown == shown.strip() and "  " not in shown
+
+
+def test_a_stack_rests_in_every_status_that_is_not_in_progress() -> None:
+    rests = {
+        *("CREATE_COMPLETE", "DELETE_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"),
+        *("ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED"),
+    }
+    moves = {
+        *("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    }
+    assert {each for each in rests | moves if at_rest(each)} == rests
+
+
+def test_how_far_a_stack_is() -> None:
+    events: Any = [event("CREATE_IN_PROGRESS", name) for name in ("s", "A", "B")]
+    for status, total, told in (
+        ("CREATE_IN_PROGRESS", 0, "0 of 2 resources done, waiting for A, B"),
+        ("ROLLBACK_IN_PROGRESS", 3, "ROLLBACK_IN_PROGRESS, waiting for A, B"),
+    ):
+        assert under_way(events, status, total) == told
 
 
 def test_silence_is_told_now_and_then() -> None:
     nothing = [happens()] * 40
-    fake = Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")])
     seat = Seat()
-    follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
+    Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")]).follow(
+        seat.operator
+    )
     assert seat.lines[1:-1] == ["00:30  CREATE_IN_PROGRESS", "01:00  CREATE_IN_PROGRESS"]
 
 
 def test_on_a_terminal_what_is_waited_for_is_always_seen_and_goes_at_the_end() -> None:
     def resource(status: str) -> Step:
         def step(fake: Fake) -> None:
-            happens(status)(fake)
-            fake.events[-1] |= {"LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role"}
+            fake.events.append(event(status, "Role"))
             fake.status = "CREATE_IN_PROGRESS"
 
         return step
 
     steps = [resource("CREATE_IN_PROGRESS"), resource("CREATE_COMPLETE")]
-    fake = Fake([happens("CREATE_IN_PROGRESS"), *steps, happens("CREATE_COMPLETE")])
-    seat, waits = Seat(), list[str]()
-    operator = replace(seat.operator, wait=waits.append)
-    follow(fake, STACK, frozenset(), operator, 4)  # type: ignore[arg-type]
+    waits = list[str]()
+    operator = replace(Seat().operator, wait=waits.append)
+    Fake([happens("CREATE_IN_PROGRESS"), *steps, happens("CREATE_COMPLETE")]).follow(
+        operator, total=4
+    )
     assert waits == [
         "00:00  CREATE_IN_PROGRESS",
         "00:02  0 of 4 resources done, waiting for Role",
@@ -151,51 +245,43 @@ def test_on_a_terminal_what_is_waited_for_is_always_seen_and_goes_at_the_end() -
         "00:06  1 of 4 resources done",
         "",
     ]
-    lost = [refused("AccessDenied")]
     with pytest.raises(OperatingError):
-        follow(Fake([happens("CREATE_IN_PROGRESS"), *lost]), STACK, frozenset(), operator)  # type: ignore[arg-type]
+        Fake([happens("CREATE_IN_PROGRESS"), refused("AccessDenied")]).follow(operator)
     assert waits[-1] == ""
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        refused("Throttling"),
-        ConnectTimeoutError(endpoint_url="https://a.example.com"),
-        ResponseParserError("a proxy's page"),
-    ],
-)
+UNREACHABLE = ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")
+PROXY = ResponseParserError("a proxy's page")
+
+
+@pytest.mark.parametrize("error", [refused("Throttling"), UNREACHABLE, PROXY])
 def test_a_lost_connection_is_waited_for(error: Exception) -> None:
-    fake = Fake([happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")])
     seat = Seat()
-    assert follow(fake, STACK, frozenset(), seat.operator).stack.status == "CREATE_COMPLETE"  # type: ignore[arg-type]
+    steps = [happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")]
+    assert Fake(steps).follow(seat.operator).stack.status == "CREATE_COMPLETE"
     assert [line for line in seat.lines if "does not answer" in line] == [
         f"AWS does not answer ({type(error).__name__}); trying again"
     ] * 2
 
 
 @pytest.mark.parametrize(
-    ("errors", "told"),
+    ("error", "times", "told"),
     [
-        ([refused("Throttling")] * 3, "AWS cannot do DescribeStacks now (Throttling)."),
-        ([refused("ExpiredToken")], "The credentials have expired."),
-        ([refused("AccessDenied")], "AWS denies DescribeStacks: no."),
+        (refused("Throttling"), 3, "AWS cannot do DescribeStacks now (Throttling)."),
+        (refused("ExpiredToken"), 1, "The credentials have expired."),
+        (refused("AccessDenied"), 1, "AWS denies DescribeStacks: no."),
+        (UNREACHABLE, 3, "a.example.com cannot be reached (ConnectTimeoutError)."),
+        (PROXY, 3, "The answer is not from AWS."),
         (
-            [ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")] * 3,
-            "a.example.com cannot be reached (ConnectTimeoutError).",
-        ),
-        ([ResponseParserError("a proxy's page")] * 3, "The answer is not from AWS."),
-        (
-            [UnauthorizedSSOTokenError()],
+            *(UnauthorizedSSOTokenError(), 1),
             "There are no AWS credentials (UnauthorizedSSOTokenError).",
         ),
     ],
 )
 def test_one_that_does_not_come_back_leaves_the_stack_going_on(
-    errors: list[Exception], told: str
+    error: Exception, times: int, told: str
 ) -> None:
-    fake = Fake([happens("CREATE_IN_PROGRESS"), *errors])
     with pytest.raises(OperatingError) as found:
-        follow(fake, STACK, frozenset(), Seat().operator)  # type: ignore[arg-type]
+        Fake([happens("CREATE_IN_PROGRESS"), *[error] * times]).follow()
     assert found.value.what == f"The stack goes on, and cannot be followed: {told}"
     assert found.value.fix.endswith("The same command follows it again.")

@@ -1,9 +1,13 @@
-"""How a change set is read, and how its changes and rights are shown."""
+"""How a deployment shows its changes and rights, and which differences count as changes."""
 
 import json
 from typing import Any
 
-from dt_logs_cfn.operate.plans.asked import new_stack
+import pytest
+from operating.account import template, values
+from operating.looking import HERE
+
+from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
@@ -31,9 +35,9 @@ def role(*actions: object) -> dict[str, Any]:
 def deployment(before: Existing | None, role: object, **tags: str) -> Deployment:
     body = {"Parameters": DECLARED, "Resources": {"Role": role, "B": {"Type": "Custom::B"}}}
     given = {ENDPOINT: "https://a.example.com/?t=TWO"}
-    here = new_stack("aws", "us-east-1", "123456789012")
-    template = Template(json.dumps(body), "release 1")
-    return Deployment("s", here, template, given, tags, before=before)
+    return Deployment(
+        "s", HERE, Template(json.dumps(body), "release 1"), given, tags, before=before
+    )
 
 
 def changed(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
@@ -88,3 +92,46 @@ def test_of_a_new_stack_rights_are_counted() -> None:
     shown = "\n".join(deployment(None, found, team="edge").told(()))
     assert "  Tags\n    team = edge" in shown
     assert "  Permissions of the Lambda's role\n    s3: 2, sns: 1" in shown
+
+
+GIVEN = values("*", ResourceTags="a=b")
+EXISTING = Existing(
+    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
+)
+
+
+def change(to: object, given: dict[str, str]) -> PlannedChange | None:
+    """Return the change of the stack to a template and to parameters."""
+    return Deployment("s", HERE, Template(json.dumps(to)), given, before=EXISTING).as_change()
+
+
+def edited(*path: str, to: Any) -> dict[str, Any]:
+    """Return the template with another value at a path."""
+    found = place = template()
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = to
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "counts"),
+    [
+        (("Description",), "other words", False),
+        (("Metadata", "DTLogsAnalysis", "Settings"), {"aws": {"base_url": "https://x/"}}, False),
+        (("Parameters", "RunToken", "Description"), "other words", False),
+        (("Conditions", "More"), {"Fn::Equals": ["a", "a"]}, False),
+        (("Conditions", "HasLogBucketName"), {"Fn::Equals": ["a", "a"]}, True),
+        (("Outputs", "More"), {"Value": "7"}, True),
+        (("Resources", "DTLogsAnalysisLambdaFunction", "Properties", "Timeout"), 60, True),
+    ],
+)
+def test_words_alone_are_no_change(path: tuple[str, ...], to: Any, counts: bool) -> None:
+    assert (change(edited(*path, to=to), {}) is not None) is counts
+
+
+def test_space_in_a_list_is_no_change() -> None:
+    assert change(template(), {"ResourceTags": " a=b "}) is None
+    found = change(template(), {"ResourceTags": "a=b, c=d"})
+    assert found is not None
+    assert found.diff == ("~ parameter ResourceTags: a=b -> a=b,c=d",)

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from operating.account import template, values
+from operating import account
+from operating.account import values
 from operating.looking import HERE
 
 from dt_logs_cfn.operate.plans.diff import PlannedChange
@@ -96,7 +97,7 @@ def test_of_a_new_stack_rights_are_counted() -> None:
 
 GIVEN = values("*", ResourceTags="a=b")
 EXISTING = Existing(
-    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
+    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), account.template()
 )
 
 
@@ -107,7 +108,7 @@ def change(to: object, given: dict[str, str]) -> PlannedChange | None:
 
 def edited(*path: str, to: Any) -> dict[str, Any]:
     """Return the template with another value at a path."""
-    found = place = template()
+    found = place = account.template()
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = to
@@ -131,7 +132,7 @@ def test_words_alone_are_no_change(path: tuple[str, ...], to: Any, counts: bool)
 
 
 def test_space_in_a_list_is_no_change() -> None:
-    assert change(template(), {"ResourceTags": " a=b "}) is None
-    found = change(template(), {"ResourceTags": "a=b, c=d"})
+    assert change(account.template(), {"ResourceTags": " a=b "}) is None
+    found = change(account.template(), {"ResourceTags": "a=b, c=d"})
     assert found is not None
     assert found.diff == ("~ parameter ResourceTags: a=b -> a=b,c=d",)

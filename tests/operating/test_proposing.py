@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -183,35 +184,41 @@ def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(stag
     assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
 
 
+LEFT = (
+    "he change set NAME, or the empty stack thing, may be left behind. To delete it:"
+    " `dt-logs-cfn remove --stack thing`"
+)
+MAY_GO_ON = (
+    f"The stack thing may go on by itself; the same command follows it. If it does not, t{LEFT}"
+)
+CREATED, HELD = [("thing", "CREATE_COMPLETE")], [("thing", "REVIEW_IN_PROGRESS")]
+
+
 @pytest.mark.parametrize(
-    ("operation", "left", "lines"),
+    ("operation", "when", "second", "left", "told"),
     [
-        ("CreateChangeSet", [], []),
+        ("CreateChangeSet", "after-call", "", [], []),
+        ("CreateChangeSet", "before-call", "", [], [f"T{LEFT}"]),
         (
-            "ExecuteChangeSet",
-            [("thing", "CREATE_COMPLETE")],
+            *("ExecuteChangeSet", "after-call", "", CREATED),
             ["The stack thing goes on by itself. The same command follows it again."],
         ),
+        ("ExecuteChangeSet", "after-call", "DescribeChangeSet", CREATED, [MAY_GO_ON]),
+        ("ExecuteChangeSet", "before-call", "DeleteChangeSet", HELD, [MAY_GO_ON]),
     ],
 )
-def test_who_interrupts_is_told_what_goes_on(
-    stage: Stage, operation: str, left: list[tuple[str, str]], lines: list[str]
+def test_who_interrupts_is_told_what_goes_on_or_may_be_left(
+    stage: Stage, operation: str, when: str, second: str, left: list[Any], told: list[str]
 ) -> None:
-    client = stage.client()
-    interrupt(client, operation)
-    with pytest.raises(KeyboardInterrupt):
-        deploy(stage, client)
-    assert (stage.left, stage.lines) == (left, lines)
-
-
-def test_a_creation_that_is_interrupted_may_still_come_to_aws(stage: Stage) -> None:
+    """A second interrupt comes while the change set is checked or deleted after the first one."""
     client = stage.client(1)
-    interrupt(client, "CreateChangeSet", "before-call")
-    with pytest.raises(KeyboardInterrupt):
-        deploy(stage, client)
-    (line,) = stage.lines
-    assert line.startswith("The change set dt-logs-cfn-")
-    assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
+    interrupt(client, operation, when)
+    with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, stage.operator) as found:
+        if second:
+            interrupt(client, second)
+        found.execute()
+    assert [re.sub("dt-logs-cfn-[0-9a-f]{12}", "NAME", line) for line in stage.lines] == told
+    assert stage.left == left
 
 
 def test_what_cannot_be_deleted_is_told(stage: Stage) -> None:
@@ -229,34 +236,6 @@ def test_what_cannot_be_deleted_is_told(stage: Stage) -> None:
         "To delete it: `dt-logs-cfn remove --stack thing`",
     ]
     assert stage.left == [("thing", "REVIEW_IN_PROGRESS")]
-
-
-def test_whoever_interrupts_twice_is_told_what_may_be_left(stage: Stage) -> None:
-    client = stage.client()
-    interrupt(client, "DeleteChangeSet")
-    with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, stage.operator):
-        raise KeyboardInterrupt
-    (line,) = stage.lines
-    assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
-
-
-def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go_on(
-    stage: Stage,
-) -> None:
-    client = stage.client()
-    interrupt(client, "ExecuteChangeSet")
-    with (
-        pytest.raises(KeyboardInterrupt),
-        proposed(client, WANTED, stage.operator) as found,
-    ):
-        interrupt(client, "DescribeChangeSet")  # in the check after the first interrupt
-        found.execute()
-    assert stage.lines == [
-        "The stack thing may go on by itself; the same command follows it. If it does not, the"
-        f" change set {found.name}, or the empty stack thing, may be left behind. To delete"
-        " it: `dt-logs-cfn remove --stack thing`"
-    ]
-    assert stage.left == [("thing", "CREATE_COMPLETE")]
 
 
 def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(stage: Stage) -> None:

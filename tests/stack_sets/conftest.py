@@ -1,4 +1,4 @@
-"""moto over HTTP on the loopback, with an empty account for each test."""
+"""StackSets in memory, and in moto over HTTP on the loopback; both are empty for each test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
+from stack_sets.rollouts import Terminal
 
 
 class Aws:
@@ -43,3 +45,9 @@ def aws(server: str) -> Iterator[Aws]:
     found = Aws(server)
     yield found
     found.reset()
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """Return an operator's terminal in front of StackSets in memory."""
+    return Terminal(capsys)

@@ -1,16 +1,27 @@
-"""Data that roll-out tests share: accounts, regions, values, and a template with only a topic."""
+"""What roll-out tests share: accounts, regions, values, a small template, and who runs them."""
 
+from __future__ import annotations
+
+import argparse
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+from support.seat import Seat
+from support.stack_sets import FakeStackSets
+
 from dt_logs_cfn import Settings
+from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.commands import deploy
+from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.templates import stack_template
 
 ONE, TWO, THREE = "111111111111", "222222222222", "333333333333"
 IRELAND, OHIO = "eu-west-1", "us-east-2"
+WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
 VALUES = {
     "DataTheoremAccountId": "999988887777",
     "LoadBalancerArns": "*",
@@ -30,3 +41,37 @@ def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Tem
 
 
 TEMPLATE = template()
+
+
+class Terminal:
+    """Runs roll-outs from one account; time passes only while they wait."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], client: Any = None) -> None:
+        self.fake = FakeStackSets({"ou-abcd-11112222": [ONE, TWO, THREE]})
+        self.client = client or self.fake.client()
+        self.seat = Seat()
+        self.capsys = capsys
+        self.out = ""
+
+    @property
+    def err(self) -> list[str]:
+        return self.seat.lines
+
+    def run(
+        self,
+        *words: str,
+        made: Template = TEMPLATE,
+        parameters: Mapping[str, str] = VALUES,
+        tags: Mapping[str, str] | None = None,
+        operator: Operator | None = None,
+        yes: bool = True,
+    ) -> int:
+        parser = argparse.ArgumentParser()
+        deploy.configure(parser)
+        given = ["--stack-set", "all", *words, *(["--yes"] if yes else [])]
+        arguments = parser.parse_args(given)
+        who, here = operator or self.seat.operator, (self.client, "here")
+        try:
+            return roll_out(arguments, made, parameters, tags or {}, who, lambda _: here)
+        finally:
+            self.out = self.capsys.readouterr().out

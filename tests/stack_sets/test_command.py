@@ -1,32 +1,25 @@
 """`deploy --stack-set` as its caller sees it, against moto over HTTP."""
 
-import argparse
-import json
 import re
 import shlex
-import sys
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.running import Ran
+from cli.running import Ran, Run, run_main
 
 from dt_logs_cfn import Settings, __version__, build_release
-from dt_logs_cfn.cli.terminal import Operator
-from dt_logs_cfn.commands import deploy
-from dt_logs_cfn.errors import DtLogsError, UsageError
-from dt_logs_cfn.operate.stack_sets.command import roll_out
+from dt_logs_cfn.cli.main import command_parser
+from dt_logs_cfn.errors import OperatingError
 from stack_sets.conftest import Aws
-from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
+from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, WHERE, Terminal, template
 
-Run = Callable[..., Ran]
-WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
 UNIT = ("--ou", "r-root", "--regions", OHIO)
 DOCUMENTED = ("--privileges", "documented")
 NAME = "dt-logs-analysis.template.json"
 FOLDER = f"build/{__version__}"
-TEMPLATE = template(defaults=VALUES)
+TEMPLATE = template(defaults=VALUES)  # moto does not take values for parameters
 RELEASED = build_release(Settings()).files
 GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 
@@ -35,7 +28,7 @@ GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 def run(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Return a function that runs `deploy --stack-set`; `moto=True` uses a template for moto."""
+    """Return a function that runs `deploy --stack-set all` as from a shell, beside a release."""
     for name, value in (
         ("AWS_ENDPOINT_URL", aws.url),
         ("AWS_ACCESS_KEY_ID", "id"),
@@ -44,51 +37,32 @@ def run(
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / FOLDER
-    folder.mkdir(parents=True)
-    (folder / NAME).write_bytes(RELEASED[NAME])
-
-    def run(*words: str, moto: bool = False, **operator: Any) -> Ran:
-        try:
-            arguments = _parser().parse_args(["--stack-set", "all", *words])
-            if moto:
-                given = dict(each.split("=", 1) for each in arguments.parameter)
-                tags = dict(each.split("=", 1) for each in arguments.tag)
-                who = Operator(**operator)
-                code = roll_out(arguments, TEMPLATE, given, tags, who)
-            else:
-                code = deploy.run(arguments)
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        except KeyboardInterrupt:
-            code = 130
-        except DtLogsError as error:
-            print(f"dt-logs-cfn: {error}", file=sys.stderr)
-            code = 2 if isinstance(error, UsageError) else 3
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    Path(FOLDER).mkdir(parents=True)
+    Path(FOLDER, NAME).write_bytes(RELEASED[NAME])
+    return lambda *words: run_main(("deploy", "--stack-set", "all", *words), capsys)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dt-logs-cfn deploy")
-    deploy.configure(parser)
-    return parser
+def test_it_is_carried_out_after_a_yes_and_then_nothing_is_left_to_do(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = aws.client("cloudformation")
+    terminal = Terminal(capsys, client)
+    answering = {each: replace(terminal.seat.operator, ask=lambda _, a=each: a) for each in "ny"}
 
+    def deployed(token: str = "7", **how: Any) -> int:
+        tags, values = {"team": "logs"}, {"RunToken": token}
+        words = (*WHERE, "--failure-tolerance", "10%")
+        return terminal.run(*words, made=TEMPLATE, parameters=values, tags=tags, **how)
 
-def test_it_is_carried_out_after_a_yes_and_then_nothing_is_left_to_do(run: Run, aws: Aws) -> None:
-    words = (*WHERE, "--failure-tolerance", "10%", "--tag", "team=logs")
-    ran, client = run(*words, moto=True), aws.client("cloudformation")
-    assert ran.code == 3
-    assert ran.err.splitlines()[-1] == (
-        "dt-logs-cfn: Not a terminal, so I cannot ask for confirmation; nothing was changed."
-        " Run it in a terminal, or with --yes."
-    )
-    assert run(*words, moto=True, ask=lambda question: "no\n").code == 3
+    for operator, refusal in (
+        (None, "Not a terminal, so I"),
+        (answering["n"], "was not confirmed"),
+    ):
+        with pytest.raises(OperatingError, match=refusal):
+            deployed(operator=operator, yes=False)
     assert client.list_stack_sets()["Summaries"] == []
-    ran = run(*words, "--parameter", "RunToken=7", moto=True, ask=lambda question: "y\n")
-    assert ran.code == 0
-    assert ran.out.splitlines() == [
+    assert deployed(operator=answering["y"], yes=False) == 0
+    assert terminal.out.splitlines() == [
         "SUCCEEDED: create the stack set",
         f"SUCCEEDED: create the stacks that are missing or failed: accounts {ONE}, {TWO},"
         f" in {IRELAND}, {OHIO} (4 SUCCEEDED)",
@@ -97,15 +71,14 @@ def test_it_is_carried_out_after_a_yes_and_then_nothing_is_left_to_do(run: Run, 
     stack_set = client.describe_stack_set(StackSetName="all")["StackSet"]
     assert stack_set["Tags"] == [{"Key": "team", "Value": "logs"}]
     assert stack_set["TemplateBody"] == TEMPLATE.text
-    again = run(*words, "--yes", "--json", moto=True)
-    assert (again.code, json.loads(again.out)["operations"]) == (0, [])
-    assert again.err == "Nothing to do: the stack set and its stacks are as requested.\n"
-    assert run(*words, "--yes", "--parameter", "RunToken=8", moto=True).code == 0
+    assert deployed() == 0
+    assert terminal.err[-1] == "Nothing to do: the stack set and its stacks are as requested."
+    assert deployed("8") == 0
     (value,) = client.describe_stack_set(StackSetName="all")["StackSet"]["Parameters"]
     assert value["ParameterValue"] == "8"
 
 
-def test_a_unit_of_an_organization(run: Run, aws: Aws) -> None:
+def test_a_unit_of_an_organization(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     organizations, client = aws.client("organizations"), aws.client("cloudformation")
     organizations.create_organization(FeatureSet="ALL")
     root = organizations.list_roots()["Roots"][0]["Id"]
@@ -114,7 +87,8 @@ def test_a_unit_of_an_organization(run: Run, aws: Aws) -> None:
     made = organizations.create_account(AccountName="a", Email="a@example.com")
     account = made["CreateAccountStatus"]["AccountId"]
     organizations.move_account(AccountId=account, SourceParentId=root, DestinationParentId=unit_id)
-    assert run("--ou", unit_id, "--regions", IRELAND, OHIO, "--yes", moto=True).code == 0
+    words = ("--ou", unit_id, "--regions", IRELAND, OHIO)
+    assert Terminal(capsys, client).run(*words, made=TEMPLATE, parameters={}) == 0
     found = client.list_stack_instances(StackSetName="all")["Summaries"]
     assert sorted((each["Account"], each["Region"]) for each in found) == [
         (account, IRELAND),
@@ -180,13 +154,12 @@ def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], wh
 def test_a_roll_outs_options_are_for_a_stack_set_alone(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        deploy.run(_parser().parse_args(words))
-    assert "needs --stack-set" in capsys.readouterr().err
+    ran = run_main(("deploy", *words), capsys)
+    assert (ran.code, "needs --stack-set" in ran.err) == (2, True)
 
 
 def test_an_amount_is_shown_as_it_is_written() -> None:
-    told = _parser().format_help()
+    told = command_parser("deploy").format_help()
     assert told.count("--failure-tolerance N|N%") == told.count("--max-concurrent N|N%") == 2
     assert "%%" not in told
 
@@ -194,5 +167,5 @@ def test_an_amount_is_shown_as_it_is_written() -> None:
 def test_the_example_in_the_docs_holds() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
     (example,) = re.findall(r"^dt-logs-cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
-    arguments = _parser().parse_args(shlex.split(example.replace("\\\n", " ")))
+    arguments = command_parser("deploy").parse_args(shlex.split(example.replace("\\\n", " ")))
     assert arguments.ou == ["ou-abcd-11112222"]

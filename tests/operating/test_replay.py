@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
@@ -13,9 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
 from operating.looking import EVERYTHING, LOGS, POLICY, Looking
+from support.seat import Seat
 from support.verdicts import can_read
 
-from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.replay.replaying import Replayed, Wanted, replay
 from dt_logs_cfn.operate.replay.window import Window
@@ -23,25 +23,6 @@ from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Refused, client_error
 
 HOUR = 3600
-
-
-@dataclass
-class Seat:
-    """An operator's answers, the messages and questions shown to them, and how long they waited."""
-
-    account: Account
-    answers: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
-
-    @property
-    def operator(self) -> Operator:
-        def ask(question: str) -> str | None:
-            self.asked.append(question)
-            return self.answers.pop(0) if self.answers else None
-
-        return Operator(self.account.clock, self.slept.append, self.told.append, ask)
 
 
 @dataclass
@@ -57,6 +38,9 @@ class Replaying:
     def account(self) -> Account:
         return self.looking.account
 
+    def seat(self, *answers: str) -> Seat:
+        return Seat(answers=[*answers], clock=self.account.clock)
+
     def window(self) -> Window:
         begin, end = self.begin, self.account.clock() + 1
         return Window(*(datetime.fromtimestamp(each, timezone.utc) for each in (begin, end)))
@@ -68,10 +52,10 @@ class Replaying:
             self.account.client(each, caller=caller) for each in ("elbv2", "s3", "sns")
         )
         wanted = Wanted(**{"stack": "dt-logs", "window": self.window(), "yes": not seat, **asked})
-        seat = seat or Seat(self.account)
+        operator = (seat or self.seat()).operator
         cloudformation = cast(Any, self.looking.cloudformation)
         clients = elbv2, s3, self.sns or sns
-        return replay(cloudformation, clients, wanted, seat.operator, self.account.clock)
+        return replay(cloudformation, clients, wanted, operator, self.account.clock)
 
     def deny(self, action: str, resource: str = "*") -> None:
         """Deny the operator an action."""
@@ -219,23 +203,23 @@ def test_neighbours_and_other_logs_are_not_announced(replaying: Replaying) -> No
 
 def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
     onboarded(replaying, 0)
-    assert (replaying(seat=(seat := Seat(replaying.account))).total, seat.asked) == (0, [])
+    assert (replaying(seat=(seat := replaying.seat())).total, seat.asked) == (0, [])
     (arn,) = replaying.account.world.load_balancers
     logs(replaying, arn, 3)
     replaying.received()
-    for answers in ([], ["no"]):
-        seat = Seat(replaying.account, answers)
+    for answers in ((), ("no",)):
+        seat = replaying.seat(*answers)
         with pytest.raises(OperatingError, match="nothing was sent"):
             replaying(seat=seat)
         assert seat.asked == ["Announce 3 log objects again? [y/N]"]
-    told = "\n".join(seat.told)
+    told = "\n".join(seat.lines)
     assert f"          3  {load_balancer_name(arn)}" in told
     assert "has to accept duplicates" in told
-    found = replaying(seat=(seat := Seat(replaying.account)), dry_run=True)
+    found = replaying(seat=(seat := replaying.seat()), dry_run=True)
     assert (found.total, found.announced, seat.asked, replaying.received()) == (3, 0, [], [])
     assert found.summary == "0 of 3 log objects announced again"
 
-    assert replaying(seat=Seat(replaying.account, ["yes"])).announced == 3
+    assert replaying(seat=replaying.seat("yes")).announced == 3
     assert len(replaying.received()) == 3
 
 
@@ -313,7 +297,7 @@ def test_throttling_is_waited_for_with_growing_pauses(replaying: Replaying) -> N
     keys = onboarded(replaying, 7)
     throttled = client_error("PublishBatch", Refused("Throttling", "no"))
     replaying.sns = Sns(replaying.account, fails=dict.fromkeys((1, 2, 3, 4), throttled))
-    seat = Seat(replaying.account, ["y"])
+    seat = replaying.seat("y")
 
     found = replaying(seat=seat)
 
@@ -330,13 +314,13 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
     """A message that is the sender's fault is not sent again."""
     onboarded(replaying, 3)
     replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
-    seat = Seat(replaying.account, ["y"])
+    seat = replaying.seat("y")
 
     with pytest.raises(OperatingError, match=rf"SNS did not accept a message \({code}\)"):
         replaying(seat=seat)
 
     assert replaying.sns.calls == calls
-    assert seat.told[-1].startswith(
+    assert seat.lines[-1].startswith(
         "The replay stopped. To continue it: `dt-logs-cfn replay --stack dt-"
     )
 
@@ -344,10 +328,10 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
 def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
     keys = onboarded(replaying, 100)
     replaying.sns = Sns(replaying.account, fails={7: KeyboardInterrupt()})
-    seat = Seat(replaying.account, ["y"])
+    seat = replaying.seat("y")
     with pytest.raises(KeyboardInterrupt):
         replaying(seat=seat)
-    told, replaying.sns = seat.told[-1], None
+    told, replaying.sns = seat.lines[-1], None
     after = told.partition("--after ")[2].rstrip("`")
     done = keys.index(after.partition(f"{location(replaying)}/")[2]) + 1
     assert set(keys[:done]) <= set(replaying.keys())
@@ -356,21 +340,6 @@ def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
 
     assert (found.announced, replaying.keys()) == (100 - done, keys[done:])
     assert f"{replaying.window().since:%Y-%m-%dT%H:%M:%SZ}" in told
-
-
-def test_a_topic_or_subscription_that_is_gone_is_said(replaying: Replaying) -> None:
-    onboarded(replaying, 1)
-    replaying.account.unsubscribe(ENDPOINT)
-    (left,) = replaying().left_out
-    assert "The stack's endpoint has no confirmed subscription to topic" in left.why
-    (topic,) = replaying.account.world.topics
-    replaying.account.sns.delete_topic(TopicArn=topic)
-
-    found = replaying()
-
-    assert (found.total, found.complete) == (0, False)
-    (left,) = found.left_out
-    assert left.why.startswith(f"Topic {topic} does not exist. ")
 
 
 @pytest.mark.parametrize(
@@ -423,55 +392,64 @@ def test_without_a_right_nothing_is_sent_in_silence(replaying: Replaying, action
     assert replaying.keys() == []
 
 
+def edited(change: dict[str, Any]) -> Callable[[Replaying], None]:
+    """Return a function that changes the statement that lets the vendor read."""
+
+    def edit(statements: list[Any]) -> None:
+        next(each for each in statements if "Read" in each.get("Sid", "")).update(change)
+
+    return lambda it: it.looking.edit_policy(LOGS, edit)
+
+
+def web(replaying: Replaying) -> str:
+    return next(iter(replaying.account.world.load_balancers))
+
+
+PREFIX = "access_logs.s3.prefix"
 NARROWED = {"Condition": {"StringEquals": {"aws:PrincipalTag/a": "b"}}}
 DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 
 
 @pytest.mark.parametrize(
-    ("change", "why"), [(NARROWED, "is not as the stack wrote it"), (DISARMED, "")]
+    ("change", "what", "why"),
+    [
+        (edited(NARROWED), f"s3://{LOGS}/", "is not as the stack wrote it. Run the stack again"),
+        (edited(DISARMED), f"s3://{LOGS}/", "is not as the stack wrote it. Run the stack again"),
+        (
+            *(lambda it: it.account.s3.delete_bucket_policy(Bucket=LOGS), "all"),
+            "No bucket's policy has a statement of this stack. Run the stack again",
+        ),
+        (
+            *(lambda it: it.account.unsubscribe(ENDPOINT), f"s3://{LOGS}/"),
+            "The stack's endpoint has no confirmed subscription to topic arn:aws:sns:",
+        ),
+        (
+            *(lambda it: it.account.world.topics.clear(), f"s3://{LOGS}/"),
+            f"-{LOGS} does not exist. Run the stack again",
+        ),
+        (
+            *(lambda it: it.account.world.load_balancers.pop(web(it)), "later logs of app/web/"),
+            "It no longer exists. Remove it from the stack's LoadBalancerArns.",
+        ),
+        (
+            lambda it: it.account.world.load_balancers[web(it)].attributes.update({PREFIX: "new"}),
+            *("later logs of app/web/", f"It logs to s3://{LOGS}/new now, unregistered. Run the"),
+        ),
+    ],
+    ids=["narrowed", "disarmed", "none", "unsubscribed", "no topic", "deleted", "moved"],
 )
-def test_a_statement_that_was_changed_or_grants_nothing_is_said(
-    replaying: Replaying, change: dict[str, Any], why: str
+def test_what_is_left_out_is_said(
+    replaying: Replaying, change: Callable[[Replaying], object], what: str, why: str
 ) -> None:
-    shared(replaying, 2)
-
-    def edit(statements: list[Any]) -> None:
-        next(each for each in statements if "Read" in each.get("Sid", "")).update(change)
-
-    replaying.looking.edit_policy(LOGS, edit)
+    """A load balancer's earlier logs are announced even if it has left."""
+    *_, keys = shared(replaying, 2)
+    change(replaying)
 
     found = replaying()
 
-    assert (found.announced, replaying.keys()) == (0, [])
-    assert found.left_out[0].what == f"s3://{LOGS}/"
-    assert why in found.left_out[0].why
-
-
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
-    replaying: Replaying, gone: bool
-) -> None:
-    web, _, keys = shared(replaying, 2)
-    if gone:
-        del replaying.account.world.load_balancers[web]
-    else:
-        replaying.account.world.load_balancers[web].attributes["access_logs.s3.prefix"] = "new"
-
-    found = replaying()
-
-    (left,) = found.left_out
-    assert (replaying.keys(), left.what) == (keys, f"later logs of {load_balancer_name(web)}")
-    assert left.why.startswith(
-        "It no longer exists. Remove it from the stack's LoadBalancerArns."
-        if gone
-        else f"It logs to s3://{LOGS}/new now, unregistered. Run the stack again"
-    )
-
-
-def test_a_stack_without_a_statement_has_nothing_to_announce(replaying: Replaying) -> None:
-    onboarded(replaying, 2)
-    replaying.account.s3.delete_bucket_policy(Bucket=location(replaying))
-    assert replaying().left_out[0].why.startswith("No bucket's policy has a statement of this")
+    left = found.left_out[0]
+    assert (found.complete, left.what.startswith(what), why in left.why) == (False, True, True)
+    assert replaying.keys() == (keys if what.startswith("later") else [])
 
 
 def test_the_customers_own_topic_is_used_where_it_announces_the_logs(replaying: Replaying) -> None:
@@ -500,7 +478,7 @@ def test_logs_that_have_expired_are_refused(replaying: Replaying) -> None:
 
 def test_progress_names_the_last_key(replaying: Replaying) -> None:
     keys = onboarded(replaying, 30)
-    seat = Seat(replaying.account, ["y"])
+    seat = replaying.seat("y")
     replaying.sns = Sns(replaying.account, seconds=10)
     replaying(seat=seat, window=replaying.window())
-    assert f"10 of 30 announced, up to s3://{location(replaying)}/{keys[9]}" in seat.told
+    assert f"10 of 30 announced, up to s3://{location(replaying)}/{keys[9]}" in seat.lines

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,6 +63,12 @@ def parameters(account: Emulated) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack(account)["Parameters"]}
 
 
+def logs(account: Emulated, arn: str) -> bool:
+    """Return whether a load balancer's access logging is on."""
+    found = account.sandbox.account.world.load_balancers[arn].attributes
+    return found["access_logs.s3.enabled"] == "true"
+
+
 def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Runner) -> None:
     ran = run.answering("y")(*options(account), "--tag", "team=edge")
     assert (ran.code, ran.failure) == (0, "")
@@ -86,21 +92,7 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
     found = stack(account)
     assert (found["StackStatus"], found["RoleARN"]) == ("CREATE_COMPLETE", account.role)
     assert found["Tags"] == [{"Key": "team", "Value": "edge"}]
-    assert (
-        account.sandbox.account.world.load_balancers[account.load_balancers[0]].attributes[
-            "access_logs.s3.enabled"
-        ]
-        == "true"
-    )
-
-
-def test_what_is_not_confirmed_leaves_nothing_behind(account: Emulated, run: Runner) -> None:
-    ran = run.answering("no")(*options(account))
-    assert (ran.code, ran.out) == (3, "")
-    assert ran.failure.startswith("It was not confirmed, so nothing was changed.")
-    assert "create stack" in ran.told
-    account.sandbox.cloudformation.join()
-    assert stacks(account) == []
+    assert logs(account, account.load_balancers[0])
 
 
 def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
@@ -126,12 +118,6 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     }
     assert stack(account)["RoleARN"] == account.role
     assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
-
-
-def logs(account: Emulated, arn: str) -> bool:
-    """Return whether a load balancer's access logging is on."""
-    found = account.sandbox.account.world.load_balancers[arn].attributes
-    return found["access_logs.s3.enabled"] == "true"
 
 
 NOT_AGREED = (
@@ -345,28 +331,18 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         server.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("code", "more", "failure"),
-    [
-        (
-            3,
-            ("--parameter", "LogRetentionDays=0"),
-            "LogRetentionDays '0' is not valid. It takes 1 to 36500.",
-        ),
-        (
-            2,
-            ("--role-arn", "role/x"),
-            "'role/x' is not the ARN of a role. Give the service role's:"
-            " arn:…:iam::ACCOUNT:role/NAME.",
-        ),
-    ],
-)
 def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
-    account: Emulated, run: Runner, code: int, more: tuple[str, ...], failure: str
+    account: Emulated, run: Runner
 ) -> None:
     before = len(account.sandbox.calls)
-    ran = run(*options(account), "--yes", *more)
-    assert (ran.code, ran.out, ran.failure) == (code, "", failure)
+    wrong = "LogRetentionDays '0' is not valid. It takes 1 to 36500."
+    ran = run(*options(account), "--yes", "--parameter", "LogRetentionDays=0")
+    assert (ran.code, ran.out, ran.failure) == (3, "", wrong)
+    ran = run(*options(account), "--yes", "--role-arn", "role/x")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.failure == (
+        "'role/x' is not the ARN of a role. Give the service role's: arn:…:iam::ACCOUNT:role/NAME."
+    )
     assert len(account.sandbox.calls) == before
 
 
@@ -393,7 +369,9 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
     )
     for name, value in credentials.items():
         monkeypatch.setenv(name.upper(), value)
-    assert run.answering("no")(*options(account)).failure.startswith("It was not confirmed")
+    ran = run.answering("no")(*options(account))
+    assert (ran.code, ran.out, "create stack" in ran.told) == (3, "", True)
+    assert ran.failure.startswith("It was not confirmed, so nothing was changed.")
     account.sandbox.cloudformation.join()
     assert stacks(account) == []
     assert run(*options(account), "--yes").code == 0
@@ -475,44 +453,37 @@ def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runn
     )
 
 
-def test_other_rights_are_shown_before_they_are_given(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    documented = ("--release", str(account.release), "--privileges", "documented")
-    ran = run.answering("no")(*documented, "--tag", "team=edge")
-    assert "  Tags\n    team = edge (new)\n" in ran.told
-    role = "    DTLogsAnalysisLambdaExecutionRole: right"
-    assert any(
-        each.startswith(f"{role} added: ") and "s3:*" in each for each in ran.told.split("\n")
-    )
-    assert f"{role} taken away: sns:ListSubscriptionsByTopic on arn:" in ran.told
+def process(account: Emulated, *more: str, **how: Any) -> subprocess.Popen[bytes]:
+    """Begin to deploy in a process."""
+    command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]
+    pipe = subprocess.PIPE
+    environment = {**account.environment, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, env=environment, **{"stdout": pipe, "stderr": pipe, **how})
+
+
+def interrupted(process: subprocess.Popen[bytes], text: bytes) -> str:
+    """Send an interrupt once a process has shown a text, and return what it still shows."""
+    assert process.stderr is not None
+    told = b""
+    while text not in told:
+        told += os.read(process.stderr.fileno(), 65536)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, b"")
+    return err.decode()
 
 
 def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: Emulated) -> None:
-    interrupted = Event()
+    over = Event()
 
     def before(call: Call) -> None:
         """Hold the creation, because on a busy machine it might end before the interrupt."""
         if call.operation == "CreateRole":
-            interrupted.wait(PATIENCE)
+            over.wait(PATIENCE)
 
     account.sandbox.endpoint.before = before
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), "--yes"],
-        env={**account.environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "CREATE_IN_PROGRESS" in line:
-            break
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE)
-    interrupted.set()
-    assert (process.returncode, out) == (130, "")
+    err = interrupted(process(account, "--yes"), b"CREATE_IN_PROGRESS")
+    over.set()
     assert "The stack goes on by itself." in err
     assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
     assert "Traceback" not in err
@@ -524,13 +495,19 @@ def unread(account: Emulated, *more: str, stdin: int = subprocess.DEVNULL) -> in
     """Deploy with a closed pipe as the output, and return the exit code."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]
     try:
-        return subprocess.run(
-            command, env=account.environment, stdin=stdin, stdout=writer, stderr=writer
-        ).returncode
+        return process(account, *more, stdin=stdin, stdout=writer, stderr=writer).wait()
     finally:
         os.close(writer)
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Yield a keyboard to write to, and the terminal that it belongs to."""
+    keyboard, terminal = os.openpty()
+    yield keyboard, terminal
+    os.close(keyboard)
+    os.close(terminal)
 
 
 def test_a_stack_is_followed_to_its_end_without_a_reader(account: Emulated) -> None:
@@ -538,14 +515,12 @@ def test_a_stack_is_followed_to_its_end_without_a_reader(account: Emulated) -> N
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_question_that_nobody_sees_is_not_asked(account: Emulated) -> None:
-    keyboard, terminal = os.openpty()
-    try:
-        os.write(keyboard, b"y\n")
-        assert unread(account, stdin=terminal) == 3
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
+def test_a_question_that_nobody_sees_is_not_asked(
+    account: Emulated, terminal: tuple[int, int]
+) -> None:
+    keyboard, stdin = terminal
+    os.write(keyboard, b"y\n")
+    assert unread(account, stdin=stdin) == 3
     account.sandbox.cloudformation.join()
     assert stacks(account) == []
 
@@ -561,27 +536,12 @@ def test_what_is_told_goes_nowhere_else_where_stderr_is_closed(account: Emulated
     assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "created")
 
 
-def test_ctrl_c_at_the_question_says_that_nothing_was_changed(account: Emulated) -> None:
-    keyboard, terminal = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account)],
-        env=account.environment,
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert process.stderr is not None
-        told = b""
-        while not told.endswith(b"Go ahead? [y/N] "):
-            told += os.read(process.stderr.fileno(), 65536)
-        os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
-    assert (process.returncode, out) == (130, b"")
-    assert err.decode().splitlines() == [
+def test_ctrl_c_at_the_question_says_that_nothing_was_changed(
+    account: Emulated, terminal: tuple[int, int]
+) -> None:
+    _, stdin = terminal
+    err = interrupted(process(account, stdin=stdin), b"Go ahead? [y/N] ")
+    assert err.splitlines() == [
         "",
         "It was not confirmed, so nothing was changed.",
         "dt-logs-cfn: interrupted",

@@ -269,19 +269,6 @@ def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
     assert bucket in account.sandbox.account.world.buckets
 
 
-def test_a_bucket_that_somebody_s_load_balancer_logs_to_stays(
-    account: Emulated, run: Runner
-) -> None:
-    deployed(account)
-    bucket = stack_bucket(account)
-    other = account.sandbox.account.add_load_balancer("other", bucket=bucket)
-    ran = run("--yes")
-    why = f"bucket {bucket}: load balancer {other.partition(':loadbalancer/')[2]} uses it"
-    assert f"    {why}" in ran.told.splitlines()
-    assert (ran.code, f"  stays    {why}" in ran.out.splitlines()) == (0, True)
-    assert bucket in account.sandbox.account.world.buckets
-
-
 def test_a_topic_whose_users_cannot_be_told_is_not_removed(
     account: Emulated, run: Runner, act_as: ActAs
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, Rea
 from botocore.parsers import ResponseParserError
 from support.stack_sets import FakeOperation, error
 
-from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import DtLogsError
 from dt_logs_cfn.operate.stack_sets.command import advice
 from dt_logs_cfn.operate.stack_sets.stack_set import own_reason
@@ -332,50 +332,30 @@ def test_another_operation_that_comes_first_is_told(terminal: Terminal) -> None:
         terminal.run(*WHERE)
 
 
-def test_ctrl_c_tells_what_goes_on(terminal: Terminal) -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    operator = Operator(sleep=interrupted, tell=terminal.seat.lines.append)
-    with pytest.raises(KeyboardInterrupt):
-        terminal.run(*WHERE, operator=operator)
-    (operation,) = terminal.fake.operations
-    assert terminal.err[-1] == (
-        f"Operation {operation.id} goes on by itself; the same command follows it."
-    )
-    with pytest.raises(KeyboardInterrupt):
-        terminal.run(*WHERE, operator=operator)
-    assert terminal.err[-1] == (
-        f"Operation {operation.id} goes on by itself. Nothing else was started."
-    )
-
-
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("where", "told", "begins"),
     [
-        ("CreateStackSet", "The stack set may have been created, without any stack."),
-        ("CreateStackInstances", "may have begun; the same command follows it."),
+        ("Do it? [y/N]", "Nothing was started.", 0),
+        ("CreateStackSet", "The stack set may have been created, without any stack.", 1),
+        ("CreateStackInstances", "Operation ID may have begun; the same command follows it.", 2),
+        ("sleep", "Operation ID goes on by itself; the same command follows it.", 2),
+        ("sleep again", "Operation ID goes on by itself. Nothing else was started.", 2),
     ],
 )
-def test_ctrl_c_during_a_call(terminal: Terminal, name: str, told: str) -> None:
-    def interrupted(called: str) -> None:
-        if called == name:
+def test_ctrl_c_tells_what_goes_on(terminal: Terminal, where: str, told: str, begins: int) -> None:
+    def interrupted(at: object) -> Any:
+        """Interrupt a question, the end of a call, or a pause."""
+        if at == where or (where.startswith("sleep") and isinstance(at, float)):
             raise KeyboardInterrupt
 
     terminal.fake.after = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        terminal.run(*WHERE)
-    assert terminal.err[-1].endswith(told)
-
-
-def test_ctrl_c_before_anything_began(terminal: Terminal) -> None:
-    def interrupted(question: str) -> str:
-        raise KeyboardInterrupt
-
-    operator = Operator(tell=terminal.seat.lines.append, ask=interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        terminal.run(*WHERE, operator=operator, yes=False)
-    assert (terminal.err[-1], begun(terminal)) == ("Nothing was started.", [])
+    operator = replace(terminal.seat.operator, ask=interrupted, sleep=interrupted)
+    for _ in range(2 if where == "sleep again" else 1):
+        with pytest.raises(KeyboardInterrupt):
+            terminal.run(*WHERE, operator=operator, yes="?" not in where)
+    operation = terminal.fake.operations[0].id if terminal.fake.operations else ""
+    assert terminal.err[-1] == told.replace("ID", operation)
+    assert len(begun(terminal)) == begins
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     stack_options.add_stack(
         parser, f"the stack; use the ID of a deleted stack (default: {stack_options.STACK})"
     )
-    stack_options.add_role(parser, "a service role to use if the stack's own no longer exists")
+    role = "a service role to use if the stack's own no longer exists"
+    parser.add_argument("--role-arn", metavar="ARN", help=role)
     parser.add_argument("--yes", action="store_true", help="do not ask whether to delete the stack")
     parser.add_argument(
         "--leftovers",

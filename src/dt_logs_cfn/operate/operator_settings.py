@@ -48,7 +48,7 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
         return {}, {}
     sections = read_sections(path, _SECTIONS, keep_case=True)
     for name in sections:
-        _check(name in _SECTIONS, path, f"a section {_quoted(name)}", _SECTIONS)
+        _check(path, "a section", name, _SECTIONS)
     options, parameters = (sections.get(name, {}) for name in _SECTIONS)
     for name in options:
         if name in _CONFIRMING:
@@ -56,7 +56,7 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
                 f"{path} sets {name}, which a file may not set.",
                 f"Remove it, and pass --{name.replace('_', '-')} with each command instead.",
             )
-        _check(name in OPTIONS, path, f"an option {_quoted(name)}", OPTIONS)
+        _check(path, "an option", name, OPTIONS)
         if options[name][:1] in ("'", '"'):
             raise SettingsError(
                 f"{path} sets {name} to a value in quotes.", "Write it without quotes."
@@ -150,16 +150,13 @@ def _applies(name: str, arguments: argparse.Namespace) -> bool:
     return True
 
 
-def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
-    if not known:
-        raise SettingsError(f"{path} has {what}.", f"Use {', '.join(names)}.")
+def _check(path: Path, kind: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        what = f"{path} has {kind} {cut(repr(name), 80)}."
+        raise SettingsError(what, f"Use {', '.join(known)}.")
 
 
 def _joined(value: str) -> str:
     """Return a value as one line; a list in the file may have one item per line."""
     lines = value.splitlines()
     return ",".join(filter(None, (each.strip(" \t,") for each in lines))) if lines[1:] else value
-
-
-def _quoted(name: str) -> str:
-    return cut(repr(name), 80)

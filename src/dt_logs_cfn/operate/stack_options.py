@@ -29,15 +29,10 @@ def add_stack(
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 
-def add_role(parser: argparse.ArgumentParser, help_: str) -> None:
-    """Declare `--role-arn`."""
-    parser.add_argument("--role-arn", metavar="ARN", help=help_)
-
-
 def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
     """Declare the options for a stack, its service role, template and parameters."""
     add_stack(parser)
-    add_role(parser, role)
+    parser.add_argument("--role-arn", metavar="ARN", help=role)
     parser.add_argument(
         "--stack-name-prefix",
         default=NAME,

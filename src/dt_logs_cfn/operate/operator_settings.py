@@ -39,32 +39,32 @@ class Setting:
     source: str = ""
 
 
-def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
+def _load() -> tuple[dict[str, str], dict[str, str]]:
     """Return the options and parameters that the file sets; both are empty without a file.
 
     Raises SettingsError.
     """
-    if not os.path.exists(path):
+    if not os.path.exists(FILE):
         return {}, {}
-    sections = read_sections(path, _SECTIONS, keep_case=True)
+    sections = read_sections(FILE, _SECTIONS, keep_case=True)
     for name in sections:
-        _check(path, "a section", name, _SECTIONS)
+        _check("a section", name, _SECTIONS)
     options, parameters = (sections.get(name, {}) for name in _SECTIONS)
     for name in options:
         if name in _CONFIRMING:
             raise SettingsError(
-                f"{path} sets {name}, which a file may not set.",
+                f"{FILE} sets {name}, which a file may not set.",
                 f"Remove it, and pass --{name.replace('_', '-')} with each command instead.",
             )
-        _check(path, "an option", name, OPTIONS)
+        _check("an option", name, OPTIONS)
         if options[name][:1] in ("'", '"'):
             raise SettingsError(
-                f"{path} sets {name} to a value in quotes.", "Write it without quotes."
+                f"{FILE} sets {name} to a value in quotes.", "Write it without quotes."
             )
     for number, name in enumerate(parameters, 1):
         if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
             raise SettingsError(
-                f"The name of parameter number {number} in {path} is not letters and digits.",
+                f"The name of parameter number {number} in {FILE} is not letters and digits.",
                 "Write each parameter as `name = value`.",
             )
     return (
@@ -83,7 +83,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
     Raises SettingsError.
     """
-    (options, parameters), found = load(), dict[str, Setting]()
+    (options, parameters), found = _load(), dict[str, Setting]()
     for name in OPTIONS:
         if not hasattr(arguments, name):
             continue
@@ -150,9 +150,9 @@ def _applies(name: str, arguments: argparse.Namespace) -> bool:
     return True
 
 
-def _check(path: Path, kind: str, name: str, known: tuple[str, ...]) -> None:
+def _check(kind: str, name: str, known: tuple[str, ...]) -> None:
     if name not in known:
-        what = f"{path} has {kind} {cut(repr(name), 80)}."
+        what = f"{FILE} has {kind} {cut(repr(name), 80)}."
         raise SettingsError(what, f"Use {', '.join(known)}.")
 
 

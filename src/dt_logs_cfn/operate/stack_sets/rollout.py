@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from dt_logs_cfn.cli.parsing import matching
@@ -40,10 +40,10 @@ class Rollout:
     regions: tuple[str, ...]
     accounts: tuple[str, ...]
     units: tuple[str, ...]
-    call_as: literals.CallAsType = "SELF"
-    roles: Mapping[str, str] = field(default_factory=dict)  # by name in StackSets' API
-    auto_deployment: bool | None = None
-    preferences: types.StackSetOperationPreferencesTypeDef | None = None
+    call_as: literals.CallAsType
+    roles: Mapping[str, str]  # by name in StackSets' API
+    auto_deployment: bool | None
+    preferences: types.StackSetOperationPreferencesTypeDef
 
     def __post_init__(self) -> None:
         if self.parameters.get(LOAD_BALANCERS, "*").strip() != "*":

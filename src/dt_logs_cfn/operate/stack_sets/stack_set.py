@@ -222,7 +222,7 @@ class StackSet:
             wanted |= {"PermissionModel": model, "ClientRequestToken": operation_id}
             client.create_stack_set(**cast("types.CreateStackSetInputTypeDef", wanted))
             return operation_id
-        preferences = self.rollout.preferences or {}
+        preferences = self.rollout.preferences
         wanted |= {"OperationPreferences": preferences, "OperationId": operation_id}
         # Every update must name a role of the customer's own [CloudFormation API,
         # UpdateStackSet].
@@ -254,7 +254,7 @@ class StackSet:
             **self._this,
             **self.rollout.targets,
             "Regions": regions,
-            "OperationPreferences": {**(self.rollout.preferences or {}), "RegionOrder": regions},
+            "OperationPreferences": {**self.rollout.preferences, "RegionOrder": regions},
             "OperationId": operation_id,
         }
         return cast("types.CreateStackInstancesInputTypeDef", request)

@@ -33,8 +33,11 @@ def role(*actions: object) -> dict[str, Any]:
     return {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
 
 
+NO_ROLE = {**role("ec2:A"), "Type": "Custom::B"}
+
+
 def deployment(before: Existing | None, role: object, **tags: str) -> Deployment:
-    body = {"Parameters": DECLARED, "Resources": {"Role": role, "B": {"Type": "Custom::B"}}}
+    body = {"Parameters": DECLARED, "Resources": {"Role": role, "B": NO_ROLE}}
     given = {ENDPOINT: "https://a.example.com/?t=TWO"}
     return Deployment(
         "s", HERE, Template(json.dumps(body), "release 1"), given, tags, before=before
@@ -60,7 +63,7 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         changed("Modify", "Other", "AWS::IAM::Role", "Conditional"),
         changed("Remove", "Group", "AWS::Logs::LogGroup"),
     )
-    resources = {"Role": role("s3:B"), "B": {"Type": "Custom::B"}}
+    resources = {"Role": role("s3:B"), "B": NO_ROLE}
     before = Existing(BEFORE, {"Parameters": DECLARED, "Resources": resources})
     shown = deployment(before, role("s3:B", "s3:A"), cost="8", new="x\x1b[2J")
     assert [*shown.told(changes)] == [

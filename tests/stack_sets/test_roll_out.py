@@ -279,12 +279,21 @@ def test_what_may_have_begun_is_told_as_that(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("name", ["DescribeStackSet", "CreateStackSet"])
-@pytest.mark.parametrize("failure", [error("AccessDenied", "any", "no"), NoCredentialsError()])
-def test_what_is_refused_did_not_begin(terminal: Terminal, failure: Exception, name: str) -> None:
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (error("AccessDenied", "any", "no AdministrationRole"), "AWS denies any: no Adm"),
+        (NoCredentialsError(), "There are no AWS credentials"),
+    ],
+)
+def test_what_is_refused_did_not_begin(
+    terminal: Terminal, failure: Exception, told: str, name: str
+) -> None:
     terminal.fake.before = failing(name, failure)
     with pytest.raises(DtLogsError) as refused:
         terminal.run(*WHERE)
     assert "begun" not in str(refused.value)
+    assert refused.value.what.startswith(told)
     assert begun(terminal) == []
 
 

@@ -22,6 +22,7 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 
 ActAs = Callable[..., None]
+CLEAN = (0, f"{NAME}: deleted, and the account is clean\n")
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_the_topic_of_a_bucket_that_is_gone_goes_as_was_said(
     ran = run("--yes")
     (goes,) = (line for line in ran.told.splitlines() if line.startswith("    - topic "))
     assert goes.endswith(f":{NAME}-1-{bucket}: no other stack uses it")
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert (ran.code, ran.out) == CLEAN
     assert account.sandbox.account.world.topics == {}
 
 
@@ -244,7 +245,7 @@ def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(
     made = "a stack that no longer uses it created it"
     goes = f"    - bucket {bucket}: it is empty, and nobody uses it; {made}"
     assert goes in ran.told.splitlines()
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert (ran.code, ran.out) == CLEAN
     assert bucket not in account.sandbox.account.world.buckets
 
 
@@ -258,7 +259,7 @@ def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
     empty(account, bucket)
     ran = run("--yes")
     assert bucket not in ran.told
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert (ran.code, ran.out) == CLEAN
     assert run("--stack", failed).out == ran.out
     assert bucket in account.sandbox.account.world.buckets
 
@@ -327,7 +328,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
     may = {"Effect": "Allow", "Action": [*RIGHTS], "Resource": "*"}
     act_as(may)
     ran = run("--yes")
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert (ran.code, ran.out) == CLEAN
     asked = {
         decision.action
         for call in account.sandbox.calls
@@ -418,7 +419,7 @@ def test_a_delete_whose_answer_is_lost_is_followed(
         network.answers.add(("DeleteStack", number))
         network.sent.clear()
         ran = run("--yes")
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert (ran.code, ran.out) == CLEAN
     assert status(account, stack) == "DELETE_COMPLETE"
 
 

@@ -76,7 +76,7 @@ class Network:
 
     def client(self, service: Any) -> Any:
         """Return boto3's client for a service, connected to this network."""
-        made: Any = aws.session(None, REGION).client(service, config=aws.CONFIG)
+        made: Any = aws.session(None, REGION).client(service)
         made.meta.events.register(f"before-send.{service}", self._answer)
         return made
 

@@ -1,5 +1,7 @@
 """Make clients with the caller's credentials, and turn each AWS error into one line with a fix.
 
+Also show the SDK's log, without its secrets.
+
 with aws.errors():
     session = aws.session(profile, region)
     session.client("s3")
@@ -8,7 +10,9 @@ with aws.errors():
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +26,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
-from dt_logs_cfn.cli.terminal import cut, one_line
+from dt_logs_cfn.cli.terminal import cut, one_line, printable, shown_text, tell
 from dt_logs_cfn.errors import AwsError
 from dt_logs_handler.aws import PASSING, code, denied, message
 
@@ -50,6 +54,16 @@ _UNKNOWN = frozenset(
     )
 )
 _LONGEST = 300
+_LOGGERS = ("boto3", "botocore", "urllib3")
+_NOISY = ("botocore.hooks", "botocore.loaders", "botocore.regions")
+# A secret's name and its value, in a header, a query, JSON, XML or a Python literal.
+_SECRET = re.compile(
+    r"""(?ix) ([\w-]*(?:authorization|token|secret|signature|password|credential|assertion
+              |access-?_?key(?:-?_?id)?) (?:\\*["'])? \s* (?:[:=>]|%3D|(?<=["']),) \s* )
+        (?: (?:Bearer|Basic)\s+\S+ | b?\\*'[^']* | b?\\*"[^"]* | [^\s&<,;'"})]+ )"""
+)
+_ENCODED_ADDRESS = re.compile(r"""(?i)(?:%(?:25)*3A(?:%(?:25)*2F){2}|:(?:\\+/){2})[^\s&<>"']*""")
+_PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # the form in which urllib3 logs requests
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,8 +86,33 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def show_log() -> None:
+    """Show the SDK's log on stderr from now on; hide whatever may be a secret."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(_Handler())
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in without_secrets(self.format(record)).splitlines():
+            tell(printable(f"{record.name}: {line}"))
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without credentials, with each address made safe to show."""
+    text = _ENCODED_ADDRESS.sub("://…", shown_text(text))
+    return _PATH.sub(r'"\1 /…', _SECRET.sub(r"\1…", text))
+
+
 def session(profile: str | None, region: str | None) -> boto3.Session:
-    """Return the session that the AWS CLI would use. Raises botocore's errors."""
+    """Return the session that the AWS CLI would use, whose clients retry as AWS recommends.
+
+    Raises botocore's errors.
+    """
     # The CLI reads AWS_REGION, which boto3 does not.
     return _Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
 
@@ -100,6 +139,7 @@ class _Session(boto3.Session):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        self._session.set_default_client_config(CONFIG)
         # botocore parses times with dateutil, which takes most of the time of a long listing.
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=_time)

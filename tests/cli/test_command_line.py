@@ -11,9 +11,9 @@ import pytest
 from cli.running import Ran, Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.main import COMMANDS, command_parser
 from dt_logs_cfn.cli.parsing import SHELLS
+from dt_logs_cfn.cli.terminal import Here
 
 SCRIPTS = Path(sys.executable).parent
 

@@ -112,6 +112,15 @@ def test_a_process_that_has_no_credentials(
     assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
 
 
+def test_every_client_tries_five_times_unless_a_call_matters_less() -> None:
+    session = aws.session(None, None)
+    less = Config(retries={"mode": "standard", "total_max_attempts": 2})
+    for given, attempts in ((None, 5), (less, 2)):
+        config = session.client("s3", config=given).meta.config
+        assert config.retries == {"mode": "standard", "total_max_attempts": attempts}
+        assert (config.read_timeout, config.user_agent_extra) == (60, "dt-logs-cfn")
+
+
 TOKEN_FILE = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/SECRET", "AWS_ROLE_ARN": "arn:aws:iam::1:r"}
 
 

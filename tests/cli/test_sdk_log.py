@@ -11,8 +11,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from dt_logs_cfn.cli import sdk_log
-from dt_logs_cfn.cli.sdk_log import without_secrets
+from dt_logs_cfn import aws
 
 KEY, SECRET, TOKEN = "AKIASECRET0000000000", "SECRETaccess/key+", "SECRETsession/token+=="
 ENDPOINT = "https://logs.example.com/alb/SECRET?key=SECRET"
@@ -29,9 +28,9 @@ class Raw(io.BytesIO):
 def shown() -> Iterator[None]:
     before = {
         name: (logging.getLogger(name).level, list(logging.getLogger(name).handlers))
-        for name in (*sdk_log._LOGGERS, *sdk_log._NOISY)
+        for name in (*aws._LOGGERS, *aws._NOISY)
     }
-    sdk_log.show()
+    aws.show_log()
     yield
     for name, (level, handlers) in before.items():
         logging.getLogger(name).setLevel(level)
@@ -86,7 +85,7 @@ def test_calls_are_shown_without_credentials_endpoints_and_signatures(
 )
 def test_what_is_secret_is_hidden(text: str) -> None:
     assert "SECRET" in text
-    assert "SECRET" not in without_secrets(text).replace("Secret", "")
+    assert "SECRET" not in aws.without_secrets(text).replace("Secret", "")
 
 
 def test_what_is_not_secret_stays() -> None:
@@ -94,4 +93,4 @@ def test_what_is_not_secret_stays() -> None:
         "Found credentials in shared credentials file: ~/.aws/credentials",
         "Making request for OperationModel(name=DescribeStacks) with params: {'a': 'b'}",
     ):
-        assert without_secrets(text) == text
+        assert aws.without_secrets(text) == text

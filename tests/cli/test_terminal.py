@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import (
+    Here,
     at_terminal,
     coloured,
     columns,

@@ -68,7 +68,7 @@ def test_a_window_is_in_utc_and_ends_now_at_the_latest(
 def test_a_wrong_window_is_one_line_before_any_call(
     capsys: pytest.CaptureFixture[str], since: str, until: str | None, code: int, text: str
 ) -> None:
-    edge = partial(replay.replayed, clock=lambda: NOW.timestamp() + 0.9)
+    edge = partial(replay.run, clock=lambda: NOW.timestamp() + 0.9)
     run = Runner(replay.configure, edge, capsys)
     ran = run("--since", since, *(["--until", until] if until else []))
     assert (ran.code, ran.out) == (code, "")

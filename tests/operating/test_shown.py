@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY
 
-from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import (
     EVERY,
+    Here,
     Operator,
     at_terminal,
     shown_line,

@@ -35,7 +35,7 @@ def cloudformation(account: Emulated) -> Cli:
 @pytest.fixture
 def ours(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Ours:
     """Return a function that runs one of our commands and returns its parsed result."""
-    edges = {deploy: deploy.deployed, remove: remove.removed}
+    edges = {deploy: deploy.run, remove: remove.run}
 
     def run(command: Any, *argv: str) -> Any:
         done = Runner(command.configure, edges[command], capsys)(*argv, "--yes", "--json")

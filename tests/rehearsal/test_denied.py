@@ -49,9 +49,9 @@ class Tried:
         edge: Callable[..., int] = {
             plan: lambda arguments, operator: plan.run(arguments),
             status: lambda arguments, operator: status.run(arguments),
-            deploy: deploy.deployed,
-            remove: lambda arguments, operator: remove.removed(arguments, hurried(operator)),
-            replay: lambda arguments, operator: replay.replayed(
+            deploy: deploy.run,
+            remove: lambda arguments, operator: remove.run(arguments, hurried(operator)),
+            replay: lambda arguments, operator: replay.run(
                 arguments, hurried(operator), self.account.sandbox.pace
             ),
         }[command]

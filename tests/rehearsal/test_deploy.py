@@ -33,7 +33,7 @@ PATIENCE = 300  # seconds that a process may take on a busy machine
 
 @pytest.fixture
 def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
-    return Runner(deploy.configure, deploy.deployed, capsys)
+    return Runner(deploy.configure, deploy.run, capsys)
 
 
 def options(account: Emulated, *load_balancers: str) -> list[str]:
@@ -406,7 +406,7 @@ def test_a_stack_that_an_earlier_deploy_left_for_review_is_made_or_removed(
     account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     review(account, "dt-logs-cfn-of-before")
-    ran = Runner(remove.configure, remove.removed, capsys)("--yes")
+    ran = Runner(remove.configure, remove.run, capsys)("--yes")
     assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
     assert stacks(account) == []
     review(account, "dt-logs-cfn-of-before")
@@ -420,7 +420,7 @@ def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
     account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     review(account, "mine")
-    removal = Runner(remove.configure, remove.removed, capsys)
+    removal = Runner(remove.configure, remove.run, capsys)
     for ran in (run(*options(account), "--yes"), removal("--yes")):
         assert ran.failure == (
             f"Another change set, mine, is about to create the stack {NAME}. Execute or delete it"

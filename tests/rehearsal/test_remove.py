@@ -13,8 +13,7 @@ from support.emulated import BOTH, ENDPOINT, Emulated
 from support.emulated import STACK as NAME
 from support.lossy import EVERY, lossy
 
-from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.cli.terminal import Here, Operator
 from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.operate.stacks.removing import delete
 from dt_logs_cfn.operate.stacks.stack import describe
@@ -27,7 +26,7 @@ CLEAN = (0, f"{NAME}: deleted, and the account is clean\n")
 
 @pytest.fixture
 def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
-    return Runner(remove.configure, remove.removed, capsys)
+    return Runner(remove.configure, remove.run, capsys)
 
 
 def deployed(
@@ -386,7 +385,7 @@ def test_no_other_stack_is_touched(account: Emulated, run: Runner, name: str, fa
 def test_no_other_stack_is_updated_either(
     account: Emulated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Runner(deploy.configure, deploy.deployed, capsys)
+    run = Runner(deploy.configure, deploy.run, capsys)
     more = ("--stack", "service-role", "--release", str(account.release), "--yes")
     values = ("--load-balancer", "*", "--parameter", "DataTheoremAccountId=999988887777")
     ran = run(*more, *values, "--parameter", f"NotificationEndpoint={ENDPOINT}")

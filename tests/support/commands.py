@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.cli.terminal import Here, Operator
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
 Edge = Callable[[argparse.Namespace, Operator], int]
@@ -52,7 +52,8 @@ class Runner:
             self.asked.append(question)
             return left.pop(0) if left else None
 
-        operator = Operator(sleep=self.sleep, tell=lines.append, ask=ask)
+        here = Here.of(arguments)
+        operator = Operator(sleep=self.sleep, tell=lines.append, ask=ask, here=here)
         code, failure = 0, ""
         try:
             code = self.edge(arguments, operator)

@@ -3,7 +3,7 @@
 In: the command-line arguments. Out: an exit code. Each command is a module of
 `dt_logs_cfn.commands`.
 
-Open `main` first. `parsing` extends argparse. `aws_options` adds `--profile` and `--region` to
-suggested commands. `terminal` prints results, shows progress, asks questions, and makes untrusted
-text safe to show.
+Open `main` first. `parsing` extends argparse. `terminal` prints results, shows progress, asks
+questions, adds `--profile` and `--region` to suggested commands, and makes untrusted text safe to
+show.
 """

@@ -14,9 +14,8 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.parsing import SHELLS, Parser, completion_script, suggestion
-from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.cli.terminal import Here, printable
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
 PROGRAM = "dt-logs-cfn"
@@ -90,9 +89,9 @@ def main(argv: Sequence[str]) -> int:
     command, parser = _load(chosen.command), command_parser(chosen.command)
     arguments = parser.parsed(chosen.arguments)
     if getattr(arguments, "debug", False):
-        from dt_logs_cfn.cli import sdk_log
+        from dt_logs_cfn import aws
 
-        sdk_log.show()
+        aws.show_log()
     try:
         if hasattr(arguments, "show_settings"):
             from dt_logs_cfn.operate import operator_settings

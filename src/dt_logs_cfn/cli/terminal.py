@@ -6,8 +6,10 @@ terminal, and addresses in it are cut, because a path or query may contain a tok
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shlex
 import sys
 import textwrap
 import time
@@ -18,7 +20,6 @@ from itertools import count
 from typing import TYPE_CHECKING, TextIO
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.errors import OperatingError
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _MEANING = re.compile(
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
 _LAST_COLUMN = re.compile(r".*\S {2,}(?=\S)")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
+# The commands that take --profile and --region; `aws configure` creates profiles.
+_COMMAND = re.compile(
+    r"`((?:aws (?!configure)|dt-logs-cfn (?:deploy|plan|remove|replay|status|verify)\b)[^`]*)`"
+)
 
 
 def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
@@ -210,6 +215,31 @@ def _ask(question: str) -> str | None:
     except KeyboardInterrupt:
         print(file=sys.stderr)  # so that the next output starts on a new line
         raise
+
+
+@dataclass(frozen=True)
+class Here:
+    """The `--profile` and `--region` of this command, to add to the commands that we suggest."""
+
+    profile: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Here:
+        """Return the values given to a command; None for an option that it does not have."""
+        given = (getattr(arguments, name, None) for name in ("profile", "region"))
+        return cls(*(each if isinstance(each, str) else None for each in given))
+
+    def text(self, text: str) -> str:
+        """Return a text with these options added to each command in backticks that takes them."""
+        return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
+
+    def command(self, command: str) -> str:
+        """Return one of our commands, or one of the AWS CLI's, with these options added."""
+        for option, value in (("--profile", self.profile), ("--region", self.region)):
+            if value and option not in command.split():
+                command = f"{command} {option} {shlex.quote(value)}"
+        return command
 
 
 @dataclass(frozen=True)

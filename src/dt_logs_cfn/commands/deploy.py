@@ -7,8 +7,7 @@ import argparse
 from datetime import datetime, timezone
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
+from dt_logs_cfn.cli.terminal import Here, Operator, at_terminal, printable, result, shown_line
 from dt_logs_cfn.operate import account, load_balancers, stack_options, values
 from dt_logs_cfn.operate.stack_sets import rollout as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
@@ -36,13 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     stack_set_options.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
     """Deploy; return 1 if a load balancer is not onboarded or logs may stop, otherwise 0."""
-    return deployed(arguments, at_terminal(Here.of(arguments)))
-
-
-def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
-    """Deploy for an operator; return the exit code."""
+    operator = operator or at_terminal(Here.of(arguments))
     stack_set_options.check(arguments)
     stack_options.check_names(arguments)
     parameters = stack_options.parameters(arguments)
@@ -52,14 +47,14 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         return roll_out(arguments, template, parameters, tags, operator)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        client = session.client("cloudformation", config=aws.CONFIG)
+        client = session.client("cloudformation")
         here = account.here(session)
         before = settled(client, arguments.stack, operator)
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
         dropped = load_balancers.dropped(
             before,
             deployment.values[LOAD_BALANCERS],
-            lambda: reads.load_balancers(session.client("elbv2", config=aws.CONFIG)),
+            lambda: reads.load_balancers(session.client("elbv2")),
         )
         found = deploy(
             client,
@@ -69,7 +64,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
             yes=arguments.yes,
             removal=arguments.allow_removal,
         )
-    result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
+    result(arguments.json, _data(found), map(printable, _lines(found, operator.here)))
     return 1 if _left_out(found) or (found.ran and _stopped(found)) else 0
 
 

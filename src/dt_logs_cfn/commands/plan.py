@@ -32,14 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         here = account.here(session)
-        stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
+        stack = existing(session.client("cloudformation"), name)
         deployment = stack_options.deployment(arguments, here, stack, given, {})
         itself = deployment.as_change()
         request = deployment.request(time.time())
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
-        vended = reads.vended_logs(session.client("logs", config=aws.CONFIG))
+        vended = reads.vended_logs(session.client("logs"))
         outposts = reads.on_outposts(lambda: reads.load_balancers(clients[0]))
     wanted = deployment.values[LOAD_BALANCERS]
     dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))

@@ -179,10 +179,7 @@ def _stores(
     with aws.errors():
         for each, profile in zip(places, arguments.profile, strict=True):
             session = aws.session(profile, each.region)
-            clients[each] = (
-                session.client("s3", config=aws.CONFIG),
-                session.client("sts", config=aws.CONFIG),
-            )
+            clients[each] = session.client("s3"), session.client("sts")
 
     def store(place: Destination) -> Store:
         s3, sts = clients[place]

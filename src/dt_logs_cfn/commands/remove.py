@@ -4,8 +4,7 @@ import argparse
 from dataclasses import replace
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, watch
+from dt_logs_cfn.cli.terminal import Here, Operator, at_terminal, printable, result, watch
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.marks import Left
 from dt_logs_cfn.operate.stacks.marks_read import Access
@@ -30,31 +29,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     aws.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
     """Remove the stack; return 1 if something unexpected is left, or could not be read."""
-    return removed(arguments, at_terminal(Here.of(arguments)))
-
-
-def removed(arguments: argparse.Namespace, operator: Operator) -> int:
-    """Remove the stack for an operator; return the exit code."""
+    operator = operator or at_terminal(Here.of(arguments))
     stack_options.check_stack(arguments.stack, or_id=True)
     stack_options.check_role(arguments.role_arn)
     agreed = {"yes": arguments.yes, "clear": arguments.leftovers}
-    here = Here.of(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        client = session.client("cloudformation", config=aws.CONFIG)
+        client = session.client("cloudformation")
         clients = account.clients(session)
         watch(clients, operator.clock, operator.tell)
-        access = Access(clients, session.client("logs", config=aws.CONFIG), operator.clock)
+        access = Access(clients, session.client("logs"), operator.clock)
         role = arguments.role_arn or ""
         found = remove(client, access, arguments.stack, operator, **agreed, role=role)
     left = tuple(
-        replace(each, remedy=here.command(each.remedy)) if each.remedy else each
+        replace(each, remedy=operator.here.command(each.remedy)) if each.remedy else each
         for each in found.left
     )
     found = replace(found, left=left)
-    result(arguments.json, _data(found), map(printable, _lines(found, here)))
+    result(arguments.json, _data(found), map(printable, _lines(found, operator.here)))
     return 0 if found.clean else 1
 
 

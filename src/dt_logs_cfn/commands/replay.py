@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, watch
+from dt_logs_cfn.cli.terminal import Here, Operator, at_terminal, printable, result, watch
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.replay.replaying import Wanted, replay
 from dt_logs_cfn.operate.replay.window import window
@@ -28,22 +27,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     aws.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(
+    arguments: argparse.Namespace,
+    operator: Operator | None = None,
+    clock: Callable[[], float] = time.time,
+) -> int:
     """Replay; return 1 if any of the stack's logs were left out."""
-    return replayed(arguments, at_terminal(Here.of(arguments)), time.time)
-
-
-def replayed(arguments: argparse.Namespace, operator: Operator, clock: Callable[[], float]) -> int:
-    """Replay for an operator; `clock` returns seconds since 1970."""
+    operator = operator or at_terminal(Here.of(arguments))
     stack_options.check_stack(arguments.stack, or_id=True)
     period = window(arguments.since, arguments.until, clock())
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        cloudformation = session.client("cloudformation", config=aws.CONFIG)
+        cloudformation = session.client("cloudformation")
         clients = account.clients(session)
         watch(clients[:1], operator.clock, operator.tell)  # the replay reports the others itself
         wanted = Wanted(arguments.stack, period, arguments.after, arguments.dry_run, arguments.yes)
         found = replay(cloudformation, clients, wanted, operator, clock)
     lines = (*found.lines(), found.summary)
-    result(arguments.json, found.data(), map(printable, map(Here.of(arguments).text, lines)))
+    result(arguments.json, found.data(), map(printable, map(operator.here.text, lines)))
     return 0 if found.complete else 1

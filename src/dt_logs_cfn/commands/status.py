@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from dt_logs_cfn import __version__, aws
-from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator, result, watch
+from dt_logs_cfn.cli.terminal import Here, Operator, result, watch
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.stack import GONE, StackDescription, foreign, named, ours
@@ -59,14 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         marks = account.here(session)
-        cloudformation = session.client("cloudformation", config=aws.CONFIG)
+        cloudformation = session.client("cloudformation")
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         reach = Reach(
             clients,
-            session.client("s3control", config=aws.CONFIG.merge(_SOON)),
-            session.client("logs", config=aws.CONFIG.merge(_SOON)),
-            session.client("cloudwatch", config=aws.CONFIG.merge(_SOON)),
+            session.client("s3control", config=_SOON),
+            session.client("logs", config=_SOON),
+            session.client("cloudwatch", config=_SOON),
             cloudformation,
             fetching.fetch,
             time.time,

@@ -137,9 +137,9 @@ def _read(arguments: argparse.Namespace) -> Source:
     what: str = arguments.given
     if what.startswith("s3://"):
         session = aws.session(arguments.profile, arguments.region)
-        sts = session.client("sts", config=aws.CONFIG)
+        sts = session.client("sts")
         owner = arguments.bucket_owner or sts.get_caller_identity()["Account"]
-        return provenance.from_s3(what, session.client("s3", config=aws.CONFIG), owner)
+        return provenance.from_s3(what, session.client("s3"), owner)
     return provenance.from_url(what) if fetching.is_url(what) else provenance.from_file(Path(what))
 
 

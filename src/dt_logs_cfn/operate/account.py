@@ -183,17 +183,13 @@ def here(session: boto3.Session) -> Stack:
     """
     if not session.region_name:
         raise NoRegionError()
-    caller = session.client("sts", config=aws.CONFIG).get_caller_identity()
+    caller = session.client("sts").get_caller_identity()
     return new_stack(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
 
 
 def clients(session: boto3.Session) -> Clients:
     """Return the clients that the handler uses."""
-    return (
-        session.client("elbv2", config=aws.CONFIG),
-        session.client("s3", config=aws.CONFIG),
-        session.client("sns", config=aws.CONFIG),
-    )
+    return session.client("elbv2"), session.client("s3"), session.client("sns")
 
 
 def reading(

@@ -76,8 +76,8 @@ class _Course:
 def _connected(arguments: argparse.Namespace) -> tuple[CloudFormationClient, str]:
     """Return a client, and a description of its account and region."""
     session = aws.session(arguments.profile, arguments.region)
-    client: CloudFormationClient = session.client("cloudformation", config=aws.CONFIG)
-    caller = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
+    client: CloudFormationClient = session.client("cloudformation")
+    caller = session.client("sts").get_caller_identity()["Account"]
     return client, f"account {caller}, region {client.meta.region_name}"
 
 

@@ -5,6 +5,7 @@ import bz2
 import json
 from typing import Any
 
+from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.template import embedding
 
 NAME = "dt-logs-analysis.template.json"
@@ -12,6 +13,8 @@ DOCUMENTED = "dt-logs-analysis-documented.template.json"
 SERVICE_ROLE = "cloudformation-role.template.json"
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
+# The settings in the release.cfg of a test's folder.
+SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 
 Template = dict[str, Any]
 

@@ -110,15 +110,21 @@ def test_nothing_of_the_machine_is_in_a_release(tmp_path: Path) -> None:
     assert tree(tmp_path / "x" / __version__) == dict(expected)
 
 
-def test_a_release_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
+def test_a_release_takes_the_place_of_the_one_before_it_and_of_what_is_no_file(
+    tmp_path: Path,
+) -> None:
     folder = write_release(build_release(ONE), tmp_path)
     before = folder.stat().st_ino
     write_release(build_release(ONE), tmp_path)
     assert folder.stat().st_ino == before  # an identical release is left untouched
     (folder / "left-over.json").write_text("{}")
+    os.mkfifo(folder / "pipe")
+    (folder / "nowhere").symlink_to(tmp_path / "gone")
     killed = tmp_path / f".{__version__}.new"
     killed.mkdir()
     (killed / "half").write_text("")
+    extra = {"left-over.json", "nowhere", "pipe"}
+    assert {each.name for each in compare(build_release(ONE), folder)} == extra
 
     write_release(build_release(OTHER), tmp_path)
 
@@ -138,15 +144,6 @@ def test_a_release_behind_a_link_is_written_where_the_link_leads(tmp_path: Path)
     (tmp_path / __version__).symlink_to(tmp_path / __version__)  # a link to itself
     with pytest.raises(ReleaseError, match="cannot be written"):
         write_release(build_release(ONE), tmp_path)
-
-
-def test_what_is_no_file_in_a_release_is_a_difference_and_goes(tmp_path: Path) -> None:
-    folder = write_release(build_release(ONE), tmp_path)
-    os.mkfifo(folder / "pipe")
-    (folder / "nowhere").symlink_to(tmp_path / "gone")
-    assert {each.name for each in compare(build_release(ONE), folder)} == {"nowhere", "pipe"}
-    write_release(build_release(ONE), tmp_path)
-    assert tree(folder) == dict(build_release(ONE).files)
 
 
 def test_a_failure_midway_leaves_the_release_before_it(tmp_path: Path) -> None:

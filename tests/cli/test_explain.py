@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-from cli.conftest import Run
+from cli.altered import NAME
+from cli.running import Run
 
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.template.grants import GRANTS
@@ -25,22 +25,19 @@ def test_every_right_is_told_with_its_step_and_its_reason(run: Run) -> None:
     assert max(map(len, ran.out.splitlines())) <= 100
 
 
-def test_a_program_gets_the_same(run: Run) -> None:
-    found = json.loads(run("explain", "--json").out)
+def test_a_program_gets_the_same_and_how_much_of_the_documented_role_is_used(run: Run) -> None:
+    least = json.loads(run("explain", "--json").out)
+    text = run("explain", "--privileges", "documented").out
+    documented = json.loads(run("explain", "--privileges", "documented", "--json").out)
+
     granted = [action for grant in GRANTS for action in grant.actions]
-    assert sorted(each["action"] for each in found["rights"]) == sorted(granted)
-    assert found["refused"] and found["open"]
-
-
-@pytest.mark.parametrize("option", [(), ("--json",)])
-def test_the_documented_role_is_measured_against_what_is_used(
-    run: Run, option: tuple[str, ...]
-) -> None:
-    ran = run("explain", "--privileges", "documented", *option)
-    used = {a for grant in GRANTS for a in grant.actions if a.startswith("s3:")}
-    assert ran.code == 0
-    assert "sns:CreateTopic" in ran.out
-    assert str(len(used)) in ran.out
+    assert sorted(each["action"] for each in least["rights"]) == sorted(granted)
+    assert least["refused"] and least["open"]
+    used = len({each for each in granted if each.startswith("s3:")})
+    assert documented["s3_actions"]["used"] == used
+    assert f"on every bucket; {used} are used." in text
+    assert "  sns:CreateTopic on " in text
+    assert "sns:CreateTopic" in [each["action"] for each in documented["rights"]]
 
 
 STATEMENT = {
@@ -50,53 +47,40 @@ STATEMENT = {
     "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::audit/*"},
     "Condition": {"Bool": {"aws:SecureTransport": "true"}},
 }
-BUCKET_POLICY = {
-    "Type": "AWS::S3::BucketPolicy",
-    "Properties": {"Bucket": "audit", "PolicyDocument": {"Statement": STATEMENT}},
-}
+READABLE = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:${AWS::Partition}:iam::*"}
+POWER_USER = "arn:${AWS::Partition}:iam::aws:policy/PowerUser"
+ODD = {"Fn::Sub": ['{"Effect": "Allow", "Action": ${A}}', {"A": '"iam:*"'}]}
 
 
-@pytest.mark.parametrize("added", [{}, {"AuditPolicy": BUCKET_POLICY}])
-def test_what_a_template_allows_beyond_ours(run: Run, here: Path, added: dict[str, Any]) -> None:
-    template = json.loads(build_release(Settings()).templates["dt-logs-analysis.template.json"])
-    template["Resources"] |= added
+def test_what_a_template_allows_beyond_ours_however_it_is_written(run: Run, here: Path) -> None:
+    template = json.loads(build_release(Settings()).templates[NAME])
     (here / "t.json").write_text(json.dumps(template))
-
-    as_text = run("explain", "--added-in", "t.json").out.partition("t.json")[2]
-    as_data = json.loads(run("explain", "--added-in", "t.json", "--json").out)["added"]
-
-    if not added:
-        assert (as_text, as_data) == (" adds no policy statement.\n", [])
-        return
-    assert as_text == (
-        ":\n"
-        '  AuditPolicy allows {"AWS": "111122223333"} s3:GetObject\n'
-        "    on arn:${AWS::Partition}:s3:::audit/*\n"
-        '    if {"Bool": {"aws:SecureTransport": "true"}}\n'
-    )
-    assert [each["actions"] for each in as_data] == [["s3:GetObject"]]
-
-
-def test_managed_policies_and_policies_as_text_are_explained_too(run: Run, here: Path) -> None:
-    template = json.loads(build_release(Settings()).templates["dt-logs-analysis.template.json"])
-    readable = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:${AWS::Partition}:iam::*"}
-    managed = [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUser"}, {"Ref": "Text"}]
-    odd = {"Fn::Sub": ['{"Effect": "Allow", "Action": ${A}}', {"A": '"iam:*"'}]}
+    ours = run("explain", "--added-in", "t.json").out
+    managed = [{"Fn::Sub": POWER_USER}, {"Ref": "Text"}]
     template["Resources"] |= {
+        "Audit": policy({"Statement": STATEMENT}, "S3::BucketPolicy"),
         "Attached": {"Type": "AWS::IAM::Role", "Properties": {"ManagedPolicyArns": managed}},
-        "Text": policy({"Fn::Sub": json.dumps({"Statement": [readable]})}),
-        "OddText": policy(odd),
+        "Text": policy({"Fn::Sub": json.dumps({"Statement": [READABLE]})}),
+        "OddText": policy(ODD),
     }
     (here / "t.json").write_text(json.dumps(template))
 
-    ran = run("explain", "--added-in", "t.json")
+    as_text = run("explain", "--added-in", "t.json").out.partition("Added in t.json:\n")[2]
+    as_data = json.loads(run("explain", "--added-in", "t.json", "--json").out)["added"]
 
-    assert " ".join(ran.out.partition("Added in t.json:")[2].split()) == (
-        f"Attached allows what managed policy {managed[0]['Fn::Sub']} allows"
-        " Text allows iam:* on arn:${AWS::Partition}:iam::*"
-        f" OddText allows what this text says: {json.dumps(odd)}"
+    assert ours.endswith("\nt.json adds no policy statement.\n")
+    assert as_text.startswith(
+        '  Audit allows {"AWS": "111122223333"} s3:GetObject\n'
+        "    on arn:${AWS::Partition}:s3:::audit/*\n"
+        '    if {"Bool": {"aws:SecureTransport": "true"}}\n'
     )
+    assert " ".join(as_text.partition("  Attached")[2].split()) == (
+        f"allows what managed policy {POWER_USER} allows"
+        " Text allows iam:* on arn:${AWS::Partition}:iam::*"
+        f" OddText allows what this text says: {json.dumps(ODD)}"
+    )
+    assert [each["actions"] for each in as_data][::2] == [["s3:GetObject"], ["iam:*"]]
 
 
-def policy(document: dict[str, Any]) -> dict[str, Any]:
-    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
+def policy(document: dict[str, Any], kind: str = "IAM::ManagedPolicy") -> dict[str, Any]:
+    return {"Type": f"AWS::{kind}", "Properties": {"PolicyDocument": document}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cli.altered import NAME, SERVICE_ROLE, template_in, with_a_right
 
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.diff import Level, enough, problems, required
@@ -15,7 +15,9 @@ from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.folder import mark, released
 
-NAME = "dt-logs-analysis.template.json"
+WITH_RIGHT = {
+    NAME: json.dumps(with_a_right(template_in(build_release(Settings()).files[NAME]))).encode()
+}
 
 
 def version(number: str, out: Path, **changed: bytes) -> Release:
@@ -31,18 +33,11 @@ def version(number: str, out: Path, **changed: bytes) -> Release:
     return release
 
 
-def with_right() -> bytes:
-    template: Any = json.loads(build_release(Settings()).files[NAME])
-    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
-    role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
-    return json.dumps(template).encode()
-
-
 def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
     mark(version("1.0.0", tmp_path), tmp_path)
 
     def said(number: str) -> tuple[str, ...]:
-        return problems(version(number, tmp_path, **{NAME: with_right()}), tmp_path)
+        return problems(version(number, tmp_path, **WITH_RIGHT), tmp_path)
 
     assert said("1.1.0") == (
         "1.1.0 is too small a step from 1.0.0: the changes are major."
@@ -57,7 +52,7 @@ def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
 def test_the_last_lower_version_counts(tmp_path: Path) -> None:
     """A fix for an old version is compared with its predecessor, not with a later version."""
     mark(version("1.0.0", tmp_path), tmp_path)
-    mark(version("2.0.0", tmp_path, **{NAME: with_right()}), tmp_path)
+    mark(version("2.0.0", tmp_path, **WITH_RIGHT), tmp_path)
 
     assert problems(version("1.0.1", tmp_path), tmp_path) == ()
 
@@ -77,7 +72,7 @@ def test_a_released_version_does_not_change(tmp_path: Path) -> None:
     (tmp_path / "1.0.0" / CHECKSUMS).write_text("")
     assert problems(release, tmp_path) == (f"{tmp_path}/1.0.0/SHA256SUMS {restore}",)
     with pytest.raises(ReleaseError, match="is released, and this source builds other files"):
-        problems(version("1.0.0", tmp_path / "x", **{NAME: with_right()}), tmp_path)
+        problems(version("1.0.0", tmp_path / "x", **WITH_RIGHT), tmp_path)
 
 
 def test_marking_twice_is_once_and_a_damaged_list_is_refused(tmp_path: Path) -> None:
@@ -117,15 +112,13 @@ def test_what_number_is_enough(
 
 
 def test_what_a_release_requires() -> None:
-    files = build_release(Settings()).files
-    texts = {name: files[name].decode() for name in files if name.endswith(".template.json")}
-    role = "cloudformation-role.template.json"
-    other = {**texts, role: texts[role].replace("iam:GetRole", "iam:GetUser")}
-    fewer = {name: text for name, text in texts.items() if name != role}
+    texts = build_release(Settings()).templates
+    role = texts[SERVICE_ROLE].replace("iam:GetRole", "iam:GetUser")
+    fewer = {name: text for name, text in texts.items() if name != SERVICE_ROLE}
 
     for old, new, level in (
         (texts, texts, Level.IDENTICAL),
-        (texts, other, Level.MAJOR),
+        (texts, {**texts, SERVICE_ROLE: role}, Level.MAJOR),
         (texts, fewer, Level.MAJOR),
         (fewer, texts, Level.MINOR),
         ({}, texts, Level.MINOR),

@@ -9,6 +9,10 @@ from cli.running import Run
 from dt_logs_cfn import aws
 
 ROLE = "arn:aws:iam::123456789012:role/service-role"
+WEB, API = (
+    f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{name}/0123456789abcdef"
+    for name in ("web", "api")
+)
 FILE = f"""\
 # What this folder's stack is.
 [options]
@@ -20,14 +24,10 @@ profile =
 [parameters]
 NotificationEndpoint = https://logs.example.com/in?token=SECRET
 LoadBalancerArns =
-    arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/web/0123456789abcdef,
-    arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/api/0123456789abcdef
+    {WEB},
+    {API}
 LogRetentionDays = 90
 """
-WEB, API = (
-    f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{name}/0123456789abcdef"
-    for name in ("web", "api")
-)
 CFG = "dt-logs-cfn.cfg"
 
 
@@ -49,30 +49,18 @@ def shown(run: Run, *argv: str) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def test_each_setting_is_shown_with_where_it_is_from(run: Run, settings: Path) -> None:
-    assert shown(run, "deploy") == {
-        "options": {
-            "stack": ("dt-logs-analysis-web", CFG),
-            "role_arn": (ROLE, CFG),
-            "stack_name_prefix": ("dt-logs-analysis", "default"),
-            "region": ("eu-west-1", CFG),
-            "profile": ("", ""),
-        },
-        "parameters": {
-            "NotificationEndpoint": ("https://logs.example.com/…", CFG),
-            "LoadBalancerArns": (f"{WEB},{API}", CFG),
-            "LogRetentionDays": ("90", CFG),
-        },
-    }
-
-
-def test_people_get_the_same_as_lines(run: Run, settings: Path) -> None:
     ran = run("deploy", "--show-settings", "--region", "eu-central-1")
 
-    lines = ran.out.splitlines()
-    assert f"stack                 dt-logs-analysis-web  ({CFG})" in lines
-    assert "region                eu-central-1  (--region)" in lines
-    assert "profile               not set" in lines
-    assert f"NotificationEndpoint  https://logs.example.com/…  ({CFG})" in lines
+    assert ran.out.splitlines() == [
+        f"stack                 dt-logs-analysis-web  ({CFG})",
+        f"role_arn              {ROLE}  ({CFG})",
+        "stack_name_prefix     dt-logs-analysis  (default)",
+        "region                eu-central-1  (--region)",
+        "profile               not set",
+        f"NotificationEndpoint  https://logs.example.com/…  ({CFG})",
+        f"LoadBalancerArns      {WEB},{API}  ({CFG})",
+        f"LogRetentionDays      90  ({CFG})",
+    ]
     assert ran.err == (
         f"{CFG} sets stack, role_arn, NotificationEndpoint, LoadBalancerArns, LogRetentionDays;"
         " --show-settings has all values.\n"
@@ -86,42 +74,45 @@ def test_options_win(run: Run, settings: Path, here: Path) -> None:
 
     found = shown(run, "plan", *words, *more)
 
-    assert found["options"]["stack"] == ("dt-logs-analysis-2", "--stack")
-    assert found["options"]["profile"] == ("p", "--profile")
-    assert found["options"]["region"] == ("eu-west-1", CFG)
-    assert found["parameters"]["LoadBalancerArns"] == (WEB, "--load-balancer")
-    assert found["parameters"]["LogRetentionDays"] == ("60", "values.json")
-    assert found["parameters"]["RunToken"] == ("2", "--parameter")
-    default = shown(run, "remove", "--stack", "dt-logs-analysis")["options"]["stack"]
-    assert default == ("dt-logs-analysis", "--stack")
+    assert found["options"] == {
+        "stack": ("dt-logs-analysis-2", "--stack"),
+        "role_arn": (ROLE, CFG),
+        "stack_name_prefix": ("dt-logs-analysis", "default"),
+        "region": ("eu-west-1", CFG),
+        "profile": ("p", "--profile"),
+    }
+    assert found["parameters"] == {
+        "NotificationEndpoint": ("https://logs.example.com/…", CFG),
+        "LoadBalancerArns": (WEB, "--load-balancer"),
+        "LogRetentionDays": ("60", "values.json"),
+        "RunToken": ("2", "--parameter"),
+    }
+
+
+IN_FILE = ("dt-logs-analysis-web", CFG)
+DEFAULT = ("dt-logs-analysis", "default")
+STACK_SET = ("--stack-set", "all", "--accounts", "123456789012", "--regions", "eu-west-1")
 
 
 @pytest.mark.parametrize(
     ("argv", "takes"),
     [
-        (("plan",), {"stack", "role_arn", "stack_name_prefix", "region", "profile"}),
-        (("remove",), {"stack", "role_arn", "region", "profile"}),
-        (("status",), {"stack", "region", "profile"}),
-        (("verify", "t.json"), {"stack", "region", "profile"}),
+        (("plan",), {"stack": IN_FILE, "role_arn": (ROLE, CFG), "stack_name_prefix": DEFAULT}),
+        (("remove",), {"stack": IN_FILE, "role_arn": (ROLE, CFG)}),
+        (("status", "--stack", "dt-logs-analysis"), {"stack": ("dt-logs-analysis", "--stack")}),
+        (("status",), {"stack": IN_FILE}),
+        (("verify", "t.json"), {"stack": ("", "")}),  # a file is verified, not a stack
+        (
+            ("deploy", *STACK_SET),
+            {"stack": IN_FILE, "role_arn": ("", ""), "stack_name_prefix": DEFAULT},
+        ),
     ],
 )
-def test_each_command_takes_the_settings_that_it_has_options_for(
-    run: Run, settings: Path, argv: tuple[str, ...], takes: set[str]
+def test_a_command_takes_the_settings_that_it_has_a_use_for(
+    run: Run, settings: Path, argv: tuple[str, ...], takes: dict[str, tuple[str, str]]
 ) -> None:
-    found = shown(run, *argv)["options"]
-
-    assert found.keys() == takes
-    assert found["region"] == ("eu-west-1", CFG)
-
-
-def test_what_a_command_has_no_use_for_is_not_taken_from_the_file(run: Run, settings: Path) -> None:
-    words = ("--stack-set", "all", "--accounts", "123456789012", "--regions", "eu-west-1")
-    assert shown(run, "verify", "t.json")["options"]["stack"] == ("", "")
-    assert shown(run, "deploy", *words)["options"]["role_arn"] == ("", "")
-    settings.unlink()
-    found = shown(run, "plan", "--load-balancer", "*")
-    assert found["options"]["stack"] == ("dt-logs-analysis", "default")
-    assert found["parameters"] == {"LoadBalancerArns": ("*", "--load-balancer")}
+    both = {"region": ("eu-west-1", CFG), "profile": ("", "")}
+    assert shown(run, *argv)["options"] == takes | both
 
 
 @pytest.mark.parametrize(
@@ -136,12 +127,27 @@ def test_what_a_command_has_no_use_for_is_not_taken_from_the_file(run: Run, sett
         ("[options]\n\nstack\n", f"{CFG} is not a settings file: Line 3 cannot be read. Give"),
         ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
         ('[options]\nregion = "eu-west-1"\n', f"{CFG} sets region to a value in quotes. Write"),
+        (
+            "[parameters]\nNotificationEndpoint https://a.example.com/SECRET\n",
+            f"The name of parameter number 1 in {CFG} is not letters and digits.",
+        ),
+        ("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n", "The name of parameter number 1 in"),
     ],
 )
 def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told: str) -> None:
     (here / CFG).write_text(text)
 
-    assert told in run("plan").failure
+    failure = run("plan").failure
+
+    assert told in failure
+    assert "SECRET" not in failure and "\x1b" not in failure
+
+
+def test_a_value_in_the_file_is_checked_as_if_it_was_given(run: Run, settings: Path) -> None:
+    settings.write_text("[options]\nstack = a_b\n[parameters]\nlogRetentionDays = 1\n")
+    ran = run("deploy")
+    assert (ran.code, "'a_b' is not a stack name." in ran.err) == (2, True)
+    assert "has no parameter" in run("deploy", "--stack", "a").err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -168,25 +174,21 @@ def test_what_the_sdk_reads_elsewhere_is_shown_too(
     (here / "config").write_text("[profile prod]\nregion = eu-north-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(here / "config"))
 
-    profile = variables.get("AWS_PROFILE", "")
-
     found = shown(run, "status")["options"]
 
     assert found["region"] == region
+    profile = variables.get("AWS_PROFILE", "")
+    assert found["profile"] == (profile, "AWS_PROFILE" if profile else "")
     if profile != "nobody":
         assert (aws.session(None, None).region_name or "") == region[0]
-    assert found["profile"] == (profile, "AWS_PROFILE" if profile else "")
 
 
-@pytest.mark.parametrize("words", [(f"{WEB}, {WEB}",), (WEB, WEB)])
-def test_a_load_balancer_that_is_named_twice_is_taken_once(
-    run: Run, here: Path, words: tuple[str, ...]
-) -> None:
-    options = [part for each in words for part in ("--load-balancer", each)]
-
-    found = shown(run, "plan", *options)
-
-    assert found["parameters"] == {"LoadBalancerArns": (WEB, "--load-balancer")}
+def test_a_load_balancer_that_is_named_twice_is_taken_once(run: Run, here: Path) -> None:
+    for words in ((f"{WEB}, {WEB}",), (WEB, WEB)):
+        options = [part for each in words for part in ("--load-balancer", each)]
+        found = shown(run, "plan", *options)
+        assert found["options"]["stack"] == DEFAULT
+        assert found["parameters"] == {"LoadBalancerArns": (WEB, "--load-balancer")}
 
 
 def test_a_file_of_a_windows_editor_is_read(run: Run, here: Path) -> None:
@@ -198,23 +200,6 @@ def test_a_file_of_a_windows_editor_is_read(run: Run, here: Path) -> None:
 
     assert found["options"]["stack"] == ("a", CFG)
     assert found["parameters"] == {"RunToken": ("1", CFG)}
-
-
-def test_what_is_wrong_in_the_file_is_told_without_a_token(run: Run, here: Path) -> None:
-    (here / CFG).write_text("[parameters]\nNotificationEndpoint https://a.example.com/SECRET\n")
-    ran = run("plan", "--show-settings")
-    assert "SECRET" not in ran.out + ran.err
-    assert "parameter number 1 in dt-logs-cfn.cfg is not letters and digits" in ran.failure
-
-    (here / CFG).write_text("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n")
-    assert "\x1b" not in run("plan", "--show-settings").failure
-
-    (here / CFG).write_text("[parameters]\nlogRetentionDays = 1\n")
-    assert "has no parameter" in run("deploy").err.splitlines()[-1]
-
-    (here / CFG).write_text("[options]\nstack = a_b\n")
-    ran = run("deploy")
-    assert (ran.code, "'a_b' is not a stack name." in ran.err) == (2, True)
 
 
 def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here: Path) -> None:

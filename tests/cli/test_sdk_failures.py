@@ -12,11 +12,7 @@ from cli.running import Run
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import AwsError
 
-SETTINGS = "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config, then try again."
-SIGN_IN = "Sign in (`aws sso login` or `aws configure`), or name another --profile."
-ROLE = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = keys\n"
 ONCE = Config(retries={"total_max_attempts": 1})
-KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = SECRET\n"
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +33,14 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
     return monkeypatch
 
 
+SETTINGS = "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config, then try again."
 NO_SETUP = f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
 NO_REGION = "No valid region is set. Give one with --region."
 NO_PROFILE = (
     "The config profile ({}) could not be found."
     " Name a --profile that `aws configure list-profiles` has."
 )
+NO_FILE = "The AWS SDK failed: Unable to parse config file: {}. Correct that, and try again."
 
 
 @pytest.mark.parametrize(
@@ -58,58 +56,19 @@ NO_PROFILE = (
         ("AWS_DEFAULT_REGION", "../SECRET", NO_REGION),
         ("AWS_PROFILE", "", NO_PROFILE.format("")),
         ("AWS_PROFILE", "nobody", NO_PROFILE.format("nobody")),
+        ("config", "SECRET", NO_FILE),
+        ("config", "[default]\n[default]\n", NO_FILE),
+        ("config", "[default]\ns3 =\n  SECRET\n", NO_FILE),
     ],
 )
-def test_a_setting_that_the_sdk_cannot_use(
-    run: Run, shell: pytest.MonkeyPatch, name: str, value: str, failure: str
+def test_a_setting_or_a_file_that_the_sdk_cannot_use(
+    run: Run, shell: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, failure: str
 ) -> None:
-    shell.setenv(name, value)
-    assert run("status").failure == failure
-
-
-@pytest.mark.parametrize(
-    "text", ["SECRET", "[default]\n[default]\n", "[default]\ns3 =\n  SECRET\n"]
-)
-def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None:
-    (tmp_path / "config").write_text(text)
-    assert run("status").failure == (
-        f"The AWS SDK failed: Unable to parse config file: {tmp_path / 'config'}."
-        " Correct that, and try again."
-    )
-
-
-@pytest.fixture
-def no_keys(shell: pytest.MonkeyPatch) -> None:
-    """Remove the access keys from the environment, so that the SDK reads its other sources."""
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    shell.delenv("AWS_SECRET_ACCESS_KEY")
-
-
-@pytest.mark.usefixtures("no_keys")
-@pytest.mark.parametrize(
-    ("process", "error"),
-    [
-        ("sh -c 'echo SECRET >&2; exit 1'", "CredentialRetrievalError"),
-        ("echo SECRET", "JSONDecodeError"),
-        ("echo []", "AttributeError"),
-        ("printf '\\377'", "UnicodeDecodeError"),
-        ("/nowhere/SECRET", "FileNotFoundError"),
-        ("'SECRET", "ValueError"),
-        ("{old}", "RuntimeError"),
-        ("{odd}", "ParserError"),
-    ],
-)
-def test_a_process_that_has_no_credentials(
-    run: Run, tmp_path: Path, process: str, error: str
-) -> None:
-    for name, end in {"old": "2001-01-01T00:00:00Z", "odd": "SECRET"}.items():
-        (tmp_path / name).write_text(
-            '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "SECRET", "SessionToken": "c",'
-            f' "Expiration": "{end}"}}'
-        )
-        process = process.replace(f"{{{name}}}", f"cat {tmp_path / name}")
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {process}\n")
-    assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
+    if name == "config":
+        (tmp_path / "config").write_text(value)
+    else:
+        shell.setenv(name, value)
+    assert run("status").failure == failure.format(tmp_path / "config")
 
 
 def test_every_client_tries_five_times_unless_a_call_matters_less() -> None:
@@ -121,30 +80,49 @@ def test_every_client_tries_five_times_unless_a_call_matters_less() -> None:
         assert (config.read_timeout, config.user_agent_extra) == (60, "dt-logs-cfn")
 
 
+ENDED = '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "SECRET", "SessionToken": "c",'
+ROLE = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = keys\nexternal_id = SECRET\n"
+KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = SECRET\n"
 TOKEN_FILE = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/SECRET", "AWS_ROLE_ARN": "arn:aws:iam::1:r"}
+PROCESS = "[default]\ncredential_process = "
 
 
-@pytest.mark.usefixtures("no_keys")
 @pytest.mark.parametrize(
-    ("settings", "error"),
+    ("settings", "config", "error"),
     [
-        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[SECRET/"}, "ValueError"),
-        ({"AWS_METADATA_SERVICE_TIMEOUT": "SECRET"}, "ValueError"),
-        (TOKEN_FILE, "FileNotFoundError"),
+        ({}, f"{PROCESS}sh -c 'echo SECRET >&2; exit 1'", "CredentialRetrievalError"),
+        ({}, f"{PROCESS}echo SECRET", "JSONDecodeError"),
+        ({}, f"{PROCESS}echo []", "AttributeError"),
+        ({}, f"{PROCESS}printf '\\377'", "UnicodeDecodeError"),
+        ({}, f"{PROCESS}/nowhere/SECRET", "FileNotFoundError"),
+        ({}, f"{PROCESS}'SECRET", "ValueError"),
+        ({}, f'{PROCESS}echo \'{ENDED} "Expiration": "2001-01-01T00:00:00Z"}}\'', "RuntimeError"),
+        ({}, f'{PROCESS}echo \'{ENDED} "Expiration": "SECRET"}}\'', "ParserError"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[SECRET/"}, "", "ValueError"),
+        ({"AWS_METADATA_SERVICE_TIMEOUT": "SECRET"}, "", "ValueError"),
+        (TOKEN_FILE, "", "FileNotFoundError"),
+        ({}, f"{KEYS}[default]\n{ROLE}", "EndpointConnectionError"),
     ],
 )
-def test_a_place_that_has_no_credentials(
-    run: Run, shell: pytest.MonkeyPatch, settings: dict[str, str], error: str
+def test_a_source_that_has_no_credentials(
+    run: Run,
+    shell: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: dict[str, str],
+    config: str,
+    error: str,
 ) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    shell.delenv("AWS_SECRET_ACCESS_KEY")
     for name, value in settings.items():
         shell.setenv(name, value)
-    assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
-
-
-@pytest.mark.usefixtures("no_keys")
-def test_a_role_that_cannot_be_taken(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "config").write_text(f"{KEYS}[default]\n{ROLE}external_id = SECRET\n")
-    assert run("status").failure.startswith("127.0.0.1 cannot be reached (EndpointConnectionError)")
+    (tmp_path / "config").write_text(config)
+    failure = run("status").failure
+    no_keys = (
+        f"There are no AWS credentials ({error}). Sign in (`aws sso login` or `aws configure`)"
+    )
+    assert failure.startswith((no_keys, f"127.0.0.1 cannot be reached ({error})."))
+    assert "SECRET" not in failure
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,11 @@ def environment(here: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(here / "tmp"), "HOME": str(here / "tmp")}
 
 
-def rehearse(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def rehearse(here: Path, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a new process, after other code."""
+    code = f"{before}\nfrom dt_logs_cfn.__main__ import run; run()"
     return subprocess.run(
-        [sys.executable, "-m", "dt_logs_cfn", "rehearse", *arguments],
+        [sys.executable, "-c", code, "rehearse", *arguments],
         cwd=here,
         env=environment(here),
         capture_output=True,
@@ -131,11 +133,7 @@ def test_wrong_words_are_told_in_a_line(here: Path, arguments: tuple[str, ...], 
 
 
 def test_without_the_extra_it_says_what_to_install(here: Path) -> None:
-    hide = "import sys; sys.modules['awslambdaric'] = None; from dt_logs_cfn.__main__ import run"
-    command = f"{hide}; sys.argv = ['dt-logs-cfn', 'rehearse']; run()"
-    done = subprocess.run(
-        [sys.executable, "-c", command], cwd=here, capture_output=True, text=True, check=False
-    )
+    done = rehearse(here, before="import sys; sys.modules['awslambdaric'] = None")
     assert done.returncode == 3
     assert done.stderr == (
         "dt-logs-cfn: A rehearsal needs awslambdaric, which is not installed. Install it with:"
@@ -145,17 +143,16 @@ def test_without_the_extra_it_says_what_to_install(here: Path) -> None:
 
 # A process that a shell starts in the background ignores SIGINT, and so do its children.
 INTERRUPTIBLE = """
-import signal, sys
+import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from dt_logs_cfn.__main__ import run
-sys.argv = ["dt-logs-cfn", "rehearse", "--scenario", "all"]
 run()
 """
 
 
 def test_ctrl_c_leaves_nothing(here: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE],
+        [sys.executable, "-c", INTERRUPTIBLE, "rehearse", "--scenario", "all"],
         cwd=here,
         env=environment(here),
         stdout=subprocess.DEVNULL,

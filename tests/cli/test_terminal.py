@@ -128,50 +128,36 @@ def test_colours_can_be_refused(
     assert terminal.shown() == ["as expected"]
 
 
-def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    rewriter(terminal.stream)("x" * 100)
-    rewriter(terminal.stream)("")
-    monkeypatch.setenv("TERM", "dumb")
-    rewriter(terminal.stream)("never shown")
-
-    assert terminal.shown() == ["", f"\x1b[K{'x' * 58}…", "\x1b[K"]
-
-
 def test_what_is_told_stands_above_what_is_waited_for(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr", terminal.stream)
     operator = at_terminal(Here())
     assert operator.wait is not None
-    operator.wait("00:02  waiting")
+    operator.wait("x" * 100)
     operator.tell(f"00:03  CREATE_FAILED       Invoke: {'why ' * 20}")
     operator.wait("")
-    head, *event = terminal.shown()
-    assert head == ""
-    assert event[0] == "\x1b[K00:02  waiting"
-    assert event[1].startswith("\x1b[K00:03  \x1b[31mCREATE_FAILED\x1b[0m       Invoke: why")
-    assert event[2].startswith(f"{' ' * 27}why") and max(map(len, event[2:])) <= 60
     monkeypatch.setenv("TERM", "dumb")
     assert at_terminal(Here()).wait is None
+    rewriter(terminal.stream)("never shown")
+
+    head, *event = terminal.shown()
+
+    assert head == ""
+    assert event[0] == f"\x1b[K{'x' * 58}…"
+    assert event[1].startswith("\x1b[K00:03  \x1b[31mCREATE_FAILED\x1b[0m       Invoke: why")
+    assert event[2].startswith(f"{' ' * 27}why") and max(map(len, event[2:])) <= 60
+    assert event[-1] == "\x1b[K"
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        ("as expected", "good"),
-        ("NOT AS EXPECTED", "bad"),
-        ("CREATE_COMPLETE", "good"),
-        ("ROLLBACK_COMPLETE", "warm"),
-        ("UPDATE_ROLLBACK_FAILED", "bad"),
-        ("CREATE_IN_PROGRESS", ""),
-        ("~ tags", "warm"),
-        ("  ok       topic", "good"),
-        ("  finding  topic", "bad"),
-        ("  waiting  topic", "warm"),
-        ("  unknown  topic", "warm"),
-        ("it is ok", ""),
-        ("91", ""),
-    ],
+    ("meant", "texts"),
+    {
+        "good": ("as expected", "CREATE_COMPLETE", "  ok       topic"),
+        "bad": ("NOT AS EXPECTED", "UPDATE_ROLLBACK_FAILED", "  finding  topic"),
+        "warm": ("ROLLBACK_COMPLETE", "~ tags", "  waiting  topic", "  unknown  topic"),
+        "": ("CREATE_IN_PROGRESS", "it is ok", "91"),
+    }.items(),
 )
-def test_what_words_mean(text: str, meant: str) -> None:
-    assert meaning(text) == meant
+def test_what_words_mean(meant: str, texts: tuple[str, ...]) -> None:
+    assert [meaning(each) for each in texts] == [meant] * len(texts)

@@ -55,7 +55,17 @@ def run() -> None:
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)
-    code = _ended()
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as stop:  # argparse raises it
+        code = stop.code if isinstance(stop.code, int) else 1
+    except KeyboardInterrupt:
+        print("dt-logs-cfn: interrupted", file=sys.stderr)
+        code = 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        code = _unwritten(error)
     results.flush()
     if code != 130 and results.failure:
         code = _unwritten(results.failure)
@@ -76,20 +86,6 @@ def _opened(stream: TextIO | None) -> _Stream:
         errors=stream.errors,
         line_buffering=stream.line_buffering or stream.write_through,
     )
-
-
-def _ended() -> int:
-    try:
-        return main(sys.argv[1:])
-    except SystemExit as stop:  # argparse raises it
-        return stop.code if isinstance(stop.code, int) else 1
-    except KeyboardInterrupt:
-        print("dt-logs-cfn: interrupted", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return _unwritten(error)
 
 
 def _unwritten(error: OSError) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli.terminal import live, rewriter, show
+from dt_logs_cfn.cli.terminal import Here, at_terminal, show
 from dt_logs_cfn.commands.release_options import load_customize
 from dt_logs_cfn.errors import RehearsalError
 from dt_logs_cfn.settings import Privileges
@@ -52,18 +52,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rehearsed(scenario: Scenario, released: Released, title: str) -> Report:
     """Play one scenario in a temporary folder, and show its progress."""
-    rewrite = rewriter(sys.stderr)
-    if not live(sys.stderr):
+    wait = at_terminal(Here()).wait
+    if not wait:
         show([f"{title}: {scenario.summary}"], sys.stderr)
 
     def tell(event: StackEvent) -> None:
-        rewrite(f"{title}: {event.logical_id} {event.status}")
+        if wait:
+            wait(f"{title}: {event.logical_id} {event.status}")
 
     with tempfile.TemporaryDirectory(prefix="dt-logs-rehearsal-") as folder:
         try:
             return rehearse(scenario, released, Path(folder), tell)
         finally:
-            rewrite("")
+            if wait:
+                wait("")
 
 
 def _write(path: Path, reports: Sequence[Report]) -> None:

@@ -15,11 +15,9 @@ import pytest
 from dt_logs_cfn.cli.terminal import (
     Here,
     at_terminal,
-    coloured,
     columns,
     meaning,
     result,
-    rewriter,
     show,
     wrapped,
 )
@@ -120,7 +118,6 @@ def test_a_result_fits_a_terminal_and_is_whole_elsewhere(
 def test_colours_can_be_refused(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    assert coloured(terminal.stream)
     monkeypatch.setenv(name, value)
 
     show(["as expected"], terminal.stream)
@@ -139,7 +136,6 @@ def test_what_is_told_stands_above_what_is_waited_for(
     operator.wait("")
     monkeypatch.setenv("TERM", "dumb")
     assert at_terminal(Here()).wait is None
-    rewriter(terminal.stream)("never shown")
 
     head, *event = terminal.shown()
 

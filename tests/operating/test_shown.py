@@ -108,7 +108,7 @@ def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:
     keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
     clients = [boto3.client("sns", **keys), boto3.client("s3", **keys)]
     now, lines = 100.0, list[str]()
-    watch(clients, lambda: now, lines.append)
+    watch(clients, Operator(clock=lambda: now, tell=lines.append))
     for seconds in (1.0, 1.0, EVERY, 1.0, EVERY):
         now += seconds
         for client, operation in zip(clients, ("list_topics", "list_buckets"), strict=True):

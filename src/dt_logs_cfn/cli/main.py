@@ -11,7 +11,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from types import ModuleType
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.parsing import SHELLS, Parser, completion_script, suggestion
@@ -67,16 +67,6 @@ verify --stack dt-logs-analysis
 """
 
 
-class Command(Protocol):
-    """A module of `dt_logs_cfn.commands`."""
-
-    def configure(self, parser: argparse.ArgumentParser, /) -> None:
-        """Declare the command's arguments."""
-
-    def run(self, arguments: argparse.Namespace, /) -> int:
-        """Run the command and return the exit code."""
-
-
 def main(argv: Sequence[str]) -> int:
     """Run one command and return the exit code; without a command, print help.
 
@@ -85,8 +75,11 @@ def main(argv: Sequence[str]) -> int:
     if not argv:
         _parser().print_help()
         return 0
-    chosen = _chosen(argv)
-    command, parser = _load(chosen.command), command_parser(chosen.command)
+    program = _parser()
+    chosen = program.parsed(argv)
+    if chosen.command not in COMMANDS:
+        program.error(f"unknown command{suggestion([chosen.command], COMMANDS)}")
+    parser = command_parser(chosen.command)
     arguments = parser.parsed(chosen.arguments)
     if getattr(arguments, "debug", False):
         from dt_logs_cfn import aws
@@ -101,7 +94,8 @@ def main(argv: Sequence[str]) -> int:
             if arguments.show_settings:
                 operator_settings.show(settings, arguments)
                 return 0
-        return command.run(arguments)
+        code: int = _load(chosen.command).run(arguments)
+        return code
     except DtLogsError as error:
         # `what` may quote untrusted text. We write every `fix`, so its commands get the options.
         fix = Here.of(arguments).text(printable(error.fix))
@@ -134,15 +128,6 @@ class _PrintCompletion(argparse.Action):
         raise SystemExit(0)
 
 
-def _chosen(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _parser()
-    chosen = parser.parsed(argv)
-    if chosen.command not in COMMANDS:
-        hint = suggestion([chosen.command], COMMANDS)
-        parser.error(f"unknown command{hint}")
-    return chosen
-
-
 def _parser() -> Parser:
     parser = _program()
     parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
@@ -171,10 +156,10 @@ def _program() -> Parser:
     return parser
 
 
-def _load(name: str) -> Command:
+def _load(name: str) -> ModuleType:
     """Import a command's module, without collecting garbage: what is imported stays."""
     gc.disable()
     command = import_module(f"dt_logs_cfn.commands.{name}")
     gc.freeze()
     gc.enable()
-    return cast(Command, command)
+    return command

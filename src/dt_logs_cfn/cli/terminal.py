@@ -62,7 +62,8 @@ def tell(line: str) -> None:
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
     """Print lines; on a terminal, wrap them with a hanging indent and colour them."""
-    for line in rendered(lines, columns(stream), coloured(stream)):
+    colour = live(stream) and not os.environ.get("NO_COLOR")
+    for line in rendered(lines, columns(stream), colour):
         print(line, file=stream, flush=True)
 
 
@@ -86,25 +87,9 @@ def _painted(found: re.Match[str], text: str = "") -> str:
     return f"\x1b[{_COLOURS[found.lastgroup or '']}m{text or found[0]}\x1b[0m"
 
 
-def rewriter(stream: TextIO) -> Callable[[str], None]:
-    """Return a function that overwrites the line of progress, if the terminal can do that."""
-    width = columns(stream) if live(stream) else None
-
-    def rewrite(line: str) -> None:
-        if width is not None:
-            print(f"\r\x1b[K{cut(line, width - 1)}", end="", file=stream, flush=True)
-
-    return rewrite
-
-
-def live(stream: TextIO | None) -> bool:
+def live(stream: TextIO) -> bool:
     """Return whether a stream is a terminal that can rewrite a line."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def coloured(stream: TextIO | None) -> bool:
-    """Return whether to use colours on a stream: it is `live`, and NO_COLOR is not set."""
-    return live(stream) and not os.environ.get("NO_COLOR")
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def columns(stream: TextIO) -> int | None:
@@ -287,16 +272,19 @@ class Operator:
 
 
 def at_terminal(here: Here) -> Operator:
-    """Return the operator of this process."""
+    """Return the operator of this process, whose `wait` overwrites its own line."""
     if not live(sys.stderr):
         return Operator(here=here)
-    rewrite = rewriter(sys.stderr)
+    width = columns(sys.stderr) or 80
+
+    def wait(line: str) -> None:
+        print(f"\r\x1b[K{cut(line, width - 1)}", end="", file=sys.stderr, flush=True)
 
     def above(line: str) -> None:
-        rewrite("")
+        wait("")
         tell(line)
 
-    return Operator(tell=above, wait=rewrite, here=here)
+    return Operator(tell=above, wait=wait, here=here)
 
 
 def elapsed(seconds: float) -> str:
@@ -306,18 +294,16 @@ def elapsed(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def watch(
-    clients: Iterable[BaseClient], clock: Callable[[], float], tell: Callable[[str], None]
-) -> None:
+def watch(clients: Iterable[BaseClient], operator: Operator) -> None:
     """Count these clients' answers, in any thread, and show the number every few seconds."""
-    numbers, last = count(1), clock()
+    numbers, last = count(1), operator.clock()
 
     def beat(**given: object) -> None:
         nonlocal last
-        number, now = next(numbers), clock()
+        number, now = next(numbers), operator.clock()
         if now - last >= EVERY:
             last = now
-            tell(f"{number:,} answers from AWS so far")
+            operator.tell(f"{number:,} answers from AWS so far")
 
     for each in clients:
         each.meta.events.register("after-call", beat)

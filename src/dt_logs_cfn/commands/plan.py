@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         itself = deployment.as_change()
         request = deployment.request(time.time())
         clients = account.clients(session)
-        watch(clients, time.monotonic, Operator().tell)
+        watch(clients, Operator())
         found = planned(request, clients, time.time)
         vended = reads.vended_logs(session.client("logs"))
         outposts = reads.on_outposts(lambda: reads.load_balancers(clients[0]))

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation")
         clients = account.clients(session)
-        watch(clients, operator.clock, operator.tell)
+        watch(clients, operator)
         access = Access(clients, session.client("logs"), operator.clock)
         role = arguments.role_arn or ""
         found = remove(client, access, arguments.stack, operator, **agreed, role=role)

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         marks = account.here(session)
         cloudformation = session.client("cloudformation")
         clients = account.clients(session)
-        watch(clients, time.monotonic, Operator().tell)
+        watch(clients, Operator())
         reach = Reach(
             clients,
             session.client("s3control", config=_SOON),

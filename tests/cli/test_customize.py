@@ -33,12 +33,11 @@ def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_customized_release_is_built_checked_and_verified(run: Run, module: str) -> None:
     by = f"{module}:add"
     codes = [run("build", "--customize", by).code, run("build", "--check", "--customize", by).code]
-    codes += [run("build", "--check").code, run("lint", TEMPLATE).code]
+    codes.append(run("build", "--check").code)
 
     same, other = run("verify", TEMPLATE, "--customize", by), run("verify", TEMPLATE)
 
-    assert [*codes, same.code, other.code] == [0, 0, 1, 0, 0, 1]
-    assert json.loads(Path("build/0.1.0/manifest.json").read_text())["customized_by"] == by
+    assert [*codes, same.code, other.code] == [0, 0, 1, 0, 1]
     assert f"identical to release 0.1.0, customized by {by}, least-privilege, for " in same.out
     first, second, *_ = other.out.splitlines()
     assert first.endswith("Metadata/DTLogsAnalysis/CustomizedBy added, Outputs/Owner added")

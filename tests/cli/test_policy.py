@@ -5,16 +5,6 @@ import json
 from cli.running import Run
 
 
-def test_lists_the_policies(run: Run) -> None:
-    assert run("policy").out.split() == [
-        "cloudformation-role-documented",
-        "cloudformation-role-lifecycle",
-        "cloudformation-role-trust",
-        "lambda-execution-documented",
-        "lambda-execution-least-privilege",
-    ]
-
-
 def test_values_take_the_place_of_placeholders(run: Run) -> None:
     ran = run(
         *("policy", "cloudformation-role-documented", "--account", "111122223333"),

@@ -46,8 +46,7 @@ def test_calls_are_shown_without_credentials_endpoints_and_signatures(
     answer = f"<a><SubscribeResult><Endpoint>{ENDPOINT}</Endpoint></SubscribeResult></a>"
     for client in (sns, s3):
         client.meta.events.register(
-            "before-send",
-            lambda **given: AWSResponse("", 200, {}, Raw(answer.encode())),
+            "before-send", lambda **given: AWSResponse("", 200, {}, Raw(answer.encode()))
         )
     sns.subscribe(
         TopicArn="arn:aws:sns:eu-west-1:123456789012:t", Protocol="https", Endpoint=ENDPOINT
@@ -57,9 +56,8 @@ def test_calls_are_shown_without_credentials_endpoints_and_signatures(
 
     told = capsys.readouterr()
     assert told.out == ""
-    assert "Making request for OperationModel(name=Subscribe)" in told.err
-    assert "GetBucketPolicy" in told.err
-    assert "sns.eu-west-1.amazonaws.com" in told.err
+    for each in ("(name=Subscribe)", "GetBucketPolicy", "sns.eu-west-1.amazonaws.com"):
+        assert each in told.err
     assert "SECRET" not in told.err
 
 

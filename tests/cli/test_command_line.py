@@ -14,7 +14,6 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.main import COMMANDS, command_parser
 from dt_logs_cfn.cli.parsing import SHELLS
 from dt_logs_cfn.cli.terminal import Here
-from dt_logs_cfn.template.policies import POLICY_NAMES
 
 
 def loaded_by(code: str) -> set[str]:
@@ -89,7 +88,7 @@ def test_the_console_script_is_the_same_program_and_a_bug_in_it_is_a_traceback()
         for words in ((f"{Path(sys.executable).parent}/dt-logs-cfn", "policy"), ("-c", bug))
     )
 
-    assert policies.stdout.split() == [*POLICY_NAMES]
+    assert policies.stdout.startswith("cloudformation-role-documented\n")
     assert (broken.returncode, broken.stderr.partition(" ")[0]) == (1, "Traceback")
 
 

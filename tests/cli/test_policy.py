@@ -4,6 +4,8 @@ import json
 
 from cli.running import Run
 
+from dt_logs_cfn.template.policies import POLICY_NAMES
+
 
 def test_values_take_the_place_of_placeholders(run: Run) -> None:
     ran = run(
@@ -29,7 +31,8 @@ def test_the_region_decides_the_partition(run: Run) -> None:
         assert json.loads(ran.out)["Statement"][0]["Resource"] == f"arn:{partition}:logs:*:*:*"
 
 
-def test_what_is_left_to_fill_in_is_said_beside_the_policy(run: Run) -> None:
+def test_the_policies_are_listed_and_what_is_left_to_fill_in_is_said_beside_one(run: Run) -> None:
+    assert run("policy").out.split() == [*POLICY_NAMES]
     assert run("policy", "lambda-execution-documented").err == ""
     ran = run("policy", "cloudformation-role-documented", "--account", "111122223333")
 

@@ -72,10 +72,10 @@ def main(argv: Sequence[str]) -> int:
 
     Raises SystemExit as argparse does: with 2 for wrong usage, 0 after `--help` or `--version`.
     """
-    if not argv:
-        _parser().print_help()
-        return 0
     program = _parser()
+    if not argv:
+        program.print_help()
+        return 0
     chosen = program.parsed(argv)
     if chosen.command not in COMMANDS:
         program.error(f"unknown command{suggestion([chosen.command], COMMANDS)}")

@@ -36,8 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every permission and its use; for least privilege, also the limits of the role."""
-    least = arguments.privileges is Privileges.LEAST_PRIVILEGE
-    data, lines = (_least(), _least_lines()) if least else (_documented(), _documented_lines())
+    data: dict[str, object]
+    if arguments.privileges is Privileges.LEAST_PRIVILEGE:
+        rights = policies.rights()
+        lines = _least(rights)
+        data = {"refused": policies.REFUSED, "open": policies.OPEN}
+        data["rights"] = [asdict(each) for each in rights]
+    else:
+        uses, (known, used) = policies.uses(), policies.s3_actions()
+        lines = _documented(uses, known, used)
+        data = {"s3_actions": {"allowed": known, "used": used}}
+        data["rights"] = [asdict(each) for each in uses]
     path: Path | None = arguments.added_in
     if path is not None:
         added = added_to(parse_template(read_template(path), str(path)))
@@ -47,13 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _least() -> dict[str, object]:
-    rights = [asdict(each) for each in policies.rights()]
-    return {"rights": rights, "refused": policies.REFUSED, "open": policies.OPEN}
-
-
-def _least_lines() -> Iterator[str]:
-    rights = policies.rights()
+def _least(rights: Sequence[policies.Right]) -> Iterator[str]:
     yield f"The Lambda's least-privilege role: {len({r.action for r in rights})} actions."
     for (step, why), group in groupby(rights, lambda each: (each.step, each.why)):
         yield from ("", f"{step}: {why}")
@@ -66,16 +69,9 @@ def _least_lines() -> Iterator[str]:
     yield from (f"  - {each}" for each in policies.OPEN)
 
 
-def _documented() -> dict[str, object]:
-    known, used = policies.s3_actions()
-    rights = [asdict(each) for each in policies.uses()]
-    return {"rights": rights, "s3_actions": {"allowed": known, "used": used}}
-
-
-def _documented_lines() -> Iterator[str]:
-    known, used = policies.s3_actions()
+def _documented(uses: Sequence[policies.Use], known: int, used: int) -> Iterator[str]:
     yield from ("The Lambda's role as documented, and what the handler uses of it:", "")
-    for each in policies.uses():
+    for each in uses:
         yield f"  {each.action} on {each.on}: {', '.join(each.steps) or 'never used'}"
     yield ""
     yield f"s3:* allows the {known} actions that awacs lists, on every bucket; {used} are used."

@@ -11,9 +11,8 @@ from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import Preview, planned
 from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, existing
 from dt_logs_cfn.operate.status import reads
-from dt_logs_handler.names import Stack
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     runs = _runs(deployment)
     token = stack.stack.next_token if stack else ""
     preview = Preview(found, itself, stack is not None, runs, dropped, vended, outposts, token)
-    result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
+    what = f"{'An update of' if stack else 'A new stack'} {name}"
+    at = f"account {here.account}, region {here.region}"
+    result(arguments.json, data(preview), [told(preview, f"{what} in {at}")])
     return preview.code
 
 
@@ -57,8 +58,3 @@ def _runs(deployment: Deployment) -> bool:
         return True
     before = properties(deployment.before.template, deployment.before.stack.parameters)
     return properties(deployment.template.document, deployment.values) != before
-
-
-def _what(name: str, here: Stack, stack: Existing | None) -> str:
-    what = "An update of" if stack else "A new stack"
-    return f"{what} {name} in account {here.account}, region {here.region}"

@@ -63,16 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Rehearse; return 1 if anything was not as expected."""
-    _check_installed()
-    from dt_logs_rehearsal import command
-
-    return command.run(arguments)
-
-
-def _check_installed() -> None:
     missing = [name for name in ("moto", "awslambdaric", "flask") if find_spec(name) is None]
     if missing:
         raise RehearsalError(
             f"A rehearsal needs {', '.join(missing)}, which is not installed.",
             "Install it with: pip install 'dt-logs-cfn[rehearse]'",
         )
+    from dt_logs_rehearsal import command
+
+    return command.run(arguments)

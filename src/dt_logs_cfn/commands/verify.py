@@ -83,8 +83,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the result; return 1 if anything differs, or the signature or version has a finding."""
-    if arguments.stack is not None:
-        stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
     result(arguments.json, _report(answer), _lines(answer))
     return 0 if answer.fine else 1
@@ -146,6 +144,7 @@ def _read(arguments: argparse.Namespace) -> Source:
 def _stack(arguments: argparse.Namespace) -> _Answer:
     from dt_logs_cfn.operate import deployed
 
+    stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         found = deployed.read(session, arguments.stack, fetching.fetch)
@@ -185,26 +184,23 @@ def _claimed(text: str) -> str | None:
 
 
 def _lines(answer: _Answer) -> list[str]:
-    lines = [_line(answer)]
-    if answer.origin and answer.origin.customized_by and answer.customize is None:
-        by = shown_ascii(answer.origin.customized_by)
+    origin, found = answer.origin, answer.differences
+    what = f"the handler of release {__version__}"
+    if origin:
+        what = _described(origin, answer.customize)
+    line = f"identical to {what}"
+    if found:
+        line = f"differs from {what}: {', '.join(found[:_MOST])}"
+    if len(found) > _MOST:
+        line += f", and {len(found) - _MOST} more"
+    lines = [line]
+    if origin and origin.customized_by and answer.customize is None:
+        by = shown_ascii(origin.customized_by)
         lines.append(
             f"it says that {by} customized it; pass your copy of that function with --customize"
         )
     lines += [answer.provenance.signature, answer.provenance.told]
     return [f"{answer.name}: {line}" for line in lines]
-
-
-def _line(answer: _Answer) -> str:
-    what = f"the handler of release {__version__}"
-    if answer.origin:
-        what = _described(answer.origin, answer.customize)
-    if not answer.differences:
-        return f"identical to {what}"
-    listed = ", ".join(answer.differences[:_MOST])
-    more = len(answer.differences) - _MOST
-    rest = f", and {more} more" if more > 0 else ""
-    return f"differs from {what}: {listed}{rest}"
 
 
 def _described(origin: Origin, customize: str | None) -> str:
@@ -226,12 +222,11 @@ def _described(origin: Origin, customize: str | None) -> str:
 
 def _report(answer: _Answer) -> dict[str, object]:
     origin = answer.origin
-    privileges = origin.privileges if origin else None
     return {
         "result": "differs" if answer.differences else "identical",
         "differences": list(answer.differences),
         "version": origin.version if origin else __version__,
-        "privileges": privileges.value if privileges else None,
+        "privileges": origin.privileges.value if origin and origin.privileges else None,
         "settings": origin.settings.to_metadata() if origin else None,
         "customized_by": (origin.customized_by or None) if origin else None,
         "signature": {"state": answer.provenance.state, "told": answer.provenance.signature},

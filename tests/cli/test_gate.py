@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli.altered import NAME, SERVICE_ROLE, template_in, with_a_right
 
-from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn import Settings, build_release, write_release
 from dt_logs_cfn.diff import Level, enough, problems, required
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
@@ -26,10 +26,7 @@ def version(number: str, out: Path, **changed: bytes) -> Release:
     del files[CHECKSUMS]
     sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
     release = Release(number, {**files, CHECKSUMS: sums.encode()})
-    for name, content in release.files.items():
-        path = out / number / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    write_release(release, out)
     return release
 
 

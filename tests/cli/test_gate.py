@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.altered import NAME, SERVICE_ROLE, template_in, with_a_right
+from cli.altered import NAME, template_in, with_a_right
 
 from dt_logs_cfn import Settings, build_release, write_release
-from dt_logs_cfn.diff import Level, enough, problems, required
+from dt_logs_cfn.diff import Level, enough, problems
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.folder import mark, released
@@ -106,18 +106,3 @@ def test_what_number_is_enough(
 ) -> None:
     assert all(enough(old, new, level) for new in enough_are)
     assert not any(enough(old, new, level) for new in too_small)
-
-
-def test_what_a_release_requires() -> None:
-    texts = build_release(Settings()).templates
-    role = texts[SERVICE_ROLE].replace("iam:GetRole", "iam:GetUser")
-    fewer = {name: text for name, text in texts.items() if name != SERVICE_ROLE}
-
-    for old, new, level in (
-        (texts, texts, Level.IDENTICAL),
-        (texts, {**texts, SERVICE_ROLE: role}, Level.MAJOR),
-        (texts, fewer, Level.MAJOR),
-        (fewer, texts, Level.MINOR),
-        ({}, texts, Level.MINOR),
-    ):
-        assert required(old, new) is level

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import result, shown_ascii
-from dt_logs_cfn.diff import Change, Level, Object, compare_templates
+from dt_logs_cfn.diff import Change, Level, Object, compare_releases, highest
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.release.build import installed_templates
 from dt_logs_cfn.release.catalogue import is_version
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
     """Print the changes, most important first, and the sources' diffs; return 1 for a change."""
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
-    level = max((each.level for found in changes.values() for each in found), default=Level(0))
+    level = highest(changes)
     given = (arguments.old, arguments.new)
     names = [_name(each) for each in given]
     head = f"{' -> '.join(map(_line, names))}: {level}"
@@ -68,20 +68,15 @@ def _compared(old: Templates, new: Templates) -> Changes:
     """Compare the templates of the same name, or two single templates of any names."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
-    one = 1 in (len(old), len(new))  # compare a single template only with the one of the same name
-    names = old.keys() & new.keys() if one else old.keys() | new.keys()
+    if 1 not in (len(old), len(new)):
+        return compare_releases(old, new)
+    # Compare a single template only with the one of the same name.
+    names = old.keys() & new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new
         fix = "Give two files, or two releases."
         raise VerifyError(f"The release does not have the template {_line(name)}.", fix)
-    gone = (Change(Level.MAJOR, "template", "the template is gone"),)
-    added = (Change(Level.MINOR, "template", "the template is new"),)
-    return {
-        name: compare_templates(old[name], new[name])
-        if name in old and name in new
-        else (gone if name in old else added)
-        for name in sorted(names)
-    }
+    return compare_releases({n: old[n] for n in names}, {n: new[n] for n in names})
 
 
 def _lines(changes: Changes) -> Iterator[str]:

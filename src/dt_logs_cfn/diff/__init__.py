@@ -19,7 +19,16 @@ from dt_logs_cfn.template.parsing import differences, mappings, parse_template, 
 from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
 
-__all__ = ["Change", "Level", "Object", "compare_templates", "enough", "problems", "required"]
+__all__ = [
+    "Change",
+    "Level",
+    "Object",
+    "compare_releases",
+    "compare_templates",
+    "enough",
+    "highest",
+    "problems",
+]
 
 # The sections of a template, ordered by importance to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
@@ -46,6 +55,29 @@ def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
     return tuple(sorted(found, key=lambda each: -each.level))
 
 
+def compare_releases(
+    old: Mapping[str, Object], new: Mapping[str, Object]
+) -> dict[str, tuple[Change, ...]]:
+    """Return each template's changes between two releases, given the parsed templates by file name.
+
+    A removed template is major, and a new one is minor.
+    """
+    gone = (Change(Level.MAJOR, "template", "the template is gone"),)
+    added = (Change(Level.MINOR, "template", "the template is new"),)
+    return {
+        name: compare_templates(old[name], new[name])
+        if name in old and name in new
+        else (gone if name in old else added)
+        for name in sorted(old.keys() | new.keys())
+    }
+
+
+def highest(changes: Mapping[str, tuple[Change, ...]]) -> Level:
+    """Return the highest level of a release's changes."""
+    levels = (each.level for found in changes.values() for each in found)
+    return max(levels, default=Level.IDENTICAL)
+
+
 def problems(release: Release, out: Path) -> tuple[str, ...]:
     """Return the problems of the releases in a folder, one line each.
 
@@ -56,21 +88,6 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
     is_released(release, out)
     found = [f"{out / name} is not what was released: restore it." for name in changed(out)]
     return (*found, *_says_enough(release, out))
-
-
-def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
-    """Return the level of the changes between two releases, given their templates by file name.
-
-    A removed template is major, and a new one is minor. Raises VerifyError for a text that is not a
-    template.
-    """
-    if old_templates.keys() - new_templates.keys():
-        return Level.MAJOR
-    pairs = ((text, new_templates[name]) for name, text in old_templates.items())
-    changes = [each for pair in pairs for each in compare_templates(*map(parse_template, pair))]
-    added = new_templates.keys() - old_templates.keys()
-    levels = [each.level for each in changes] + [Level.MINOR] * bool(added)
-    return max(levels, default=Level.IDENTICAL)
 
 
 def enough(old: str, new: str, level: Level) -> bool:
@@ -176,10 +193,12 @@ def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
     if not before:
         return ()
     last = max(before, key=numbers)
-    old = {each.name: read_template(each) for each in (out / last).glob("*.template.json")}
+    files = (out / last).glob("*.template.json")
+    old = {each.name: parse_template(read_template(each), str(each)) for each in files}
     if not old:
         raise ReleaseError(f"{out / last} has no template.", "Restore it from the repository.")
-    level = required(old, release.templates)
+    new = {name: parse_template(text) for name, text in release.templates.items()}
+    level = highest(compare_releases(old, new))
     if enough(last, release.version, level):
         return ()
     return (

@@ -233,5 +233,5 @@ def test_policy_is_reused_for_a_moment_to_look_for_others() -> None:
     assert effects.others("logs") == []
     bench.policies = {"logs": claims(claim(OTHER_TAG))}
     assert effects.others("logs") == []
-    effects.aws.sleep(2)
+    effects.aws.sleep(2.1)
     assert effects.others("logs") == [claim(OTHER_TAG)]

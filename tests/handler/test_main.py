@@ -19,7 +19,7 @@ from support.events import (
     recorded,
 )
 from support.moto_account import Account, emulated_account
-from support.running import Clock, Context, answers, run_event
+from support.running import Clock, Lambda, answers, run_event
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler.main import Clients, World, handle
@@ -195,5 +195,5 @@ def test_answer_comes_in_time_even_if_every_call_is_throttled(
 
 def test_answer_that_does_not_arrive_raises_nothing(account: Account, clock: Clock) -> None:
     world = World(account.clients, lambda url, body: 0, clock, clock.sleep, Random(7))
-    handle(event("Create", properties(WEB)), Context(), world)
+    handle(event("Create", properties(WEB)), Lambda(clock, clock() + 900), world)
     assert clock.slept

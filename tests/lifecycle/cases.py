@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
 from support.drifts import EVERYTHING
 
+from dt_logs_cfn.canonical import dumps
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_rehearsal.account import Account, Clock, Hook, Snapshot
 from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import ENDPOINT, Clients, Properties, Stack
+from lifecycle.cloudformation import ENDPOINT, Answer, Clients, Properties, Stack
 from lifecycle.faults import Faults, Killed
 from lifecycle.scenarios import Prepare, clients_of
 
-Answer = dict[str, Any]
 Policies = Sequence[Mapping[str, Any]]
 PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 
@@ -67,7 +71,7 @@ class Case:
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
         """Send an event, confirm the subscriptions if `confirms`, and return the answer."""
-        answer: Answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
+        answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
         if self.confirms:
             self.customer(lambda account: account.confirm(ENDPOINT))
         return answer
@@ -117,3 +121,22 @@ def data(answer: Answer, key: str) -> str:
 def told(answer: Answer, printed: str) -> str:
     """Return everything that a run reported: its reason, its output values and its log."""
     return " ".join((str(answer["Reason"]), json.dumps(answer["Data"]), printed))
+
+
+@cache
+def _template(privileges: str) -> Any:
+    return json.loads(dumps(stack_template(Settings(()), Privileges(privileges)).to_dict()))
+
+
+def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list[Any]:
+    """Return the policies of the execution role of a stack with these properties."""
+    document = _template(given["Privileges"])
+    values = {
+        name: ",".join(given[name]) if isinstance(given[name], list) else str(given[name])
+        for name in document["Parameters"]
+        if name in given
+    }
+    here = (account.partition, account.region, account.account_id)
+    stack = ResolvedTemplate(document, values, *here, pseudo={"AWS::StackId": stack_id})
+    policies = stack.properties("DTLogsAnalysisLambdaExecutionRole")["Policies"]
+    return [each["PolicyDocument"] for each in policies]

@@ -14,27 +14,14 @@ from types import ModuleType
 from typing import Any
 
 from botocore.exceptions import ClientError
+from support import events
+from support.events import ENDPOINT, VENDOR, Event, Properties, properties
+from support.running import FUNCTION_SECONDS, Answer, Clients, Lambda, run_event
 
 from dt_logs_handler import main
 from dt_logs_rehearsal.account import Clock
 
-Properties = dict[str, object]
-Clients = Callable[[], tuple[object, object, object]]
-VENDOR = "999988887777"
-ENDPOINT = "https://logs.example.com/in?token=s3cr3t"
-FUNCTION_SECONDS = 900
-
-
-@dataclass(frozen=True)
-class Lambda:
-    """Lambda's context for one invocation."""
-
-    clock: Clock
-    started: float
-    log_group_name: str = "/aws/lambda/dt-logs-analysis"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self.started + FUNCTION_SECONDS - self.clock()) * 1000)
+__all__ = ["ENDPOINT", "VENDOR", "Answer", "Clients", "Properties", "Stack", "properties"]
 
 
 @dataclass
@@ -66,53 +53,18 @@ class Stack:
 
     def event(
         self, kind: str, properties: Mapping[str, object], old: Mapping[str, object] | None = None
-    ) -> dict[str, object]:
+    ) -> Event:
         """Return the event that CloudFormation sends now; no two events have the same date."""
         self.clock.sleep(1)
         self.privileges = properties["Privileges"]
-        date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        event: dict[str, object] = {
-            "RequestType": kind,
-            "ServiceToken": "arn:aws:lambda:eu-west-1:123456789012:function:dt",
-            "ResponseURL": f"https://answers.example.com/a?X-Amz-Date={date}&X-Amz-Signature=5ecret",
-            "StackId": self.id,
-            "RequestId": str(self.random.getrandbits(64)),
-            "LogicalResourceId": "InvokeLambdaFunction",
-            "ResourceType": "Custom::DTLogsAnalysis",
-            "ResourceProperties": dict(properties),
-        }
-        if kind != "Create":
-            event["PhysicalResourceId"] = "whatever"
-        if old is not None:
-            event["OldResourceProperties"] = dict(old)
-        return event
+        event = events.event(kind, properties, old, at=self.clock(), stack=self.id)
+        return {**event, "RequestId": str(self.random.getrandbits(64))}
 
-    def send(
-        self, event: Mapping[str, object], clients: Clients, seconds: float = FUNCTION_SECONDS
-    ) -> dict[str, object]:
+    def send(self, event: Event, clients: Clients, seconds: float = FUNCTION_SECONDS) -> Answer:
         """Handle an event in a function that times out after `seconds`; return its answer."""
-        answers: list[bytes] = []
+        return run_event(event, clients, self.clock, seconds, self.random, self.workers, self.code)
 
-        def receive(url: str, body: bytes) -> int:
-            assert url == event["ResponseURL"]
-            answers.append(body)
-            return 200
-
-        several = [self.workers] if self.workers > 1 else []
-        world = self.code.World(
-            clients, receive, self.clock, self.clock.sleep, self.random, *several
-        )
-        started = self.clock() + seconds - FUNCTION_SECONDS
-        self.code.handle(dict(event), Lambda(self.clock, started), world)
-        (body,) = answers
-        assert len(body) <= 4096
-        answer: dict[str, object] = json.loads(body)
-        for name in ("StackId", "RequestId", "LogicalResourceId"):
-            assert answer[name] == event[name]
-        assert answer["Status"] == "SUCCESS" or answer["Reason"]
-        return answer
-
-    def create(self, properties: Properties, clients: Clients) -> dict[str, object]:
+    def create(self, properties: Properties, clients: Clients) -> Answer:
         """Send a Create, and a Delete if it fails; return the answer to the Create."""
         self.becomes("CREATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Create", properties), clients)
@@ -124,7 +76,7 @@ class Stack:
             self.send(self.event("Delete", properties), clients)
         return answer
 
-    def update(self, properties: Properties, clients: Clients) -> dict[str, object]:
+    def update(self, properties: Properties, clients: Clients) -> Answer:
         """Send an Update, and an Update back if it fails; return the answer to the Update."""
         assert self.properties is not None
         old = self.properties
@@ -140,7 +92,7 @@ class Stack:
             self.becomes("UPDATE_ROLLBACK_COMPLETE", old)
         return answer
 
-    def delete(self, clients: Clients) -> dict[str, object]:
+    def delete(self, clients: Clients) -> Answer:
         """Delete the stack, and return the answer."""
         assert self.properties is not None
         self.becomes("DELETE_IN_PROGRESS", self.properties)
@@ -190,7 +142,7 @@ class Stack:
             self.workers,
             lambda: client,
         )
-        main.handle(event, Lambda(self.clock, self.clock()), world)
+        main.handle(event, Lambda(self.clock, self.clock() + FUNCTION_SECONDS), world)
 
 
 @dataclass(frozen=True)
@@ -223,24 +175,3 @@ class Describer:
 
 def _refuse(url: str, body: bytes) -> int:
     raise AssertionError("a refresh has nobody to answer")
-
-
-def properties(*load_balancers: str, **changed: object) -> Properties:
-    """Return the custom resource's properties as CloudFormation sends them."""
-    return {
-        "ServiceToken": "arn:aws:lambda:eu-west-1:123456789012:function:dt",
-        "ServiceTimeout": "1200",
-        "LoadBalancerArns": list(load_balancers),
-        "DataTheoremAccountId": VENDOR,
-        "NotificationEndpoint": ENDPOINT,
-        "LogBucketName": "",
-        "LogRetentionDays": "30",
-        "VendorReadScope": "LoadBalancer",
-        "RunToken": "",
-        "ResourceTags": [""],
-        "ExistingLogBucketNames": [""],
-        "Privileges": "least-privilege",
-        "TemplateVersion": "0.1.0",
-        "HandlerSha256": "0" * 64,
-        **changed,
-    }

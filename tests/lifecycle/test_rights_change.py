@@ -18,12 +18,11 @@ from support.looks import TEST_FILE, granted
 
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import Answer, data
+from lifecycle.cases import Answer, data, role
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
 from lifecycle.failure_points import World
 from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import Scenario
-from lifecycle.test_privileges import role
 
 OTHER = "customers-other-logs"
 EACH = {True: 1, False: 23}  # the full and the small size try one point in this many

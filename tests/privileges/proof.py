@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import QUEUE, SCENARIOS
-from lifecycle.test_privileges import role
+from lifecycle.cases import Answer, Case, role
+from lifecycle.cloudformation import Properties, properties
+from lifecycle.scenarios import QUEUE, SCENARIOS, Prepare, Scenario
+from support.drifts import encrypted_by_kms, owned_by_writers
 
-from dt_logs_rehearsal.account import Account, Clock, Refused
+from dt_logs_rehearsal.account import Account, Refused
 from dt_logs_rehearsal.account.iam.access import authorise
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, customers_bucket, new
-from dt_logs_rehearsal.scenarios.differences import differences
 
 Policies = list[Any]
 Alter = Callable[[Policies], Policies]
@@ -37,47 +37,38 @@ class Life:
     """
 
     name: str
-    prepare: Callable[[Account], list[str]]
+    prepare: Prepare
     first: Callable[[list[str]], Properties]
     second: Callable[[list[str]], Properties]
-    meanwhile: Callable[[Account, list[str]], None] = lambda account, arns: None
+    meanwhile: Callable[[Case], object] | None = None
     scheduled: bool = False
 
 
-@dataclass
-class Lived:
-    """The result of a life: the actions that were used, and the first wrong answer or leftover."""
-
-    used: set[str] = field(default_factory=set)
-    wrong: str = ""
-
-
-def _moved(account: Account, arns: list[str]) -> None:
+def _moved(case: Case) -> None:
     """Move the load balancer's logs to another bucket, as a customer does by hand."""
-    account.add_bucket("elsewhere-logs")
-    account.world.load_balancers[arns[0]].attributes |= {
-        "access_logs.s3.bucket": "elsewhere-logs",
-        "access_logs.s3.prefix": "",
-    }
+
+    def move(account: Account) -> None:
+        account.add_bucket("elsewhere-logs")
+        account.world.load_balancers[case.arns[0]].attributes |= {
+            "access_logs.s3.bucket": "elsewhere-logs",
+            "access_logs.s3.prefix": "",
+        }
+
+    case.customer(move)
 
 
-def _loosened(account: Account, arns: list[str]) -> None:
+def _loosened(case: Case) -> None:
     """Change the bucket that the stack made, as a customer's other tools may."""
-    (name,) = account.world.buckets
-    account.s3.put_bucket_ownership_controls(
-        Bucket=name, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
-    )
-    account.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={})
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-    account.s3.put_bucket_encryption(
-        Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]}
-    )
+    (name,) = case.account.world.buckets
+    owned_by_writers(case.account, name)
+    case.account.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={})
+    encrypted_by_kms(case.account, name)
 
 
-def _wiped(account: Account, arns: list[str]) -> None:
+def _wiped(case: Case) -> None:
     """Remove the notifications, as a tool does that knows only its own."""
-    (name,) = account.world.buckets
-    account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
+    (name,) = case.account.world.buckets
+    case.account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
 
 
 def _alone(account: Account) -> list[str]:
@@ -99,11 +90,21 @@ def _all(**changed: object) -> Callable[[list[str]], Properties]:
     return lambda arns: properties(*arns, **changed)
 
 
+def _of(scenario: Scenario) -> Life:
+    def first(arns: list[str]) -> Properties:
+        return scenario.before(arns) or scenario.after(arns) or {}
+
+    def second(arns: list[str]) -> Properties:
+        return scenario.after(arns) or scenario.before(arns) or {}
+
+    return Life(scenario.name, scenario.prepare, first, second)
+
+
 BARE = _all(LogBucketName="bare-logs")
 TAGGED = _all(ResourceTags=["team=edge"])
 TOPIC = {"NotificationEndpoint": QUEUE}
-# Lives that the life cycle's scenarios do not cover.
-EXTRA = (
+LIVES = (
+    *map(_of, SCENARIOS),
     Life("moved by hand", _alone, _all(), _all(), _moved),
     Life("loosened by hand", new, _all(), _all(RunToken="again"), _loosened),
     Life("a bucket without a policy", _bare, BARE, BARE),
@@ -116,116 +117,90 @@ EXTRA = (
         _all(**TOPIC),
     ),
 )
+LEAST = tuple(each for each in LIVES if "documented" not in each.name)
 
 
-def _of(scenario: Any) -> Life:
-    def first(arns: list[str]) -> Properties:
-        found: Properties = scenario.before(arns) or scenario.after(arns)
-        return found
-
-    def second(arns: list[str]) -> Properties:
-        found: Properties = scenario.after(arns) or scenario.before(arns)
-        return found
-
-    return Life(scenario.name, scenario.prepare, first, second)
+class Wrong(Exception):
+    """An event failed, or left something behind."""
 
 
-LIVES = (*(_of(each) for each in SCENARIOS if "documented" not in each.name), *EXTRA)
+class Lived(Case):
+    """A life under an altered role: the actions that it used, and the first thing wrong."""
 
-
-def live(life: Life, alter: Alter = unaltered) -> Lived:
-    """Run a stack's life under its altered role; stop at the first thing that is wrong."""
-    account = Account("123456789012", "eu-west-1", clock=(clock := Clock()))
-    arns = life.prepare(account)
-    stack, lived = Stack(clock, seed=1), Lived()
-    start = account.snapshot()
-    first, second = life.first(arns), life.second(arns)
-    there_and_back = (("Update", second, first), ("Update", first, second))
-    for kind, given, old in (
-        ("Create", first, None),
-        *(there_and_back if second != first else ()),  # an Update needs a change
-        ("Delete", first, None),
-    ):
-        told = _sent(account, stack, lived, kind, given, old, alter)
-        if lived.wrong:
-            return lived
-        if kind == "Create":
-            created = account.snapshot()
-            life.meanwhile(account, arns)
-            if life.scheduled:
-                _refreshed(account, stack, lived, given, alter)
-                left = differences(created, account.snapshot())
-                lived.wrong = lived.wrong or "".join(left[:1])
-            if life.meanwhile is _moved:
-                start = _with(start, account, arns)
-        other = str(second["LogBucketName"])
-        if other and f"aws s3 rb s3://{other}" in told:  # the role no longer covers this bucket
-            account.s3.delete_bucket(Bucket=other)
-    left = differences(start, account.snapshot())
-    lived.wrong = f"left behind: {left[0]}; told: {told}" if left else ""
-    return lived
-
-
-def _with(start: dict[str, Any], account: Account, arns: list[str]) -> dict[str, Any]:
-    """Return the snapshot `start` with the customer's later changes."""
-    now = account.snapshot()
-    return {
-        **start,
-        "buckets": {**start["buckets"], "elsewhere-logs": now["buckets"]["elsewhere-logs"]},
-        "load_balancers": {**start["load_balancers"], arns[0]: now["load_balancers"][arns[0]]},
-    }
-
-
-def _sent(
-    account: Account,
-    stack: Stack,
-    lived: Lived,
-    kind: str,
-    given: Properties,
-    old: Properties | None,
-    alter: Alter,
-) -> str:
-    caller = account.caller(alter(json.loads(json.dumps(role(given, account)))))
-    answer = stack.send(stack.event(kind, given, old), _clients(account, lived, caller))
-    told = f"{answer.get('Reason')} {answer.get('Data')}"
-    if answer["Status"] != "SUCCESS":
-        lived.wrong = f"{kind} failed: {answer['Reason']}"
-    elif "AccessDenied" in told:  # an Update reports a denied repair
-        lived.wrong = f"{kind} left something: {told}"
-    return told
-
-
-def _clients(account: Account, lived: Lived, caller: Any) -> Callable[[], Any]:
-    """Return a function that creates a role's clients, which record the actions that are used."""
-
-    def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        call = Call(service, operation, params, caller, account.region)
-        lived.used.update(each.action for each in needed(call, account.partition))
-
-    services = ("elbv2", "s3", "sns")
-    return lambda: tuple(account.client(e, caller=caller, before=heard) for e in services)
-
-
-def _refreshed(
-    account: Account, stack: Stack, lived: Lived, given: Properties, alter: Alter
-) -> None:
-    """Run the function as its schedule does, under the role of a stack with a schedule."""
-    stack.becomes("CREATE_COMPLETE", given)
-    scheduled = {**given, "RefreshSchedule": "rate(1 day)"}
-    caller = account.caller(alter(json.loads(json.dumps(role(scheduled, account, stack.id)))))
-    call = Call("cloudformation", "DescribeStacks", {"StackName": stack.id}, caller, account.region)
-
-    def allowed() -> None:
-        lived.used.add("cloudformation:DescribeStacks")
+    def __init__(self, life: Life, alter: Alter = unaltered) -> None:
+        super().__init__(life.prepare)
+        self.life, self.alter = life, alter
+        self.first, self.second = life.first(self.arns), life.second(self.arns)
+        self.used: set[str] = set()
+        self.before = self._hear
+        self.wrong = ""
         try:
-            authorise(account.world, call)
-        except Refused as refused:
-            error: Any = {"Error": {"Code": refused.code, "Message": refused.message}}
-            raise ClientError(error, call.operation) from refused
+            self._live()
+        except Wrong as wrong:
+            self.wrong = str(wrong)
 
-    line = stack.refresh(_clients(account, lived, caller), allowed=allowed)
-    if line["outcome"] != "in step":
-        lived.wrong = f"Refresh failed: {line['what']}"
+    def _live(self) -> None:
+        self.sent("Create", self.first)
+        created = self.account.snapshot()
+        if self.life.meanwhile:
+            self.life.meanwhile(self)
+        if self.life.scheduled:
+            self._refreshed()
+        if self.second != self.first:  # an Update needs a change
+            self.sent("Update", self.second, self.first)
+            self._tidied(self.sent("Update", self.first, self.second))
+        if self.life.scheduled or not self.life.meanwhile:
+            _none(self.differs(created))
+        answer = self.sent("Delete", self.first)
+        _none(self.left(), str(answer["Reason"]))
+
+    def sent(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
+        """Send an event under the role for its properties, which CloudFormation changes first."""
+        self.role = self.alter(copy.deepcopy(role(given, self.account)))
+        answer = self.send(kind, given, old)
+        told = f"{answer['Reason']} {answer['Data']}"
+        if answer["Status"] != "SUCCESS":
+            raise Wrong(f"{kind} failed: {told}")
+        if "AccessDenied" in told:  # an Update reports a denied repair
+            raise Wrong(f"{kind} left something: {told}")
+        return answer
+
+    def _tidied(self, answer: Answer) -> None:
+        """Remove the bucket that the role no longer covers, as the warning says."""
+        bucket = str(self.second["LogBucketName"])
+        if bucket and bucket != self.first["LogBucketName"]:
+            if f"aws s3 rb s3://{bucket}" not in str(answer["Data"]):
+                raise Wrong(f"not told: {bucket}")
+            self.delete_bucket(bucket)
+
+    def _hear(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        call = Call(service, operation, params, self.account.caller(), self.account.region)
+        self.used.update(each.action for each in needed(call, self.account.partition))
+
+    def _refreshed(self) -> None:
+        """Run the function as its schedule does, under the role of a stack with a schedule."""
+        self.stack.becomes("CREATE_COMPLETE", self.first)
+        scheduled = {**self.first, "RefreshSchedule": "rate(1 day)"}
+        self.role = self.alter(copy.deepcopy(role(scheduled, self.account, self.stack.id)))
+        caller, asked = self.account.caller(self.role), {"StackName": self.stack.id}
+        call = Call("cloudformation", "DescribeStacks", asked, caller, self.account.region)
+
+        def allowed() -> None:
+            self.used.add("cloudformation:DescribeStacks")
+            try:
+                authorise(self.account.world, call)
+            except Refused as refused:
+                error: Any = {"Error": {"Code": refused.code, "Message": refused.message}}
+                raise ClientError(error, call.operation) from refused
+
+        line = self.stack.refresh(self.clients, allowed=allowed)
+        if line["outcome"] != "in step":
+            raise Wrong(f"Refresh failed: {line['what']}")
+
+
+def _none(left: list[str], told: str = "") -> None:
+    if left:
+        raise Wrong(f"left behind: {left[0]}; told: {told}")
 
 
 def without(action: str) -> Alter:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from lifecycle.cloudformation import VENDOR, Stack, properties
-from lifecycle.scenarios import clients_of
-from lifecycle.test_privileges import role
+from lifecycle.cases import Case, role
+from lifecycle.cloudformation import VENDOR, properties
 from support.verdicts import can_list, can_read, can_write
 
-from dt_logs_rehearsal.account import Account, Clock, Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account import Account, Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.scenarios.customers import new
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -68,13 +67,11 @@ def test_the_lambda_may_do_what_is_granted() -> None:
 
 
 def test_nobody_but_the_vendor_reads_and_no_other_bucket_may_publish() -> None:
-    account = Account(ACCOUNT, REGION, clock=(clock := Clock()))
-    arns = new(account)
-    stack = Stack(clock, seed=1)
-    answer = stack.create(properties(*arns), lambda: clients_of(account))
-    assert answer["Status"] == "SUCCESS"
+    case = Case(new)
+    case.sent("Create", properties(*case.arns))
+    account = case.account
     (bucket,) = account.world.buckets
-    key = account.write_log(arns[0])
+    key = account.write_log(case.arns[0])
     assert key
     assert can_read(account, VENDOR, bucket, key)
     for other in ("111111111111", "222222222222"):

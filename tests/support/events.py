@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 
 RECORDED = Path(__file__).parent.parent / "events"
@@ -36,9 +37,14 @@ Event = dict[str, object]
 Properties = dict[str, object]
 
 
+@cache
+def _text(name: str) -> str:
+    return (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+
+
 def recorded(name: str) -> Event:
     """Return a recorded event: create, update or delete."""
-    event: Event = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    event: Event = json.loads(_text(name))
     return event
 
 

@@ -4,60 +4,71 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from types import ModuleType
+from typing import Any
 
-from dt_logs_handler.main import Clients, World, handle
+from dt_logs_handler import main
+from dt_logs_rehearsal import account
 
 from .events import NOON
 
-Answer = dict[str, object]
+Answer = dict[str, Any]
+Clients = Callable[[], Any]
+FUNCTION_SECONDS = 900.0
 
 
 @dataclass
-class Clock:
-    """A simulated clock: reading it advances it by 0.01 s, and sleeping by the time slept."""
+class Clock(account.Clock):
+    """A simulated clock that records how long the handler slept."""
 
     now: float = NOON
     slept: list[float] = field(default_factory=list)
 
-    def __call__(self) -> float:
-        self.now += 0.01
-        return self.now
-
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.now += seconds
+        super().sleep(seconds)
 
 
-@dataclass
-class Context:
-    """Lambda's context for an invocation that has just begun."""
+@dataclass(frozen=True)
+class Lambda:
+    """Lambda's context for one invocation, whose function times out at the time `ends`."""
 
-    seconds: float = 900.0
+    clock: account.Clock
+    ends: float
     log_group_name: str = "/aws/lambda/dt-logs-DTLogsAnalysisLambdaFunction-9HqT3cVwXyZ1"
 
     def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
+        return int((self.ends - self.clock()) * 1000)
 
 
-def run_event(
-    event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
-) -> Answer:
-    """Handle an event, and return the only answer, checked and parsed."""
-    (answer,) = answers(event, clients, clock, seconds)
+def run_event(event: object, clients: Clients, clock: account.Clock, *more: Any) -> Answer:
+    """Handle an event as `answers` does, and return the only answer."""
+    (answer,) = answers(event, clients, clock, *more)
     return answer
 
 
 def answers(
-    event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
+    event: object,
+    clients: Clients,
+    clock: account.Clock,
+    seconds: float = FUNCTION_SECONDS,
+    random: Random | None = None,
+    workers: int = 1,
+    code: ModuleType = main,
 ) -> list[Answer]:
-    """Handle an event, and return all its answers, checked and parsed."""
+    """Handle an event in a function that times out after `seconds`; return all checked answers.
+
+    `code` is the handler's `main`, of this release or another.
+    """
     bodies: list[tuple[str, bytes]] = []
 
     def receive(url: str, body: bytes) -> int:
         bodies.append((url, body))
         return 200
 
-    handle(event, Context(seconds), World(clients, receive, clock, clock.sleep, Random(7)))
+    several = [workers] if workers > 1 else []  # an older release may not know them
+    world = code.World(clients, receive, clock, clock.sleep, random or Random(7), *several)
+    code.handle(event, Lambda(clock, clock() + seconds), world)
     return [_checked(event, url, body) for url, body in bodies]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 from lifecycle.cases import Answer, Case
 from lifecycle.cloudformation import Properties
-from lifecycle.scenarios import clients_of
 
 from dt_logs_rehearsal.account import Hook
 from dt_logs_rehearsal.account.client import no_hook
@@ -17,16 +16,13 @@ MODIFY = "ModifyLoadBalancerAttributes"
 
 
 class Fleet(Case):
-    """The account; `after` is called whenever a call of the function has taken effect."""
+    """The account, which also has a network load balancer, to which `*` does not extend."""
 
     def __init__(self, count: int, workers: int = 1, region: str = "eu-west-1") -> None:
         names = [f"web{each}" for each in range(count)]
         super().__init__(lambda account: [account.add_load_balancer(e) for e in names], region)
         self.stack.workers = workers
-        self.after: Hook = no_hook
-
-    def clients(self) -> Any:
-        return clients_of(self.account, before=self.before, after=self.after)
+        self.customer(lambda account: account.add_load_balancer("net", "network"))
 
     def send(
         self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900

@@ -1,6 +1,7 @@
 """The entry point: it takes any event, sends at most one answer, and logs nothing secret."""
 
 import json
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -8,21 +9,15 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
-from support.events import (
-    NOON,
-    PHYSICAL_ID,
-    SECRET,
-    SIGNATURE,
-    alb_arn,
-    event,
-    properties,
-    recorded,
-)
-from support.moto_account import Account, emulated_account
+from lifecycle.cases import PRIVILEGES, Case, data
+from lifecycle.scenarios import clients_of
+from support.events import NOON, SECRET, SIGNATURE, alb_arn, event, properties, recorded
 from support.running import Clock, Lambda, answers, run_event
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler.main import Clients, World, handle
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, logging, new
 
 WEB = alb_arn("web")
 FIELDS = [*recorded("update"), "Unknown"]
@@ -50,9 +45,10 @@ def malformed_events(draw: st.DrawFn) -> dict[str, object]:
 @given(malformed_events())
 def test_any_event_with_an_answer_url_gets_one_answer(given_event: dict[str, object]) -> None:
     """The account has no load balancers, so nothing is created."""
-    with emulated_account() as account:
-        (answer,) = answers(given_event, account.clients, Clock())
-        assert account.buckets() == [] and account.topics() == []
+    account = Account("123456789012")
+    before = account.snapshot()
+    (answer,) = answers(given_event, partial(clients_of, account), Clock())
+    assert account.snapshot() == before
     if given_event.get("RequestType") == "Create":
         assert answer["Status"] == "FAILED"
 
@@ -74,24 +70,24 @@ def _no_clients() -> Clients:
     raise AssertionError("nothing is to be called")
 
 
-@pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+@PRIVILEGES
 def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
-    account: Account, clock: Clock, capsys: pytest.CaptureFixture[str], privileges: str
+    capsys: pytest.CaptureFixture[str], privileges: str
 ) -> None:
     """Neither the endpoint's token nor the answer URL's signature appears, even after a failure."""
-    web = account.add_load_balancer()
-    given = properties(web, Privileges=privileges)
+    case = Case(new)
+    given = properties(*case.arns, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}
+    wrong = {**given, "NotificationEndpoint": f"ftp://{SECRET}"}
     told = []
-    for kind, new, old, status in (
+    for kind, wanted, old, status in (
         ("Create", given, None, "SUCCESS"),
         ("Update", moved, given, "SUCCESS"),
-        ("Update", properties(web, NotificationEndpoint=f"ftp://{SECRET}"), moved, "FAILED"),
-        ("Update", properties(alb_arn("gone")), moved, "FAILED"),
+        ("Update", wrong, moved, "FAILED"),
+        ("Update", {**given, "LoadBalancerArns": [f"{case.arns[0][:-1]}x"]}, moved, "FAILED"),
         ("Delete", moved, None, "SUCCESS"),
     ):
-        clock.sleep(60)
-        told.append(run_event(event(kind, new, old, at=clock.now), account.clients, clock))
+        told.append(case.send(kind, wanted, old))
         assert told[-1]["Status"] == status
     output = capsys.readouterr()
     text = output.out + output.err + json.dumps(told)
@@ -102,40 +98,36 @@ def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
     assert all(isinstance(line["event"], str) for line in lines)
     assert lines[0]["event"] == "Create" and lines[-1] == {"event": "answered", "arrived": True}
     assert {"bucket", "topic"} <= {key for line in lines for key in line}
-    assert web in [line.get("load_balancer") for line in lines]
+    assert case.arns[0] in [line.get("load_balancer") for line in lines]
 
 
-@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_resource_keeps_its_id_where_its_event_is_refused(
-    account: Account, clock: Clock, kind: str
-) -> None:
+def test_resource_keeps_its_id_where_its_event_is_refused() -> None:
     """CloudFormation would treat a new ID as a replacement, and send a Delete for the old one."""
-    sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
-    refused = [run_event(sent, _no_clients, Clock())]
-    web = account.add_load_balancer()
-    run_event(event("Create", properties(web), at=clock.now), account.clients, clock)
-    elsewhere = web.replace("us-east-1", "eu-west-1")
-    for arn in (alb_arn("gone"), elsewhere) if kind != "Delete" else ():
-        clock.sleep(60)
-        sent = event(kind, properties(arn), properties(web), at=clock.now)
-        refused.append(run_event(sent, account.clients, clock))
-    for answer in refused:
-        assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
+    case = Case(new)
+    given = properties(*case.arns)
+    there = case.sent("Create", given)["PhysicalResourceId"]
+    elsewhere, gone = (case.arns[0].replace(*each) for each in (("west-1", "west-2"), ("web", "x")))
+    answers = [
+        case.send(kind, {**given, "LoadBalancerArns": arns}, given)
+        for arns in ([elsewhere], [gone], "nonsense")
+        for kind in ("Create", "Update")
+    ]
+    late = [case.stack.event(kind, given, given) for kind in ("Create", "Update", "Delete")]
+    case.clock.sleep(1300)
+    answers += [case.stack.send(each, case.clients) for each in late]
+    for answer in answers:
+        assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", there)
 
 
-def test_what_was_left_out_of_a_success_is_logged_too(
-    account: Account, clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    account.add_load_balancer("web")
-    api = account.add_load_balancer("api")
-    account.add_bucket("company-logs")
-    account.set_logging(api, "company-logs", "api")
-    account.s3.delete_bucket(Bucket="company-logs")
-    answer = run_event(event("Create", properties("*")), account.clients, clock)
-    assert '"NotOnboarded": "app/api/' in json.dumps(answer["Data"])
+def test_what_was_left_out_of_a_success_is_logged_too(capsys: pytest.CaptureFixture[str]) -> None:
+    case = Case(logging)
+    case.account.add_load_balancer("shop")
+    case.delete_bucket(CUSTOMERS)
+    answer = case.sent("Create", properties("*"))
+    assert data(answer, "NotOnboarded").startswith("app/api/")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (told,) = (line["what"] for line in lines if line["event"] == "told")
-    assert told.startswith(f"Not onboarded (1): {api}: ") and "company-logs" in told
+    assert told.startswith("Not onboarded (2): arn:aws:elastic") and CUSTOMERS in told
 
 
 class Failing:
@@ -193,7 +185,8 @@ def test_answer_comes_in_time_even_if_every_call_is_throttled(
     assert clock.now - NOON < limit
 
 
-def test_answer_that_does_not_arrive_raises_nothing(account: Account, clock: Clock) -> None:
-    world = World(account.clients, lambda url, body: 0, clock, clock.sleep, Random(7))
+def test_answer_that_does_not_arrive_raises_nothing() -> None:
+    clock = Clock()
+    world = World(_no_clients, lambda url, body: 0, clock, clock.sleep, Random(7))
     handle(event("Create", properties(WEB)), Lambda(clock, clock() + 900), world)
     assert clock.slept

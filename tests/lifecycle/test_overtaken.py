@@ -1,4 +1,4 @@
-"""A stack is deleted while its Create runs: nothing is left, whichever call is running."""
+"""A stack is deleted while its Create runs, or an event comes after one that was sent later."""
 
 from __future__ import annotations
 
@@ -59,3 +59,21 @@ def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> N
             assert number > 11
             return
         assert left == [], number
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+@pytest.mark.parametrize("seconds", [0, 1300], ids=["after a later one", "after its time"])
+def test_an_event_that_comes_too_late_changes_nothing(kind: str, seconds: int) -> None:
+    """A later event was handled, or CloudFormation no longer waits for the answer."""
+    case = Case(three)
+    first, second = (properties(*arns) for arns in (case.arns[:2], case.arns[1:]))
+    case.sent("Create", first)
+    late = case.stack.event(kind, second, first)
+    if not seconds:
+        case.sent("Update", {**first, "LogRetentionDays": "60"}, first)
+    case.clock.sleep(seconds)
+    before = case.account.snapshot()
+
+    assert case.stack.send(late, case.clients)["Status"] == "FAILED"
+
+    assert case.account.snapshot() == before

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from support.drifts import log_bucket, owned_by_writers, set_logging
-from support.looks import granted, logging_of, reads
+from support.looks import granted, logging_of, reads, statements
 
 from dt_logs_rehearsal.account import Account, Consistency
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
@@ -101,6 +101,26 @@ def test_it_leaves_the_stack_and_goes_on_to_log(prepare: Prepare, privileges: st
     assert not reads(case.account, case.web)
     assert reads(case.account, case.api)
     case.ends(other)
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("existing", [[""], [CUSTOMERS, TEAM]], ids=["any", "narrowed"])
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_where_it_logged_before_nothing_stays(
+    kind: str, existing: list[str], privileges: str
+) -> None:
+    """The load balancer's new bucket has no register; a search of all buckets finds the old one."""
+    case = Case(off)
+    case.customer(partial(set_logging, arn=case.arns[0], enabled="true"))
+    given = properties(case.arns[0], Privileges=privileges, ExistingLogBucketNames=existing)
+    case.sent("Create", given)
+    case.customer(partial(set_logging, arn=case.arns[0], bucket=TEAM, prefix="moved"))
+
+    case.sent(kind, {**given, "RunToken": "2"}, given)
+
+    assert reads(case.account, case.arns[0]) == (kind == "Update")
+    assert granted(case.account) == [e["Sid"] for e in statements(case.account, TEAM)[1:]]
+    case.ends(given)
 
 
 def test_a_way_back_to_it_leaves_it_alone() -> None:

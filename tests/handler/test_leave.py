@@ -151,23 +151,6 @@ def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
     assert back.load_balancers[guest.arn] == guest
 
 
-@BOTH
-@pytest.mark.parametrize("first", [HERE, THERE], ids=["first", "second"])
-def test_shared_pieces_stay_until_the_last_stack_goes(before: model.State, first: Any) -> None:
-    second = THERE if first is HERE else HERE
-    one = after(request("Create", WEB), before)
-    both = after(request("Create", WEB, stack=THERE), one)
-    left = after(request("Delete", WEB, stack=first, at=LATER), both)
-    assert left.load_balancers == both.load_balancers
-    assert [each.stack for each in left.register(HERE)] == [second.tag]
-    (name,) = {each.location.bucket for each in left.register(HERE)}
-    assert bucket(left, name).notifications == bucket(both, name).notifications
-    assert left.topics == both.topics
-    none = after(request("Delete", WEB, stack=second, at=LAST), left)
-    assert none.buckets == before.buckets and not any((none.topics or {}).values())
-    assert none.load_balancers[WEB] == off(before, WEB, none)
-
-
 @pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
 @pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "unclaimed"])
 def test_each_stack_ends_its_own_endpoint_on_a_shared_topic(other: str, claimed: bool) -> None:
@@ -197,26 +180,9 @@ def test_topic_of_a_bucket_that_cannot_be_read_stays(before: model.State, kind: 
     assert after(asked, replace(there, buckets=unread)).topics == there.topics
 
 
-@BOTH
-def test_topic_of_a_bucket_that_is_gone_goes(before: model.State) -> None:
-    there = after(request("Create", WEB), before)
-    gone = replace(there, buckets=dict.fromkeys(there.buckets, model.Absent()))
-    back = after(request("Delete", WEB, at=LATER), gone)
-    assert not any((back.topics or {}).values())
-    left = off(before, WEB, back) if before is NEW else there.load_balancers[WEB]
-    assert back.load_balancers[WEB] == left
-
-
-def test_documented_role_names_what_it_may_not_remove() -> None:
-    before, documented = replace(ADOPTED, topics=None), {"Privileges": "documented"}
-    there = after(request("Create", WEB, **documented), before)
-    found, back = planned(request("Delete", WEB, **documented, at=LATER), there)
-    assert back == before
-    (kept,) = found.kept
-    assert f"aws sns delete-topic --topic-arn {ARN}" in kept
-    gone = replace(there, buckets={**there.buckets, "logs": model.Absent()}, lost=True)
-    found, _ = planned(request("Delete", WEB, **documented, at=LATER), gone)
-    assert any(f"delete-topic --topic-arn {ARN})" in each for each in found.kept)
+def test_documented_role_names_the_subscription_that_it_may_not_end() -> None:
+    documented = {"Privileges": "documented"}
+    there = after(request("Create", WEB, **documented), replace(ADOPTED, topics=None))
     asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=LATER)
     (kept,) = planned(asked, there)[0].kept
     assert f"list-subscriptions-by-topic --topic-arn {ARN}" in kept

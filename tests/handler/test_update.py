@@ -1,22 +1,19 @@
 """An Update refuses only additions; it keeps everything that was there before, with a warning.
 
-Otherwise, whatever made an Update fail would also make its rollback fail.
+Otherwise, whatever made an Update fail would also make its rollback fail. lifecycle/test_drift.py
+has the ways in which a bucket becomes unusable.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from handler.planning import LAST, LATER, LOGS, logging
-from support.events import OWN_BUCKET, alb_arn, properties, topic_arn
+from handler.planning import LATER, LOGS, THEIRS, logging
+from support.events import OWN_BUCKET, alb_arn, properties
 from support.states import HERE, after, alb, bucket, moved, planned, request, reset, state
 
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import (
-    Absent,
-    Bucket,
     EditPolicy,
     Logging,
     Plan,
@@ -27,7 +24,6 @@ from dt_logs_handler.model import (
 from dt_logs_handler.request import Request
 
 WEB, SHOP, API = alb_arn("web", 1), alb_arn("shop", 2), alb_arn("api", 3)
-Change = Callable[[State], State]
 
 
 def prepared(enabled: bool) -> State:
@@ -44,84 +40,11 @@ def created(enabled: bool, *arns: str, **given: object) -> State:
     return after(request("Create", *(arns or (WEB, SHOP)), **given), prepared(enabled))
 
 
-def setting(**changed: Any) -> Change:
-    return lambda found: reset(found, "logs", **changed)
-
-
-def stated(effect: str, action: str, principal: Any = "*") -> Change:
-    """Return a change that adds a statement to the bucket's policy."""
-
-    def change(found: State) -> State:
-        document = json.loads(bucket(found, "logs").policy or '{"Statement": []}')
-        statement = {"Sid": "Theirs", "Effect": effect, "Principal": principal, "Action": action}
-        document["Statement"].append({**statement, "Resource": "arn:aws:s3:::logs/*"})
-        return reset(found, "logs", policy=json.dumps(document))
-
-    return change
-
-
-def gone(found: State) -> State:
-    return replace(found, buckets={**found.buckets, "logs": Absent()})
-
-
-def topic_changed(found: State) -> State:
-    arn = topic_arn("logs")
-    there = (found.topics or {}).get(arn)
-    changed = {arn: replace(there, policy="{}")} if there else {}
-    return replace(found, topics={**(found.topics or {}), **changed})
-
-
-ENTRY: dict[str, Any] = {
-    "Id": "audit",
-    "QueueArn": "arn:aws:sqs:us-east-1:123456789012:audit",
-    "Events": ["s3:ObjectCreated:*"],
-}
-DELIVERY = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
-RESTRICTED = {"RestrictPublicBuckets": True}
-DRIFTS: dict[str, tuple[Change, str]] = {
-    "KMS": (setting(encryption="aws:kms"), "encrypts with aws:kms"),
-    "ObjectWriter": (setting(ownership="ObjectWriter"), "ObjectWriter"),
-    "public": (setting(public=True, public_access_block=RESTRICTED), "RestrictPublicBuckets"),
-    "vendor denied": (stated("Deny", "s3:GetObject"), "denies Data Theorem's account"),
-    "overlap": (setting(notifications={"QueueConfigurations": [ENTRY]}), "notification audit"),
-    "topic": (topic_changed, "its policy or tags"),
-    "gone": (gone, "does not exist"),
-}
-EACH = [(True, *DRIFTS[name]) for name in DRIFTS]
-# If the stack turned logging on and the bucket is gone, the stack may choose another.
-EACH += [(False, *DRIFTS[name]) for name in DRIFTS if name != "gone"]
-EACH += [(False, stated("Deny", "s3:PutObject", DELIVERY), "denies Elastic Load Balancing")]
-each_drift = pytest.mark.parametrize(
-    ("enabled", "drift", "text"),
-    EACH,
-    ids=[f"{text}-{'adopted' if enabled else 'turned on'}" for enabled, _, text in EACH],
-)
-
-
 def comes_to_rest(asked: Request, before: State) -> tuple[Plan, State]:
     """Plan, apply the plan, and plan again; the second plan must not change anything."""
     plan, found = planned(asked, before)
     assert planned(asked, found)[0].changes == ()
     return plan, found
-
-
-@each_drift
-@pytest.mark.parametrize("given", [{"RunToken": "2"}, {"LogRetentionDays": "60"}], ids=str)
-@pytest.mark.parametrize("arns", [(WEB, SHOP), ("*",)], ids=["named", "all"])
-def test_what_became_unusable_is_kept_and_told(
-    enabled: bool, drift: Change, text: str, given: dict[str, object], arns: tuple[str, ...]
-) -> None:
-    there = drift(created(enabled, *arns))
-
-    plan, found = comes_to_rest(request("Update", *arns, at=LATER, **given), there)
-
-    assert any(text in each and "logs" in each for each in plan.warnings)
-    assert plan.refused == {}
-    assert found.load_balancers == there.load_balancers
-    assert bucket(found, OWN_BUCKET).retention == (60 if "LogRetentionDays" in given else 30)
-    if isinstance(there.buckets["logs"], Bucket):
-        claimed = {each.location for each in bucket(found, "logs").register(HERE)}
-        assert logging(there, WEB).location in claimed
 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
@@ -153,46 +76,11 @@ def test_load_balancer_cannot_leave_a_bucket_that_cannot_be_read() -> None:
     assert refused.value.bucket == "logs"
 
 
-@each_drift
-def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -> None:
-    asked = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=LATER)
-    with pytest.raises(Refused) as refused:
-        planned(asked, drift(created(enabled)))
-    assert text in refused.value.what
-
-
-# If the bucket is gone, the load balancers registered there are no longer known.
-@pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
-def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
-    drift, text = DRIFTS[name]
-    before = prepared(True)
-    two = {arn: found for arn, found in before.load_balancers.items() if arn != API}
-    there = drift(after(request("Create", "*"), replace(before, load_balancers=two)))
-    there = moved(there, API, logging(before, API))
-
-    plan, found = comes_to_rest(request("Update", "*", at=LATER), there)
-
-    assert [text in plan.refused[arn] for arn in plan.refused] == [True]
-    assert set(plan.refused) == {API}
-    assert any(text in each for each in plan.warnings)
-    assert found.load_balancers == there.load_balancers
-
-
-@each_drift
-def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change, text: str) -> None:
-    """Another resource of the stack failed after the Update that removed a load balancer."""
-    left = after(request("Update", SHOP, old=properties(WEB, SHOP), at=LATER), created(enabled))
-    back = request("Update", WEB, SHOP, old=properties(SHOP), at=LAST)
-    plan, _ = comes_to_rest(back, drift(left))
-    told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
-    assert told is (drift is not topic_changed)  # the topic was deleted, and is created again
-
-
-DEAD = stated("Allow", "s3:ListBucket", {"AWS": "AROAEXAMPLEIDOFAROLE1"})
-
-
 def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
-    there = DEAD(created(True))
+    there = created(True)
+    document = json.loads(bucket(there, "logs").policy or "")
+    document["Statement"].append({**THEIRS, "Principal": {"AWS": "AROAEXAMPLEIDOFAROLE1"}})
+    there = reset(there, "logs", policy=json.dumps(document))
     plan, _ = comes_to_rest(request("Update", WEB, SHOP, at=LATER), there)
     assert plan.warnings == ()  # the policy stays as it is
     asked = request("Update", WEB, SHOP, VendorReadScope="Location", at=LATER)

@@ -170,6 +170,18 @@ def test_what_is_added_there_is_refused(drift: Drift, privileges: str) -> None:
     case.ends(case.given)
 
 
+@pytest.mark.parametrize("drift", [each for each in DRIFTS if not each.adds], ids=str)
+def test_of_all_load_balancers_the_new_one_there_is_left_out(drift: Drift) -> None:
+    case = Drifted(drift)
+
+    every, answer = case.updated(LoadBalancerArns=["*"])
+
+    assert data(answer, "NotOnboarded").startswith("app/api/")
+    assert CUSTOMERS in data(answer, "Warnings")
+    assert reads(case.account, case.shop) and not reads(case.account, case.api)
+    case.ends(every)
+
+
 @PRIVILEGES
 @EACH
 def test_another_vendor_and_endpoint_take_the_place_of_the_first(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-from lifecycle.cases import Answer, Case
+from lifecycle.cases import Case
 from lifecycle.cloudformation import Properties
+from lifecycle.faults import error
 
 from dt_logs_rehearsal.account import Hook
 from dt_logs_rehearsal.account.client import no_hook
@@ -18,40 +18,30 @@ MODIFY = "ModifyLoadBalancerAttributes"
 class Fleet(Case):
     """The account, which also has a network load balancer, to which `*` does not extend."""
 
-    def __init__(self, count: int, workers: int = 1, region: str = "eu-west-1") -> None:
+    def __init__(self, count: int, workers: int = 1, **more: Any) -> None:
         names = [f"web{each}" for each in range(count)]
-        super().__init__(lambda account: [account.add_load_balancer(e) for e in names], region)
+        super().__init__(lambda account: [account.add_load_balancer(e) for e in names], **more)
         self.stack.workers = workers
         self.customer(lambda account: account.add_load_balancer("net", "network"))
 
-    def send(
-        self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
-    ) -> Answer:
-        """Send an event to a function with this timeout in seconds; return the answer."""
-        event = self.stack.event(kind, given, old)
-        return self.stack.send(event, self.clients, seconds)
-
     def succeed(
-        self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
+        self, kind: str, given: Properties, old: Properties | None = None, *seconds: float
     ) -> dict[str, str]:
         """Send an event that must succeed; return the outputs' values."""
-        answer = self.send(kind, given, old, seconds)
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
-        data: dict[str, str] = answer["Data"]
+        data: dict[str, str] = self.sent(kind, given, old, *seconds)["Data"]
         return data
 
-    def fail(self, given: Properties, seconds: float = 900) -> str:
+    def fail(self, given: Properties, *seconds: float) -> str:
         """Send a Create that must fail, and the Delete that follows; return the Create's reason."""
-        answer = self.send("Create", given, seconds=seconds)
+        answer = self.send("Create", given, None, *seconds)
         assert answer["Status"] == "FAILED"
-        self.leave(given, seconds)
+        self.leave(given, *seconds)
         return str(answer["Reason"])
 
-    def leave(self, given: Properties, seconds: float = 900) -> None:
-        """Send a Delete; the account must then be as if no stack had ever existed."""
+    def leave(self, given: Properties, *seconds: float) -> None:
+        """Send a Delete without faults; the account must then be as if no stack had existed."""
         self.before = self.after = no_hook
-        self.succeed("Delete", given, seconds=seconds)
-        assert self.left() == []
+        self.ends(given, *seconds)
 
     def logs(self) -> list[bool]:
         """Return for each load balancer whether it logs."""
@@ -71,10 +61,6 @@ class Fleet(Case):
                 "access_logs.s3.bucket": bucket,
                 "access_logs.s3.prefix": prefix,
             }
-
-
-def error(code: str, operation: str, text: str = "x") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
 
 
 def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:

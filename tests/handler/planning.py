@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from support.events import ACCOUNT, NOON, REGION, TAG, alb_arn
+from support.events import ACCOUNT, NOON, REGION, TAG, VENDOR, alb_arn
 from support.states import HERE, alb, bucket, state, topic
 
 from dt_logs_handler.documents import compact
 from dt_logs_handler.model import Bucket, LoadBalancer, Logging, State, Topic
+from dt_logs_handler.names import Location
 from dt_logs_handler.register import Registration
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
@@ -33,6 +34,22 @@ def logging(found: State, arn: str = WEB) -> Logging:
     there = found.load_balancers[arn]
     assert there is not None
     return there.logging
+
+
+def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
+    """Return the stack's claim on a location in the bucket `logs`."""
+    given: dict[str, Any] = {
+        "stack": TAG,
+        "location": Location("logs", prefix),
+        "vendor": VENDOR,
+        "endpoint": "e0e0e0e0",
+        "load_balancers": frozenset(names),
+        "time": int(NOON),
+        "asked": "abababab",
+        "previous": "cdcdcdcd",
+        **changed,
+    }
+    return Registration(**given)
 
 
 def claim(found: State, name: str, tag: str = TAG) -> Registration:

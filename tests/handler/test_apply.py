@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, TAG, VENDOR, alb_arn
+from handler.planning import registration
+from lifecycle.faults import error
+from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, alb_arn
 from support.running import Clock
 from support.states import HERE
 
@@ -25,10 +27,6 @@ WEB, API, SHOP = (alb_arn(name, number) for number, name in enumerate(("web", "a
 LOCATION = Location("logs", "web")
 ON, OFF = model.Logging(True, "logs", "web"), model.Logging(False, "logs", "web")
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
-
-
-def error(code: str, operation: str = "PutSomething", text: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
 
 
 @dataclass
@@ -73,7 +71,7 @@ FIRST, SECOND, THIRD = model.SecureBucket("a"), model.SecureBucket("b"), model.S
 def test_steps_are_taken_in_order_until_one_fails() -> None:
     bench = Bench({SECOND: error("MalformedXML")})
     effects = bench.effects()
-    with pytest.raises(CallFailed, match="PutSomething failed with MalformedXML"):
+    with pytest.raises(CallFailed, match="PutBucketPolicy failed with MalformedXML"):
         carry_out([FIRST, SECOND, THIRD], effects, bench.take)
     assert bench.taken == [FIRST, SECOND]
     assert bench.logged == [(FIRST, "done"), (SECOND, "failed")]
@@ -186,13 +184,7 @@ def claims(*found: Registration) -> str:
     return json.dumps({"Statement": [each.statement(HERE) for each in found]})
 
 
-def claim(
-    stack: str, prefix: str = "web", *names: str, end: str = END.digest, time: float = NOON
-) -> Registration:
-    location = Location("logs", prefix)
-    return Registration(stack, location, VENDOR, end, frozenset(names), int(time))
-
-
+THEIRS = partial(registration, stack=OTHER_TAG, endpoint=END.digest)
 NAME, OTHER = "app/web/0000000000000001", "app/x/0000000000000009"
 ELSE = Endpoint("sqs", QUEUE).digest
 STEPS: dict[str, model.Step] = {
@@ -209,14 +201,14 @@ STEPS: dict[str, model.Step] = {
     [
         (None, set()),
         ([], set()),
-        ([claim(TAG)], set()),
-        ([claim(TAG, time=NOON + 1)], set(STEPS)),
-        ([claim(OTHER_TAG)], set(STEPS)),
-        ([claim(OTHER_TAG, "web", NAME, OTHER)], set(STEPS)),
-        ([claim(OTHER_TAG, "web", OTHER)], set(STEPS) - {"logging"}),
-        ([claim(OTHER_TAG, "api")], {"subscription", "topic", "bucket"}),
-        ([claim(OTHER_TAG, "api", end=ELSE)], {"topic", "bucket"}),
-        ([claim(OTHER_TAG, end=ELSE)], set(STEPS) - {"subscription"}),
+        ([registration("web")], set()),
+        ([registration("web", endpoint=END.digest, time=int(NOON) + 1)], set(STEPS)),
+        ([THEIRS("web")], set(STEPS)),
+        ([THEIRS("web", NAME, OTHER)], set(STEPS)),
+        ([THEIRS("web", OTHER)], set(STEPS) - {"logging"}),
+        ([THEIRS("api")], {"subscription", "topic", "bucket"}),
+        ([THEIRS("api", endpoint=ELSE)], {"topic", "bucket"}),
+        ([THEIRS("web", endpoint=ELSE)], set(STEPS) - {"subscription"}),
     ],
 )
 def test_what_another_stack_or_a_later_event_needs_stays(
@@ -231,7 +223,7 @@ def test_policy_is_reused_for_a_moment_to_look_for_others() -> None:
     bench = Bench(policies={"logs": claims()})
     effects = bench.effects()
     assert effects.others("logs") == []
-    bench.policies = {"logs": claims(claim(OTHER_TAG))}
+    bench.policies = {"logs": claims(THEIRS("web"))}
     assert effects.others("logs") == []
     effects.aws.sleep(2.1)
-    assert effects.others("logs") == [claim(OTHER_TAG)]
+    assert effects.others("logs") == [THEIRS("web")]

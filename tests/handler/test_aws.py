@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from lifecycle.faults import error
 from support.events import NOON
 from support.running import Clock
 
@@ -36,10 +37,6 @@ DENIED = ["AccessDenied", "AccessDeniedException", "AuthorizationError", "403"]
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://s3.amazonaws.com")
 UNANSWERED = ReadTimeoutError(endpoint_url="https://s3.amazonaws.com")
 PERMANENT = ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", ""]
-
-
-def error(code: str, message: str = "Rate exceeded") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "PutBucketPolicy")
 
 
 def aws(clock: Clock, *, deadline: float = 900.0, fresh: float = 0.0) -> Aws:
@@ -131,7 +128,7 @@ def test_broken_connection_is_tried_again(trouble: Exception) -> None:
 def test_spreading_is_waited_for_if_expected(
     passing: Passing, code: str, text: str, waits: bool
 ) -> None:
-    spreading = error(code, text)
+    spreading = error(code, text=text)
     assert waited(spreading) == 0
     assert (waited(spreading, passing) > PATIENCE / 2) is waits
     if waits:
@@ -149,7 +146,7 @@ def test_explicit_deny_is_final_at_once() -> None:
     text = (
         "User: x is not authorized to perform: y with an explicit deny in a resource-based policy"
     )
-    assert waited(error("AccessDenied", text), fresh=60) == 0
+    assert waited(error("AccessDenied", text=text), fresh=60) == 0
 
 
 def test_nothing_begins_after_the_deadline_and_no_pause_goes_over_it() -> None:
@@ -190,9 +187,13 @@ def test_every_page_is_read_through_throttling(name: str, following: str) -> Non
 @pytest.mark.parametrize(
     ("cause", "what", "fix"),
     [
-        (error("AccessDenied", "x."), "PutBucketPolicy failed with AccessDenied: x.", "execution"),
-        (error("InvalidConfigurationRequest"), "InvalidConfigurationRequest: Rate", "SSE-S3"),
-        (error("MalformedPolicy", "x"), "PutBucketPolicy failed with MalformedPolicy: x.", "again"),
+        (
+            error("AccessDenied", text="x."),
+            "PutBucketPolicy failed with AccessDenied: x.",
+            "execution",
+        ),
+        (error("InvalidConfigurationRequest"), "InvalidConfigurationRequest: x", "SSE-S3"),
+        (error("MalformedPolicy"), "PutBucketPolicy failed with MalformedPolicy: x.", "again"),
         (UNANSWERED, "ReadTimeoutError", "network"),
         (ClientError({}, "PutBucketPolicy"), "PutBucketPolicy failed", "again"),
     ],

@@ -4,10 +4,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import clients_of
+from handler.fleet import Fleet
+from lifecycle.cloudformation import Properties, properties
 
-from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 
 FIXED = [
@@ -38,27 +37,14 @@ EACH = [DESCRIBE, DESCRIBE, MODIFY]
 TOPIC_READS = ["GetTopicAttributes", "ListSubscriptionsByTopic"]
 
 
-class World:
-    """An account with load balancers that do not log, and a stack whose calls are counted."""
+class World(Fleet):
+    """A stack whose calls are counted."""
 
-    def __init__(self, count: int, region: str = "eu-west-1", old_boto3: bool = False) -> None:
-        self.account = Account(
-            "123456789012", region, clock=(clock := Clock()), old_boto3=old_boto3
-        )
-        self.arns = [self.account.add_load_balancer(f"web{each}") for each in range(count)]
-        self.stack = Stack(clock, region=region, seed=1)
-
-    def send(self, kind: str, given: Properties, old: Properties | None = None) -> Counter[str]:
+    def count(self, kind: str, given: Properties, old: Properties | None = None) -> Counter[str]:
         """Send an event, which must succeed; return each operation's number of calls."""
         calls: Counter[str] = Counter()
-
-        def heard(service: str, operation: str, params: object) -> None:
-            calls[operation] += 1
-
-        answer = self.stack.send(
-            self.stack.event(kind, given, old), lambda: clients_of(self.account, before=heard)
-        )
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        self.before = lambda service, operation, params: calls.update([operation])
+        self.sent(kind, given, old)
         return calls
 
     @property
@@ -94,7 +80,7 @@ def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
     count: int, world: dict[str, Any], given: dict[str, object], more: list[str]
 ) -> None:
     found = World(count, **world)
-    calls = found.send("Create", properties(*found.arns, **given))
+    calls = found.count("Create", properties(*found.arns, **given))
     less = TOPIC_READS if given == DOCUMENTED else []
     assert calls == found.fixed() + Counter(EACH * count) + Counter(more) - Counter(less)
     older = 0 if found.tells_new_buckets else 3
@@ -104,7 +90,7 @@ def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
 def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
     """Others may know the bucket's name, so its settings, topic and region are read first."""
     world = World(1)
-    calls = world.send("Create", properties(*world.arns, LogBucketName="customers-own-name"))
+    calls = world.count("Create", properties(*world.arns, LogBucketName="customers-own-name"))
     # The stack's own bucket is looked for under each of its names, before and after the changes.
     own = ["GetBucketTagging"] * (2 if world.tells_new_buckets else 4)
     tags = [] if world.tells_new_buckets else ["PutBucketTagging"]
@@ -116,13 +102,9 @@ def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
 def test_one_that_logs_already_is_read_twice(count: int) -> None:
     world = World(count)
     customers_bucket(world.account)
-    for arn in world.arns:
-        world.account.world.load_balancers[arn].attributes |= {
-            "access_logs.s3.enabled": "true",
-            "access_logs.s3.bucket": CUSTOMERS,
-            "access_logs.s3.prefix": "alb",
-        }
-    calls = world.send("Create", properties(*world.arns))
+    for number in range(count):
+        world.set(number, CUSTOMERS, "alb", enabled=True)
+    calls = world.count("Create", properties(*world.arns))
     assert (calls[DESCRIBE], calls[MODIFY]) == (2 * count, 0)
 
 
@@ -131,9 +113,9 @@ def test_nothing_to_do_is_read_once_and_the_way_out_reads_back(count: int) -> No
     world = World(count)
     given = properties(*world.arns)
     again = {**given, "RunToken": "2"}
-    world.send("Create", given)
-    calls = world.send("Update", again, given)
+    world.count("Create", given)
+    calls = world.count("Update", again, given)
     assert calls[DESCRIBE] == count
     assert not any(name.startswith(("Put", "Modify", "Create", "Delete")) for name in calls)
-    calls = world.send("Delete", again)
+    calls = world.count("Delete", again)
     assert (calls[DESCRIBE], calls[MODIFY]) == (4 * count, count)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet, error, on, once, refused
+from handler.fleet import MODIFY, Fleet, on, once, refused
 from lifecycle.cloudformation import properties
+from lifecycle.faults import error
 
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
@@ -177,15 +178,15 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
 )
 def test_more_than_fit_are_refused_with_a_number(count: int, told: str) -> None:
     """Of 60 s, 30 s are kept for the answer. Looking at one takes 0.3 s, setting one 0.4 s."""
-    assert told in Fleet(count).fail(EVERY, seconds=60)
+    assert told in Fleet(count).fail(EVERY, 60)
 
 
 def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
     """Otherwise, there would be no time to update an onboarded account, or to roll back."""
     fleet = Fleet(75)
-    fleet.succeed("Create", EVERY, seconds=60)
+    fleet.succeed("Create", EVERY, None, 60)
     assert all(fleet.logs())
-    told = fleet.succeed("Update", AGAIN, EVERY, seconds=113)
+    told = fleet.succeed("Update", AGAIN, EVERY, 113)
     assert told["NotOnboarded"] == "none"
 
 
@@ -195,7 +196,7 @@ def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
     fleet.send("Create", EVERY)
     fleet.arns += [fleet.account.add_load_balancer(f"new{each}") for each in range(78)]
 
-    told = fleet.succeed("Update", AGAIN, EVERY, seconds=120)
+    told = fleet.succeed("Update", AGAIN, EVERY, 120)
 
     assert told["NotOnboarded"].count("does not fit into this run: run the stack again") == 3
     assert sum(fleet.logs()) == 80
@@ -209,12 +210,12 @@ def test_neither_leaving_nor_the_way_back_is_refused() -> None:
     fleet = Fleet(241)
     named = properties(fleet.arns[0])
     fleet.send("Create", named)
-    assert fleet.send("Update", EVERY, named, seconds=150)["Status"] == "FAILED"
-    fleet.succeed("Update", named, EVERY, seconds=150)
+    assert fleet.send("Update", EVERY, named, 150)["Status"] == "FAILED"
+    fleet.succeed("Update", named, EVERY, 150)
     fleet.succeed("Update", EVERY, named)
     assert all(fleet.logs())
 
-    fleet.succeed("Update", named, EVERY, seconds=250)
+    fleet.succeed("Update", named, EVERY, 250)
 
     assert sum(fleet.logs()) == 1
 
@@ -223,7 +224,7 @@ def test_delete_is_never_refused_and_covers_every_load_balancer_with_the_mark() 
     """The Delete also covers load balancers that the parameters do not name."""
     fleet = Fleet(200)
     fleet.succeed("Create", EVERY)
-    fleet.leave(properties(fleet.arns[0]), seconds=60)
+    fleet.leave(properties(fleet.arns[0]), 60)
     assert not any(fleet.logs())
 
 

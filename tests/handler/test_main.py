@@ -6,10 +6,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from lifecycle.cases import PRIVILEGES, Case, data
+from lifecycle.faults import error
 from lifecycle.scenarios import clients_of
 from support.events import NOON, SECRET, SIGNATURE, alb_arn, event, properties, recorded
 from support.running import Clock, Lambda, answers, run_event
@@ -159,10 +159,7 @@ def test_fault_is_answered_and_its_traceback_logged(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_denied_call_is_answered_with_what_to_do(kind: str) -> None:
-    denied = ClientError(
-        {"Error": {"Code": "AccessDenied", "Message": "not authorized"}},
-        "DescribeLoadBalancerAttributes",
-    )
+    denied = error("AccessDenied", "DescribeLoadBalancerAttributes")
     clock = Clock(NOON + 90)
     answer = run_event(event(kind, properties(WEB)), failing(denied), clock)
     assert answer["Status"] == "FAILED"
@@ -178,7 +175,7 @@ def test_answer_comes_in_time_even_if_every_call_is_throttled(
     waited: float, seconds: float, limit: float
 ) -> None:
     """An event that waited in Lambda's queue has less time than the function's timeout."""
-    throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
+    throttled = error("Throttling", "DescribeLoadBalancers")
     clock = Clock(NOON + waited)
     answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
     assert answer["Status"] == "FAILED"

@@ -4,27 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.events import OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, TAG, VENDOR
+from handler.planning import registration
+from support.events import OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, TAG
 from support.states import HERE, state
 
 from dt_logs_handler.model import Bucket, Logging, SetRetention, SetTags, State
 from dt_logs_handler.names import Location
-from dt_logs_handler.register import PolicyEdit, Registration
+from dt_logs_handler.register import PolicyEdit
 
 MARK, OTHERS = f"web/dt-logs-analysis/{TAG}", f"web/dt-logs-analysis/{OTHER_TAG}"
-
-
-def registered(stack: str, prefix: str, turned_on: bool, *names: str) -> Bucket:
-    """Return the bucket `logs` with a registration."""
-    claim = Registration(
-        stack,
-        Location("logs", prefix),
-        VENDOR,
-        "e0e0e0e0",
-        frozenset(names),
-        turned_on=turned_on,
-    )
-    return Bucket("logs", policy=PolicyEdit((claim.statement(HERE),)).applied(None))
 
 
 KNOWN = frozenset({Location("logs", MARK)})
@@ -34,7 +22,10 @@ PLAIN = state(buckets=(Bucket("logs"),))
 
 
 def holding(stack: str, prefix: str, turned_on: bool, *names: str) -> State:
-    return state(buckets=(registered(stack, prefix, turned_on, *names),))
+    """Return a state in which a stack has registered a location of the bucket `logs`."""
+    claim = registration(prefix, *names, stack=stack, turned_on=turned_on)
+    policy = PolicyEdit((claim.statement(HERE),)).applied(None)
+    return state(buckets=(Bucket("logs", policy=policy),))
 
 
 TURNED_ON: dict[str, tuple[State, str, str, str | None]] = {

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, error, on
+from handler.fleet import MODIFY, on
 from lifecycle.cases import Answer, Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
+from lifecycle.faults import error
 from support.drifts import adopted, announced_elsewhere
 
 from dt_logs_rehearsal.account import Account

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from handler.planning import registration
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, TAG, VENDOR
+from support.events import OTHER_TAG
 from support.states import HERE
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.names import Location
 from dt_logs_handler.register import (
     LIMIT,
     PolicyEdit,
@@ -24,12 +24,6 @@ from dt_logs_handler.register import (
     sids,
     tls_statement,
 )
-
-
-def claim(stack: str = TAG, prefix: str = "web", time: int = 1772366400) -> Registration:
-    return Registration(
-        stack, Location("logs", prefix), VENDOR, "e0e0e0e0", frozenset(), time, "abababab"
-    )
 
 
 def coming(*claims: Registration) -> PolicyEdit:
@@ -63,8 +57,10 @@ def unordered(policy: str | None) -> list[str]:
 
 
 prefixes = st.sampled_from(["", "web", "api"])
-mine = st.lists(st.builds(claim, prefix=prefixes), min_size=1, max_size=3, unique=True)
-others = st.lists(st.builds(claim, st.just(OTHER_TAG), prefixes), max_size=3, unique=True)
+mine = st.lists(st.builds(registration, prefixes), min_size=1, max_size=3, unique=True)
+others = st.lists(
+    st.builds(registration, prefixes, stack=st.just(OTHER_TAG)), max_size=3, unique=True
+)
 
 
 @STEADY
@@ -90,7 +86,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
 @example('{"Statement": [], "Version": "2012-10-17"}')
 @example('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*"}}')
 def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None) -> None:
-    assert going(claim()).applied(policy) is policy
+    assert going(registration("web")).applied(policy) is policy
     assert PolicyEdit().applied(policy) is policy
 
 
@@ -112,7 +108,8 @@ def test_edits_of_two_stacks_commute(
 @given(policies(), prefixes)
 def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
     """The statement is removed with its location's last registration, whichever stack put it."""
-    first, second, elsewhere = claim(prefix=prefix), claim(OTHER_TAG, prefix), claim(prefix="x")
+    first, second = registration(prefix), registration(prefix, stack=OTHER_TAG)
+    elsewhere = registration("x")
     delivery = delivery_statement(first.location, HERE)
     both = coming(second, elsewhere).applied(coming(first).applied(policy))
     assert delivery in statements(both)
@@ -148,12 +145,12 @@ def test_disarmed_registration_grants_nothing_and_is_found_until_it_is_dropped(
 
 def test_disarming_leaves_alone_what_is_disarmed_or_gone() -> None:
     """S3 may return an account's root ARN as the account's ID."""
-    answered = {**claim().statement(HERE), "Principal": {"AWS": ["123456789012"]}}
+    answered = {**registration("web").statement(HERE), "Principal": {"AWS": ["123456789012"]}}
     policy = json.dumps({"Statement": answered})
-    assert disarming([claim()], HERE).applied(policy) is policy
-    there = coming(claim()).applied(None)
-    assert disarming([claim(prefix="api")], HERE).applied(there) is there
-    assert disarming([claim()], HERE).applied(None) is None
+    assert disarming([registration("web")], HERE).applied(policy) is policy
+    there = coming(registration("web")).applied(None)
+    assert disarming([registration("api")], HERE).applied(there) is there
+    assert disarming([registration("web")], HERE).applied(None) is None
 
 
 def test_statement_of_ours_is_replaced_in_its_place() -> None:
@@ -167,7 +164,7 @@ def test_statement_of_ours_is_replaced_in_its_place() -> None:
 def test_statement_that_means_the_same_is_left_alone() -> None:
     """S3 may return a list of one as a string, or the reverse, and "false" as a boolean."""
     tls = tls_statement("logs", HERE)
-    mine = claim().statement(HERE)
+    mine = registration("web").statement(HERE)
     resource = mine["Resource"]
     assert isinstance(resource, list)
     answered = [
@@ -179,16 +176,10 @@ def test_statement_that_means_the_same_is_left_alone() -> None:
 
 
 def test_newer_registration_takes_the_place_of_the_older() -> None:
-    older, newer = claim(), claim(time=1772366401)
+    older, newer = registration("web"), registration("web", time=1772366401)
     edit = PolicyEdit(coming(newer).put, frozenset([older.sid]))
     after = edit.applied(coming(older).applied(None))
     assert sids(after) == {newer.sid, str(delivery_statement(newer.location, HERE)["Sid"])}
-
-
-def test_first_statement_makes_a_policy_and_the_last_takes_it_away() -> None:
-    there = coming(claim()).applied(None)
-    assert rest(there) == {"Version": "2012-10-17"}
-    assert going(claim()).applied(there) is None
 
 
 @pytest.mark.parametrize(("letter", "size"), [("x", 1), ("ü", 2)])

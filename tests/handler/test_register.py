@@ -1,9 +1,9 @@
 """The register in the bucket's policy: it reads its own statements, and no others."""
 
 import json
-from typing import Any
 
 import pytest
+from handler.planning import registration
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import OTHER_TAG, STACK, TAG, VENDOR
@@ -23,22 +23,6 @@ BELOW = (
     "123456789012_elasticloadbalancing_us-east-1_app."
 )
 WEB, API = "app/web/0000000000000001", "app/api/0000000000000002"
-
-
-def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
-    """Return the stack's claim on a location in the bucket `logs`."""
-    given: dict[str, Any] = {
-        "stack": TAG,
-        "location": Location("logs", prefix),
-        "vendor": VENDOR,
-        "endpoint": "e0e0e0e0",
-        "load_balancers": frozenset(names),
-        "time": 1772366400,
-        "asked": "abababab",
-        "previous": "cdcdcdcd",
-        **changed,
-    }
-    return Registration(**given)
 
 
 def policy(*statements: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.drifts import EVERYTHING
+from support.running import FUNCTION_SECONDS
 
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.settings import Privileges, Settings
@@ -37,10 +38,12 @@ class Case:
     each of the function's calls, and may raise.
     """
 
-    def __init__(self, prepare: Prepare, region: str = "eu-west-1", partition: str = "aws") -> None:
+    def __init__(
+        self, prepare: Prepare, region: str = "eu-west-1", partition: str = "aws", **more: Any
+    ) -> None:
         self.clock = Clock()
         self.account, self.untouched = (
-            Account("123456789012", region, partition, clock=self.clock) for _ in range(2)
+            Account("123456789012", region, partition, clock=self.clock, **more) for _ in range(2)
         )
         self.arns = prepare(self.account)
         assert prepare(self.untouched) == self.arns
@@ -69,16 +72,27 @@ class Case:
         """Return a function that makes clients with the hooks of `faults`."""
         return lambda: self.clients(before=faults.before, after=faults.after)
 
-    def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event, confirm the subscriptions if `confirms`, and return the answer."""
-        answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
+    def send(
+        self,
+        kind: str,
+        given: Properties,
+        old: Properties | None = None,
+        seconds: float = FUNCTION_SECONDS,
+    ) -> Answer:
+        """Send an event, confirm the subscriptions if `confirms`, and return the answer.
+
+        The function times out after `seconds`.
+        """
+        answer = self.stack.send(self.stack.event(kind, given, old), self.clients, seconds)
         if self.confirms:
             self.customer(lambda account: account.confirm(ENDPOINT))
         return answer
 
-    def sent(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
+    def sent(
+        self, kind: str, given: Properties, old: Properties | None = None, *seconds: float
+    ) -> Answer:
         """Send an event that must succeed, and return its answer."""
-        answer = self.send(kind, given, old)
+        answer = self.send(kind, given, old, *seconds)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         return answer
 
@@ -102,9 +116,9 @@ class Case:
         """Return how the account differs from its copy that never had a stack."""
         return self.differs(self.untouched.snapshot())
 
-    def ends(self, given: Properties) -> None:
+    def ends(self, given: Properties, *seconds: float) -> None:
         """Delete the stack, and check that it leaves nothing."""
-        self.sent("Delete", given)
+        self.sent("Delete", given, None, *seconds)
         assert self.left() == []
 
     def topics(self) -> list[str]:

@@ -13,13 +13,13 @@ from datetime import datetime, timezone
 from types import ModuleType
 from typing import Any
 
-from botocore.exceptions import ClientError
 from support import events
 from support.events import ENDPOINT, VENDOR, Event, Properties, properties
 from support.running import FUNCTION_SECONDS, Answer, Clients, Lambda, run_event
 
 from dt_logs_handler import main
 from dt_logs_rehearsal.account import Clock
+from lifecycle.faults import error
 
 __all__ = ["ENDPOINT", "VENDOR", "Answer", "Clients", "Properties", "Stack", "properties"]
 
@@ -156,8 +156,7 @@ class Describer:
         self.allowed()
         if params != {"StackName": self.stack.id}:
             text = "no identity-based policy allows the cloudformation:DescribeStacks action"
-            error: Any = {"Error": {"Code": "AccessDenied", "Message": text}}
-            raise ClientError(error, "DescribeStacks")
+            raise error("AccessDenied", "DescribeStacks", text)
         shown = {
             name: ",".join(value) if isinstance(value, list) else value
             for name, value in self.stack.parameters.items()

@@ -15,6 +15,11 @@ MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed a
 NEVER = -1
 
 
+def error(code: str, operation: str = "PutBucketPolicy", text: str = "x") -> ClientError:
+    """Return the error that a client raises."""
+    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
+
+
 class Killed(BaseException):
     """The process was killed during a call."""
 
@@ -43,7 +48,7 @@ class Faults:
                 self._failing = operation
                 code = {"denied": "AccessDenied", "throttled": "ThrottlingException"}[self.mode]
                 text = f"no identity-based policy allows the {operation} action"
-                raise ClientError({"Error": {"Code": code, "Message": text}}, operation)
+                raise error(code, operation, text)
             case "killed before":
                 raise Killed
             case "unanswered":

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from support.drifts import (
     add_statement,
     adopted,
@@ -29,6 +28,7 @@ from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket, new
 from lifecycle.cases import PRIVILEGES, Case, data, told
 from lifecycle.cloudformation import Stack, properties
+from lifecycle.faults import error
 from lifecycle.scenarios import Prepare
 
 FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
@@ -239,8 +239,7 @@ def refusing(operation: str, code: str) -> Hook:
 
     def before(service: str, called: str, params: Mapping[str, Any]) -> None:
         if called == operation:
-            error = {"Code": code, "Message": "with an explicit deny in a service control policy"}
-            raise ClientError({"Error": error}, called)
+            raise error(code, called, "with an explicit deny in a service control policy")
 
     return before
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
 from lifecycle.cases import Answer, Case, role
 from lifecycle.cloudformation import Properties, properties
+from lifecycle.faults import error
 from lifecycle.scenarios import QUEUE, SCENARIOS, Prepare, Scenario
 from support.drifts import encrypted_by_kms, owned_by_writers
 
@@ -190,8 +190,7 @@ class Lived(Case):
             try:
                 authorise(self.account.world, call)
             except Refused as refused:
-                error: Any = {"Error": {"Code": refused.code, "Message": refused.message}}
-                raise ClientError(error, call.operation) from refused
+                raise error(refused.code, call.operation, refused.message) from refused
 
         line = self.stack.refresh(self.clients, allowed=allowed)
         if line["outcome"] != "in step":

@@ -24,6 +24,7 @@ from support.drifts import (
     encrypted_by_kms,
     log_bucket,
     owned_by_writers,
+    statement,
 )
 from support.verdicts import forget_principal
 
@@ -53,12 +54,9 @@ class Kind:
 
 
 def _statement(effect: str, principal: object, action: str, **more: Any) -> Apply:
-    def apply(account: Account, bucket: str) -> None:
-        resource = f"arn:aws:s3:::{bucket}/*"
-        found = {"Effect": effect, "Principal": principal, "Action": action, "Resource": resource}
-        add_statement(account, bucket, {**found, **more})
-
-    return apply
+    return lambda account, bucket: add_statement(
+        account, bucket, statement(bucket, effect, principal, action, **more)
+    )
 
 
 def _deny(action: str, condition: object, principal: object = "*", **more: Any) -> Apply:
@@ -69,22 +67,23 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
     return partial(edit_policy, change=change)
 
 
+def _reader(account: Account, bucket: str, arn: str) -> None:
+    resource = f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"
+    added = statement(bucket, "Allow", {"AWS": arn}, READ, Resource=resource)
+    add_statement(account, bucket, added)
+
+
 def _forgotten(account: Account, bucket: str) -> None:
     """Delete a role that may read; S3 then shows its ID, and refuses policies that contain it."""
     arn = f"arn:aws:iam::{account.account_id}:role/gone"
-    add_statement(account, bucket, _reader(arn, bucket))
+    _reader(account, bucket, arn)
     forget_principal(account, arn, "AROA" + "A" * 16)
 
 
 def _unknown(account: Account, bucket: str) -> None:
     """Close an account that may read; S3 still shows it, but refuses policies that name it."""
-    add_statement(account, bucket, _reader("arn:aws:iam::555566667777:root", bucket))
+    _reader(account, bucket, "arn:aws:iam::555566667777:root")
     account.world.unknown_principals.add("arn:aws:iam::555566667777:root")
-
-
-def _reader(arn: str, bucket: str) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": READ}
-    return {**statement, "Resource": f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"}
 
 
 def setting(**values: Any) -> Apply:
@@ -122,14 +121,10 @@ def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str
 
 
 def _admitting_s3(bucket: str) -> dict[str, Any]:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": "*",
-        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:*:*:{bucket}"}},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:*:*:{bucket}"}}
+    s3, more = {"Service": "s3.amazonaws.com"}, {"Resource": "*", "Condition": condition}
+    admitted = statement(bucket, "Allow", s3, "sns:Publish", **more)
+    return {"Version": "2012-10-17", "Statement": [admitted]}
 
 
 def _add(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]) -> None:
@@ -219,10 +214,9 @@ KINDS = (
         _deny(
             "s3:*Object",
             {
-                "BoolIfExists": {
-                    "aws:ViaAWSService": "false",
-                    "aws:PrincipalIsAWSService": "false",
-                },
+                "BoolIfExists": dict.fromkeys(
+                    ("aws:ViaAWSService", "aws:PrincipalIsAWSService"), "false"
+                ),
                 "StringNotEqualsIfExists": {"aws:PrincipalAccount": "123456789012"},
             },
         ),

@@ -7,16 +7,19 @@ must be equal. Until then, each invariant below must hold after every step.
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.drifts import (
     add_statement,
+    announce,
     announcements,
     log_bucket,
     remove_statement,
     set_logging,
+    statement,
 )
 from support.looks import logging_of, reads
 
@@ -24,23 +27,31 @@ from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import parse
-from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.scenarios.differences import differences
+from lifecycle.cases import Case
 from lifecycle.cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
-from lifecycle.scenarios import QUEUE, clients_of
+from lifecycle.scenarios import QUEUE
 
 VENDORS = (VENDOR, "888877776666")
 ELSEWHERE = "customers-other-logs"
-STATEMENT = {
-    "Sid": "foreign",
-    "Effect": "Allow",
-    "Principal": {"AWS": "arn:aws:iam::555566667777:root"},
-    "Action": "s3:GetObject",
-    "Resource": f"arn:aws:s3:::{CUSTOMERS}/foreign/*",
-}
+STATEMENT = statement(
+    CUSTOMERS,
+    "Allow",
+    {"AWS": "arn:aws:iam::555566667777:root"},
+    "s3:GetObject",
+    Sid="foreign",
+    Resource=f"arn:aws:s3:::{CUSTOMERS}/foreign/*",
+)
 NAMES = ("web", "api", "shop", "admin")
 ALBS = st.integers(0, len(NAMES) - 1)
+WHERE: dict[str, dict[str, Any]] = {
+    "never": {},
+    "logs": {"bucket": CUSTOMERS, "prefix": "alb"},
+    "off": {"bucket": CUSTOMERS, "prefix": "alb", "enabled": False},
+    "off at root": {"bucket": CUSTOMERS, "enabled": False},
+}
 CHOICES = st.fixed_dictionaries(
     {},
     optional={
@@ -61,41 +72,23 @@ class History(RuleBasedStateMachine):
 
     run = 0
 
-    @initialize(
-        kinds=st.lists(
-            st.sampled_from(("never", "logs", "off", "off at root")), min_size=4, max_size=4
-        )
-    )
+    @initialize(kinds=st.lists(st.sampled_from([*WHERE]), min_size=4, max_size=4))
     def begin(self, kinds: list[str]) -> None:
-        self.clock = Clock()
-        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
-        self.customers = Account("123456789012", "eu-west-1", clock=self.clock)
-        for each in (self.account, self.customers):
-            customers_bucket(each)
-            log_bucket(each, ELSEWHERE)
-        self.arns = [self._balancer(name, kind) for name, kind in zip(NAMES, kinds, strict=True)]
+        def prepare(account: Account) -> list[str]:
+            customers_bucket(account)
+            log_bucket(account, ELSEWHERE)
+            pairs = zip(NAMES, kinds, strict=True)
+            return [account.add_load_balancer(name, **WHERE[kind]) for name, kind in pairs]
+
+        self.case = Case(prepare)
+        self.clock, self.arns, self.clients = self.case.clock, self.case.arns, self.case.clients
+        self.account, self.customers = self.case.account, self.case.untouched
         self.gone: set[str] = set()
         self.stacks: dict[int, Stack] = {}
         self.events: dict[int, list[dict[str, object]]] = {}
         self.unseen: set[tuple[int, str]] = set()  # ALBs that changed after the stack read them
         self.documented = False
         self.places: dict[int, set[tuple[str, str]]] = {}
-
-    def _balancer(self, name: str, kind: str) -> str:
-        where: dict[str, dict[str, Any]] = {
-            "never": {},
-            "logs": {"bucket": CUSTOMERS, "prefix": "alb"},
-            "off": {"bucket": CUSTOMERS, "prefix": "alb", "enabled": False},
-            "off at root": {"bucket": CUSTOMERS, "enabled": False},
-        }
-        arn = self.account.add_load_balancer(name, **where[kind])
-        found = self.account.world.load_balancers[arn]
-        self.customers.world.load_balancers[arn] = copy.deepcopy(found)
-        return arn
-
-    @property
-    def clients(self) -> Clients:
-        return lambda: clients_of(self.account)
 
     def _properties(self, albs: set[int], choices: dict[str, Any]) -> Properties:
         self.documented |= choices.get("Privileges") == "documented"
@@ -204,25 +197,22 @@ class History(RuleBasedStateMachine):
 
     @rule(present=st.booleans())
     def foreign_statement(self, present: bool) -> None:
-        for each in (self.account, self.customers):
-            remove_statement(each, CUSTOMERS, "foreign")
-            if present:
-                add_statement(each, CUSTOMERS, STATEMENT)
+        self.case.customer(partial(remove_statement, bucket=CUSTOMERS, sid="foreign"))
+        if present:
+            self.case.customer(partial(add_statement, bucket=CUSTOMERS, added=STATEMENT))
 
     @rule(prefix=st.sampled_from(("foreign/", "alb2/", None)))
     def foreign_notification(self, prefix: str | None) -> None:
-        for each in (self.account, self.customers):
-            found = announcements(each, CUSTOMERS)
+        def change(account: Account) -> None:
+            found = announcements(account, CUSTOMERS)
             queues = [one for one in found["QueueConfigurations"] if one["Id"] != "foreign"]
             if prefix:
                 rules = [{"Name": "prefix", "Value": prefix}]
                 entry = {**queues[0], "Id": "foreign", "Filter": {"Key": {"FilterRules": rules}}}
                 queues.append(entry)
-            found["QueueConfigurations"] = queues
-            each.s3.put_bucket_notification_configuration(
-                Bucket=CUSTOMERS,
-                NotificationConfiguration=found,  # type: ignore[arg-type]  # as S3 shows it
-            )
+            announce(account, CUSTOMERS, {**found, "QueueConfigurations": queues})
+
+        self.case.customer(change)
 
     @rule(alb=ALBS, prefix=st.sampled_from(("", "moved")))
     def move(self, alb: int, prefix: str) -> None:
@@ -238,8 +228,7 @@ class History(RuleBasedStateMachine):
         arn = self.arns[alb]
         if arn in self.gone:
             return
-        for each in (self.account, self.customers):
-            set_logging(each, arn, **values)
+        self.case.customer(partial(set_logging, arn=arn, **values))
         self.unseen |= {(number, arn) for number in self.stacks}
 
     @property
@@ -260,8 +249,7 @@ class History(RuleBasedStateMachine):
         if arn not in self.gone and len(self.gone) < 2:
             self.gone.add(arn)
             self.unseen |= {(number, arn) for number in self.stacks}
-            del self.account.world.load_balancers[arn]
-            del self.customers.world.load_balancers[arn]
+            self.case.customer(lambda account: account.world.load_balancers.pop(arn))
 
     def _may_fail(self, albs: set[int], choices: dict[str, Any]) -> bool:
         return any(self.arns[each] in self.gone for each in albs)

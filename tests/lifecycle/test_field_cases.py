@@ -11,7 +11,15 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.drifts import WEB, add_statement, adopted, announce, announcements, log_bucket
+from support.drifts import (
+    WEB,
+    add_statement,
+    adopted,
+    announce,
+    announcements,
+    log_bucket,
+    statement,
+)
 from support.looks import reads, statements
 from support.verdicts import forget_principal
 
@@ -90,15 +98,9 @@ def test_topic_that_s3_does_not_see_yet_is_waited_for() -> None:
 
 def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None:
     case = Case(adopted)
-    closed = "arn:aws:iam::555566667777:root"
-    others = {
-        "Sid": "Others",
-        "Effect": "Allow",
-        "Principal": {"AWS": [closed, "123456789012"]},
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
-    }
-    case.customer(partial(add_statement, bucket=CUSTOMERS, statement=others))
+    who = {"AWS": ["arn:aws:iam::555566667777:root", "123456789012"]}
+    others = statement(CUSTOMERS, "Allow", who, "s3:GetObject", Sid="Others")
+    case.customer(partial(add_statement, bucket=CUSTOMERS, added=others))
     case.account.world.unknown_principals.add("arn:aws:iam::999988887777:root")
 
     answer = case.send("Create", properties(case.arns[WEB]))

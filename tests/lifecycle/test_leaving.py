@@ -18,6 +18,7 @@ from support.drifts import (
     log_bucket,
     remove_statement,
     set_logging,
+    statement,
     write_once,
 )
 from support.looks import TEST_FILE, granted, logging_of, reads, told_by_tag
@@ -350,14 +351,8 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
     """S3 refuses a policy that names a deleted role, even if only our statement is removed."""
     role = "arn:aws:iam::123456789012:role/gone"
     case = Leaving(logs_there)
-    statement = {
-        "Sid": "Gone",
-        "Effect": "Allow",
-        "Principal": {"AWS": role},
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{CUSTOMERS}/audit/*",
-    }
-    case.customer(partial(add_statement, bucket=CUSTOMERS, statement=statement))
+    reader = statement(CUSTOMERS, "Allow", {"AWS": role}, "s3:GetObject", Sid="Gone")
+    case.customer(partial(add_statement, bucket=CUSTOMERS, added=reader))
     case.customer(lambda account: forget_principal(account, role, "AROAEXAMPLEEXAMPLE123"))
     (sid,) = granted(case.account)
 
@@ -373,14 +368,14 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
 def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -> None:
     """The policy that was read in the search for other stacks is too old to be written back."""
     case = Leaving(off_there)
-    statement = {**write_once(CUSTOMERS), "Action": "s3:PutObjectAcl"}
+    added = write_once(CUSTOMERS, "s3:PutObjectAcl")
     came: list[str] = []
 
     def before(service: str, called: str, params: Mapping[str, Any]) -> None:
         if called == operation and not came:
             came.append(called)
             case.clock.sleep(0.1)
-            case.customer(partial(add_statement, bucket=CUSTOMERS, statement=statement))
+            case.customer(partial(add_statement, bucket=CUSTOMERS, added=added))
 
     case.before = before
 

@@ -25,34 +25,28 @@ EVERYTHING: dict[str, Any] = {
 Change = Callable[[Account], None]
 
 
+def statement(bucket: str, effect: str, who: object, action: str, **more: Any) -> dict[str, Any]:
+    """Return a statement about a bucket's objects; `more` has its other elements."""
+    found = {"Effect": effect, "Principal": who, "Action": action}
+    return {**found, "Resource": f"arn:aws:s3:::{bucket}/*", **more}
+
+
 def log_bucket(account: Account, name: str, *statements: Mapping[str, Any]) -> None:
     """Add a customer's bucket to which load balancers may log."""
-    delivery = {
-        "Sid": "delivery",
-        "Effect": "Allow",
-        "Principal": {"Service": DELIVERY},
-        "Action": "s3:PutObject",
-        "Resource": f"arn:aws:s3:::{name}/*",
-    }
+    delivery = statement(name, "Allow", {"Service": DELIVERY}, "s3:PutObject", Sid="delivery")
     policy = {"Version": "2012-10-17", "Statement": [delivery, *statements]}
     account.add_bucket(name, policy=policy)
 
 
 def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
     """Return a service control policy that denies actions."""
-    statement = {"Sid": "Scp", "Effect": "Deny", "Action": list(actions), "Resource": resource}
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    denied = {"Sid": "Scp", "Effect": "Deny", "Action": list(actions), "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [denied]}
 
 
-def write_once(bucket: str) -> dict[str, Any]:
-    """Return a statement that forbids everybody to delete a bucket's objects."""
-    return {
-        "Sid": "WriteOnce",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:DeleteObject",
-        "Resource": f"arn:aws:s3:::{bucket}/*",
-    }
+def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:
+    """Return a statement that forbids everybody an action, by default to delete objects."""
+    return statement(bucket, "Deny", "*", action, Sid="WriteOnce")
 
 
 def adopted(account: Account) -> list[str]:
@@ -82,9 +76,9 @@ def edit_policy(account: Account, bucket: str, change: Callable[[dict[str, Any]]
     account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def add_statement(account: Account, bucket: str, statement: Mapping[str, Any]) -> None:
+def add_statement(account: Account, bucket: str, added: Mapping[str, Any]) -> None:
     """Add a statement to a bucket's policy, as the bucket's owner."""
-    edit_policy(account, bucket, lambda policy: policy["Statement"].append(dict(statement)))
+    edit_policy(account, bucket, lambda policy: policy["Statement"].append(dict(added)))
 
 
 def remove_statement(account: Account, bucket: str, sid: str) -> None:
@@ -135,33 +129,16 @@ def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
 
 def closed_to_others(account: Account) -> None:
     """Deny every other account, including the vendor, reads from the customer's bucket."""
-    add_statement(
-        account,
-        CUSTOMERS,
-        {
-            "Sid": "Perimeter",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:GetObject",
-            "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
-            "Condition": {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}},
-        },
-    )
+    outside = {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}}
+    denied = statement(CUSTOMERS, "Deny", "*", "s3:GetObject", Sid="Perimeter", Condition=outside)
+    add_statement(account, CUSTOMERS, denied)
 
 
 def closed_to_delivery(account: Account) -> None:
     """Deny Elastic Load Balancing writes to the customer's bucket."""
-    add_statement(
-        account,
-        CUSTOMERS,
-        {
-            "Sid": "NoDelivery",
-            "Effect": "Deny",
-            "Principal": {"Service": DELIVERY},
-            "Action": "s3:PutObject",
-            "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
-        },
-    )
+    delivery = {"Service": DELIVERY}
+    denied = statement(CUSTOMERS, "Deny", delivery, "s3:PutObject", Sid="NoDelivery")
+    add_statement(account, CUSTOMERS, denied)
 
 
 def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
@@ -173,19 +150,12 @@ def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
 
 def topic_demands_tls(account: Account) -> None:
     """Require TLS of publishers in the policy of our topic for the customer's bucket."""
+    plain = {"Sid": "TlsOnly", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     for topic in account.world.topics.values():
         if TOPICS in topic.arn and topic.arn.endswith(CUSTOMERS):
             policy = json.loads(topic.policy.latest)
-            policy["Statement"].append(
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "sns:Publish",
-                    "Resource": topic.arn,
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            )
+            denied = statement("", "Deny", "*", "sns:Publish", Resource=topic.arn, **plain)
+            policy["Statement"].append(denied)
             topic.attributes["Policy"] = json.dumps(policy)
             account.world.change(topic.policy, topic.attributes["Policy"])
 

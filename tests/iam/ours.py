@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dt_logs_handler.documents import listed
 from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.register import Registration, delivery_statement, tls_statement
@@ -51,11 +52,6 @@ _REAL = (
 )
 
 
-def listed(raw: Any) -> list[Any]:
-    """Return a list unchanged, and a single value as a list of one."""
-    return raw if isinstance(raw, list) else [raw]
-
-
 def identity_requests() -> Iterator[dict[str, Any]]:
     """Yield requests about the roles' policies of every committed release."""
     for path in sorted(_POLICIES.glob("*/policies/*.json")):
@@ -74,13 +70,7 @@ def resource_requests() -> Iterator[dict[str, Any]]:
     """Yield requests about the policies of a bucket with our statements, and of its topic."""
     location = Location("logs", "web")
     some = Registration(
-        stack=STACK.tag,
-        location=location,
-        vendor=VENDOR,
-        endpoint="0" * 8,
-        load_balancers=frozenset({"app/a/1"}),
-        time=1,
-        asked="1" * 8,
+        STACK.tag, location, VENDOR, "0" * 8, frozenset({"app/a/1"}), 1, asked="1" * 8
     )
     policy = [
         some.statement(STACK),
@@ -91,26 +81,15 @@ def resource_requests() -> Iterator[dict[str, Any]]:
     for statement in policy:
         for request in _around({**statement, "Condition": {}}):
             for principal, owner in ((READER, ACCOUNT), (SESSION, ACCOUNT), (ELB, ACCOUNT)):
+                both = {"identity": everything, "resource_policy": policy}
+                asked = {**request, **both, "file": "bucket", "principal": principal}
                 for tls in ("true", "false"):
-                    yield {
-                        **request,
-                        "file": "bucket",
-                        "principal": principal,
-                        "owner": owner,
-                        "identity": everything,
-                        "resource_policy": policy,
-                        "context": {"aws:securetransport": tls},
-                    }
+                    yield {**asked, "owner": owner, "context": {"aws:securetransport": tls}}
     topic = json.loads(topic_policy("logs", STACK))["Statement"]
     for request in _around(topic[0]):
         for principal in ("s3.amazonaws.com", "events.amazonaws.com", READER):
-            yield {
-                **request,
-                "file": "topic",
-                "principal": principal,
-                "identity": everything,
-                "resource_policy": topic,
-            }
+            both = {"identity": everything, "resource_policy": topic}
+            yield {**request, **both, "file": "topic", "principal": principal}
 
 
 def _around(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,11 +8,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from handler.planning import registration
 from lifecycle.faults import error
 from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, alb_arn
 from support.running import Clock
-from support.states import HERE
+from support.states import HERE, registration
 
 from dt_logs_handler import model
 from dt_logs_handler.apply import Effects, carry_out, carry_out_all

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from handler.planning import ADOPTED, API, FOREIGN, LAST, LATER, LOGS, NEW, WEB, announced, off
 from hypothesis import event, given
 from hypothesis import strategies as st
 from support.events import (
@@ -19,12 +18,22 @@ from support.events import (
     topic_arn,
 )
 from support.states import (
+    ADOPTED,
+    API,
+    FOREIGN,
     HERE,
+    LAST,
+    LATER,
+    LOGS,
+    NEW,
     THERE,
+    WEB,
     after,
     alb,
+    announced,
     bucket,
     moved,
+    off,
     planned,
     request,
     reset,

@@ -4,9 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from handler.planning import registration
 from support.events import OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, TAG
-from support.states import HERE, state
+from support.states import HERE, registration, state
 
 from dt_logs_handler.model import Bucket, Logging, SetRetention, SetTags, State
 from dt_logs_handler.names import Location

@@ -5,20 +5,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from handler.planning import (
-    ADOPTED,
-    API,
-    API_NAME,
-    LAST,
-    LATER,
-    LOGS,
-    NEW,
-    WEB,
-    WEB_NAME,
-    claim,
-    logging,
-    off,
-)
 from support.events import (
     ACCOUNT,
     GLOBAL_BUCKET,
@@ -30,7 +16,28 @@ from support.events import (
     alb_arn,
     properties,
 )
-from support.states import THERE, after, alb, bucket, moved, planned, request, state
+from support.states import (
+    ADOPTED,
+    API,
+    API_NAME,
+    LAST,
+    LATER,
+    LOGS,
+    NEW,
+    THERE,
+    WEB,
+    WEB_NAME,
+    after,
+    alb,
+    bucket,
+    claim,
+    logging,
+    moved,
+    off,
+    planned,
+    request,
+    state,
+)
 
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.errors import Refused

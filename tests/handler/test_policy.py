@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from handler.planning import registration
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import OTHER_TAG
-from support.states import HERE
+from support.states import HERE, registration
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.errors import Refused

@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from handler.planning import registration
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import OTHER_TAG, STACK, TAG, VENDOR
-from support.states import CHINA, HERE
+from support.states import CHINA, HERE, registration
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.names import Location, Stack

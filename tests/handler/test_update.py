@@ -8,25 +8,31 @@ import json
 from dataclasses import replace
 
 import pytest
-from handler.planning import LATER, LOGS, THEIRS, logging
 from support.events import OWN_BUCKET, alb_arn, properties
-from support.states import HERE, after, alb, bucket, moved, planned, request, reset, state
-
-from dt_logs_handler.errors import Refused
-from dt_logs_handler.model import (
-    EditPolicy,
-    Logging,
-    Plan,
-    SetLogging,
-    State,
-    Unreadable,
+from support.states import (
+    HERE,
+    LATER,
+    LOGS,
+    THEIRS,
+    after,
+    alb,
+    bucket,
+    logging,
+    moved,
+    planned,
+    request,
+    reset,
+    state,
 )
+
+from dt_logs_handler import model
+from dt_logs_handler.errors import Refused
 from dt_logs_handler.request import Request
 
 WEB, SHOP, API = alb_arn("web", 1), alb_arn("shop", 2), alb_arn("api", 3)
 
 
-def prepared(enabled: bool) -> State:
+def prepared(enabled: bool) -> model.State:
     """Return a state with three load balancers, of which a stack onboards the first two.
 
     The first and third have the customer's bucket, and log if `enabled`. The second has none.
@@ -36,11 +42,11 @@ def prepared(enabled: bool) -> State:
     return state(web, alb("shop", 2), api, buckets=(LOGS,))
 
 
-def created(enabled: bool, *arns: str, **given: object) -> State:
+def created(enabled: bool, *arns: str, **given: object) -> model.State:
     return after(request("Create", *(arns or (WEB, SHOP)), **given), prepared(enabled))
 
 
-def comes_to_rest(asked: Request, before: State) -> tuple[Plan, State]:
+def comes_to_rest(asked: Request, before: model.State) -> tuple[model.Plan, model.State]:
     """Plan, apply the plan, and plan again; the second plan must not change anything."""
     plan, found = planned(asked, before)
     assert planned(asked, found)[0].changes == ()
@@ -54,7 +60,7 @@ def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> 
     `*` includes the load balancers that were named before, so the Update is not refused.
     """
     there = created(enabled)
-    unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
+    unread = {**there.buckets, "logs": model.Unreadable("GetBucketPolicy: no")}
     for arns, old in (((WEB, SHOP), None), (("*",), properties(WEB, SHOP))):
         asked = request("Update", *arns, old=old, LogRetentionDays="60", at=LATER)
         plan, found = comes_to_rest(asked, replace(there, buckets=unread))
@@ -92,20 +98,20 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
     for given in (other, {"LoadBalancerArns": [SHOP]}):
         asked = request("Update", WEB, SHOP, old=properties(WEB, SHOP), at=LATER, **given)
         steps = planned(asked, there)[0].steps
-        assert any(isinstance(each, EditPolicy) and each.bucket == "logs" for each in steps)
+        assert any(isinstance(each, model.EditPolicy) and each.bucket == "logs" for each in steps)
 
 
 def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_the_rest() -> None:
     """Somebody turned logging off. If turning it on again fails, a rollback must still succeed."""
-    there = moved(created(False), WEB, Logging(False, "logs", "web"))
+    there = moved(created(False), WEB, model.Logging(False, "logs", "web"))
     back = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=LATER)
     plan, _ = planned(back, there)
-    steps = [each for each in plan.steps if isinstance(each, SetLogging)]
+    steps = [each for each in plan.steps if isinstance(each, model.SetLogging)]
     assert {each.load_balancer for each in steps} == {WEB, API}
-    assert not [each for each, _ in plan.tolerated if isinstance(each, SetLogging)]
+    assert not [each for each, _ in plan.tolerated if isinstance(each, model.SetLogging)]
     same = request("Update", WEB, SHOP, at=LATER)
     plan, _ = planned(same, there)
-    tolerated = [(e.load_balancer, a) for e, a in plan.tolerated if isinstance(e, SetLogging)]
+    tolerated = [(e.load_balancer, a) for e, a in plan.tolerated if isinstance(e, model.SetLogging)]
     assert tolerated == [(WEB, (WEB,))]
 
 

@@ -1,37 +1,16 @@
-"""Hand-written states of an account, and the states after the steps of a plan."""
+"""Hand-written states of an account, queries about them, and the states after a plan's steps."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
-from dt_logs_handler.model import (
-    Absent,
-    Bucket,
-    CreateBucket,
-    DeleteBucket,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    EnsureTopic,
-    LoadBalancer,
-    Logging,
-    Plan,
-    SecureBucket,
-    SetFilter,
-    SetLogging,
-    SetRetention,
-    SetTags,
-    State,
-    Step,
-    Subscribe,
-    Subscription,
-    Topic,
-    Unreadable,
-    Unsubscribe,
-)
-from dt_logs_handler.names import Stack
+from dt_logs_handler import model
+from dt_logs_handler.documents import compact
+from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.place import recognised
 from dt_logs_handler.plan import plan
+from dt_logs_handler.register import Registration
 from dt_logs_handler.request import Request, parse
 
 from .events import (
@@ -42,6 +21,8 @@ from .events import (
     OWN_BUCKET,
     REGION,
     STACK,
+    TAG,
+    VENDOR,
     alb_arn,
     event,
     properties,
@@ -63,32 +44,32 @@ def alb(
     bucket: str = "",
     prefix: str = "",
     enabled: bool | None = None,
-) -> LoadBalancer:
+) -> model.LoadBalancer:
     """Return a load balancer; it logs if it has a bucket, unless `enabled` says otherwise."""
-    logging = Logging(bool(bucket) if enabled is None else enabled, bucket, prefix)
-    return LoadBalancer(alb_arn(name, number), logging)
+    logging = model.Logging(bool(bucket) if enabled is None else enabled, bucket, prefix)
+    return model.LoadBalancer(alb_arn(name, number), logging)
 
 
 def state(
-    *load_balancers: LoadBalancer,
-    buckets: tuple[Bucket, ...] = (),
+    *load_balancers: model.LoadBalancer,
+    buckets: tuple[model.Bucket, ...] = (),
     unreadable: tuple[str, ...] = (),
     absent: tuple[str, ...] = (),
     gone: tuple[str, ...] = (),
-    topics: tuple[Topic, ...] = (),
+    topics: tuple[model.Topic, ...] = (),
     documented: bool = False,
     regional: bool = True,
-) -> State:
+) -> model.State:
     """Return an observed state; `gone` has the ARNs of load balancers that do not exist."""
-    found: dict[str, Bucket | Absent | Unreadable] = {
-        OWN_BUCKET: Absent(),
-        GLOBAL_BUCKET: Absent(),
-        **{name: Absent() for name in absent},
+    found: dict[str, model.Bucket | model.Absent | model.Unreadable] = {
+        OWN_BUCKET: model.Absent(),
+        GLOBAL_BUCKET: model.Absent(),
+        **{name: model.Absent() for name in absent},
         **{each.name: each for each in buckets},
-        **{name: Unreadable("GetBucketTagging: Access Denied") for name in unreadable},
+        **{name: model.Unreadable("GetBucketTagging: Access Denied") for name in unreadable},
     }
-    known: dict[str, Topic | None] = {topic_arn(each.name): None for each in buckets}
-    return State(
+    known: dict[str, model.Topic | None] = {topic_arn(each.name): None for each in buckets}
+    return model.State(
         load_balancers={**{each.arn: each for each in load_balancers}, **dict.fromkeys(gone)},
         buckets=found,
         topics=None if documented else {**known, **{each.arn: each for each in topics}},
@@ -96,28 +77,28 @@ def state(
     )
 
 
-def bucket(found: State, name: str) -> Bucket:
+def bucket(found: model.State, name: str) -> model.Bucket:
     """Return a bucket that must exist."""
     there = found.buckets[name]
-    assert isinstance(there, Bucket)
+    assert isinstance(there, model.Bucket)
     return there
 
 
-def topic(found: State, arn: str) -> Topic:
+def topic(found: model.State, arn: str) -> model.Topic:
     """Return a topic that must exist."""
     there = (found.topics or {})[arn]
     assert there is not None
     return there
 
 
-def reset(found: State, name: str, **settings: Any) -> State:
+def reset(found: model.State, name: str, **settings: Any) -> model.State:
     """Return the state after somebody changed settings of a bucket."""
     return _with_bucket(found, replace(bucket(found, name), **settings))
 
 
-def moved(found: State, arn: str, logging: Logging | None) -> State:
+def moved(found: model.State, arn: str, logging: model.Logging | None) -> model.State:
     """Return the state after a load balancer's logging changed; None means that it was deleted."""
-    there = LoadBalancer(arn, logging) if logging else None
+    there = model.LoadBalancer(arn, logging) if logging else None
     return replace(found, load_balancers={**found.load_balancers, arn: there})
 
 
@@ -134,7 +115,7 @@ def request(
     return parse(event(kind, given, old, at=at, stack=stack.id), at)
 
 
-def planned(asked: Request, before: State) -> tuple[Plan, State]:
+def planned(asked: Request, before: model.State) -> tuple[model.Plan, model.State]:
     """Plan a request; return the plan, and the state after its steps."""
     known, again = recognised(asked, before)
     found = plan(asked, replace(before, known=known, again=again))
@@ -144,83 +125,159 @@ def planned(asked: Request, before: State) -> tuple[Plan, State]:
     return found, after
 
 
-def after(asked: Request, before: State) -> State:
+def after(asked: Request, before: model.State) -> model.State:
     """Return the state after the plan for a request."""
     return planned(asked, before)[1]
 
 
-def taken(step: Step, before: State, stack: Stack = HERE) -> State:
+def taken(step: model.Step, before: model.State, stack: Stack = HERE) -> model.State:
     """Return the state after a step."""
     match step:
-        case SetLogging():
+        case model.SetLogging():
             return moved(before, step.load_balancer, step.to)
-        case EnsureTopic():
-            return _with_topic(before, Topic(step.topic, topic_policy(step.bucket, stack), ()))
-        case DeleteTopic() if before.topics is not None:
-            return replace(before, topics={**before.topics, step.topic: None})
-        case Subscribe() | Unsubscribe() | SetFilter():
+        case model.EnsureTopic():
+            policy = topic_policy(step.bucket, stack)
+            return _with_topic(before, model.Topic(step.topic, policy, ()))
+        case model.DeleteTopic():
+            return replace(before, topics=before.topics and {**before.topics, step.topic: None})
+        case model.Subscribe() | model.Unsubscribe() | model.SetFilter():
             return _subscribed(step, before)
-        case CreateBucket():
-            made = Bucket(
-                step.bucket,
-                tags=dict(step.tags),
-                public_access_block=PRIVATE,
-                region=stack.region,
-            )
-            return _with_bucket(before, made)
-        case DeleteBucket():
-            return replace(before, buckets={**before.buckets, step.bucket: Absent()})
-        case SecureBucket() | SetTags() | SetRetention() | EditPolicy() | EditNotifications():
-            found = before.buckets[step.bucket]
-            if isinstance(found, Bucket):
-                return reset(before, step.bucket, **_changes(step, found))
-    return before
+        case model.CreateBucket():
+            private = {"public_access_block": PRIVATE, "region": stack.region}
+            return _with_bucket(before, model.Bucket(step.bucket, tags=dict(step.tags), **private))
+        case model.DeleteBucket():
+            return replace(before, buckets={**before.buckets, step.bucket: model.Absent()})
+        case model.DeleteTestFile():
+            return before
+    found = before.buckets[step.bucket]
+    if not isinstance(found, model.Bucket):
+        return before
+    return reset(before, step.bucket, **_changes(step, found))
 
 
-def _changes(step: Step, bucket: Bucket) -> dict[str, Any]:
+def _changes(step: model.Step, bucket: model.Bucket) -> dict[str, Any]:
     match step:
-        case SecureBucket():
+        case model.SecureBucket():
             secure = {"encryption": "AES256", "ownership": "BucketOwnerEnforced"}
             return {**secure, "public_access_block": PRIVATE}
-        case SetTags():
+        case model.SetTags():
             return {"tags": step.applied(bucket.tags)}
-        case SetRetention():
+        case model.SetRetention():
             return {"lifecycle": step.applied(bucket.lifecycle)}
-        case EditPolicy():
+        case model.EditPolicy():
             return {"policy": step.edit.applied(bucket.policy)}
-        case EditNotifications():
+        case model.EditNotifications():
             return {"notifications": step.edit.applied(bucket.notifications)}
     raise AssertionError(step)
 
 
-def _subscribed(step: Subscribe | Unsubscribe | SetFilter, before: State) -> State:
+def _subscribed(step: model.Step, before: model.State) -> model.State:
     for topic in (before.topics or {}).values():
         if topic is None:
             continue
         found = list(topic.subscriptions)
         match step:
-            case Subscribe() if step.topic == topic.arn:
-                protocol, address = step.endpoint.protocol, step.endpoint.address
-                arn = f"{topic.arn}:{address}"
-                found.append(Subscription(arn, topic.arn, protocol, address, step.filter_policy))
-            case Unsubscribe() if step.topic == topic.arn:
+            case model.Subscribe() if step.topic == topic.arn:
+                end, arn = step.endpoint, f"{topic.arn}:{step.endpoint.address}"
+                made = (arn, topic.arn, end.protocol, end.address, step.filter_policy)
+                found.append(model.Subscription(*made))
+            case model.Unsubscribe() if step.topic == topic.arn:
                 found = [each for each in found if each.arn != step.subscription]
-            case SetFilter():
-                found = [
-                    replace(each, filter_policy=step.filter_policy)
-                    if each.arn == step.subscription
-                    else each
-                    for each in found
-                ]
+            case model.SetFilter():
+                narrowed = {"filter_policy": step.filter_policy}
+                found = [replace(e, **narrowed) if e.arn == step.subscription else e for e in found]
         before = _with_topic(before, replace(topic, subscriptions=tuple(found)))
     return before
 
 
-def _with_bucket(before: State, bucket: Bucket) -> State:
+def _with_bucket(before: model.State, bucket: model.Bucket) -> model.State:
     return replace(before, buckets={**before.buckets, bucket.name: bucket})
 
 
-def _with_topic(before: State, topic: Topic) -> State:
+def _with_topic(before: model.State, topic: model.Topic) -> model.State:
     if before.topics is None:
         return before
     return replace(before, topics={**before.topics, topic.arn: topic})
+
+
+# The load balancers, buckets and topics of the planning tests
+
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+WEB_NAME, API_NAME = "app/web/0000000000000001", "app/api/0000000000000002"
+LATER, LAST = NOON + 60, NOON + 120
+THEIRS = {"Sid": "Theirs", "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket"}
+LOGS = model.Bucket(  # the customer's log bucket
+    "logs",
+    policy=compact({"Version": "2008-10-17", "Statement": [THEIRS]}),
+    notifications={"EventBridgeConfiguration": {}},
+    region=REGION,
+)
+NEW = state(alb())
+ADOPTED = state(alb(bucket="logs", prefix="web"), buckets=(LOGS,))
+FOREIGN = f"arn:aws:sns:{REGION}:{ACCOUNT}:theirs"
+
+
+def logging(found: model.State, arn: str = WEB) -> model.Logging:
+    """Return the logging of a load balancer, which must exist."""
+    there = found.load_balancers[arn]
+    assert there is not None
+    return there.logging
+
+
+def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
+    """Return the stack's claim on a location in the bucket `logs`."""
+    given: dict[str, Any] = {
+        "stack": TAG,
+        "location": Location("logs", prefix),
+        "vendor": VENDOR,
+        "endpoint": "e0e0e0e0",
+        "load_balancers": frozenset(names),
+        "time": int(NOON),
+        "asked": "abababab",
+        "previous": "cdcdcdcd",
+        **changed,
+    }
+    return Registration(**given)
+
+
+def claim(found: model.State, name: str, tag: str = TAG) -> Registration:
+    """Return a stack's registration in a bucket, which must be its only one."""
+    (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
+    return mine
+
+
+def statements(found: model.State, name: str) -> list[dict[str, Any]]:
+    """Return the statements of a bucket's policy."""
+    there: list[dict[str, Any]] = json.loads(bucket(found, name).policy or "{}")["Statement"]
+    return there
+
+
+def subscriptions(found: model.State, arn: str) -> list[tuple[str, str]]:
+    """Return the protocol and endpoint of each subscription to a topic."""
+    return [(each.protocol, each.endpoint) for each in topic(found, arn).subscriptions]
+
+
+def notified(name: str, topic: str = FOREIGN, **changed: Any) -> model.Bucket:
+    """Return a bucket that announces every object to the customer's topic."""
+    entry = {"Id": "theirs", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"], **changed}
+    return model.Bucket(name, notifications={"TopicConfigurations": [entry]}, region=REGION)
+
+
+def announced(*prefixes: str) -> model.State:
+    """Return `web` and `api` logging to prefixes of a bucket that announces to a foreign topic."""
+    names = ("web", "api")[: len(prefixes)]
+    pairs = enumerate(zip(names, prefixes, strict=True), 1)
+    albs = [alb(name, i, bucket="logs", prefix=prefix) for i, (name, prefix) in pairs]
+    return state(*albs, buckets=(notified("logs"),), topics=(model.Topic(FOREIGN, "", ()),))
+
+
+def off(before: model.State, arn: str, found: model.State) -> model.LoadBalancer:
+    """Return a load balancer as the stack must leave it when releasing it: in its earlier state.
+
+    If no bucket was set, the stack's stays set, because AWS refuses to empty the attribute.
+    """
+    was, now = before.load_balancers[arn], found.load_balancers[arn]
+    assert was and now
+    return replace(
+        was, logging=replace(was.logging, bucket=was.logging.bucket or now.logging.bucket)
+    )

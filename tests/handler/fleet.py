@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.cases import Case
 from lifecycle.cloudformation import Properties
-from lifecycle.faults import error
+from lifecycle.faults import error, on
 
 from dt_logs_rehearsal.account import Hook
 from dt_logs_rehearsal.account.client import no_hook
@@ -61,22 +61,6 @@ class Fleet(Case):
                 "access_logs.s3.bucket": bucket,
                 "access_logs.s3.prefix": prefix,
             }
-
-
-def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
-    """Return a hook that passes the parameters of each call of an operation to `act`."""
-
-    def hook(service: str, called: str, params: Mapping[str, Any]) -> None:
-        if called == operation:
-            act(params)
-
-    return hook
-
-
-def once(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
-    """Return a hook that passes the parameters of an operation's first call to `act`."""
-    done: list[str] = []
-    return on(operation, lambda params: done or (done.append(operation), act(params)))
 
 
 def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:

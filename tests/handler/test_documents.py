@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from support.strategies import STEADY, json_values, policies
 
-from dt_logs_handler.documents import compact, listed, parsed, same
+from dt_logs_handler.documents import compact, parsed, same
 
 BASE: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -94,7 +94,3 @@ def test_lone_surrogate_is_escaped_because_utf_8_cannot_encode_it() -> None:
     text = compact({"Resource": "\ud83d/ü"})
     assert text.encode() == b'{"Resource":"\\ud83d/\xc3\xbc"}'
     assert json.loads(text) == {"Resource": "\ud83d/ü"}
-
-
-def test_single_values_are_lists_of_one() -> None:
-    assert listed("a") == ["a"] and listed(["a"]) == ["a"] and listed(None) == []

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet, on, once, refused
+from handler.fleet import MODIFY, Fleet, refused
 from lifecycle.cloudformation import properties
-from lifecycle.faults import error
+from lifecycle.faults import error, on, once
 
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet, on, once
+from handler.fleet import MODIFY, Fleet
 from lifecycle.cloudformation import properties
-from lifecycle.faults import error
+from lifecycle.faults import error, on, once
 
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Hook

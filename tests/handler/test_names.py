@@ -15,7 +15,6 @@ from dt_logs_handler.names import (
     is_kept,
     is_own_bucket_name,
     is_own_notification,
-    load_balancer_name,
     marked,
     unmarked,
 )
@@ -36,11 +35,6 @@ def test_stack_has_its_names_and_is_where_its_id_says() -> None:
     assert HERE.physical_id("InvokeLambdaFunction") == "dt-logs-analysis-97b827b9453c4919733248a2"
     assert Stack.of(STACK) == HERE
     assert (CHINA.partition, CHINA.region, CHINA.account) == ("aws-cn", "cn-north-1", ACCOUNT)
-
-
-def test_load_balancer_is_named_by_the_end_of_its_arn() -> None:
-    assert load_balancer_name(WEB) == "app/web/0000000000000001"
-    assert load_balancer_name("web") == "web"
 
 
 @pytest.mark.parametrize("region", ["ap-southeast-1", "ap-northeast-1", "cn-northwest-1"])
@@ -80,13 +74,6 @@ def test_topics_of_two_buckets_have_two_names_that_sns_takes(one: str, other: st
     names = [HERE.topic_arn(each).rpartition(":")[2] for each in (one, other)]
     assert (names[0] == names[1]) is (one == other)
     assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", each) for each in names)
-
-
-@pytest.mark.parametrize(("prefix", "below"), [("", ""), ("a/b", "a/b/"), ("my logs", "my logs/")])
-def test_location_has_the_keys_that_elb_documents(prefix: str, below: str) -> None:
-    location, start = Location("logs", prefix), f"{below}AWSLogs/123456789012/"
-    assert location.log_prefix(HERE) == f"{start}elasticloadbalancing/us-east-1/"
-    assert location.test_file(HERE) == f"{start}ELBAccessLogTestFile"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, on
+from handler.fleet import MODIFY
 from lifecycle.cases import Answer, Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
-from lifecycle.faults import error
+from lifecycle.faults import error, on
 from support.drifts import adopted, announced_elsewhere
 
 from dt_logs_rehearsal.account import Account

@@ -52,15 +52,6 @@ TWO = state(alb(), alb("api", 2))
 MARK = f"dt-logs-analysis/{TAG}"
 
 
-def test_new_load_balancers_share_a_bucket_of_ours() -> None:
-    albs = [alb(name, number) for number, name in enumerate(("web", "api", "shop"))]
-    found = after(request("Create", *(each.arn for each in albs)), state(*albs))
-    assert {logging(found, each.arn) for each in albs} == {Logging(True, OWN_BUCKET, MARK)}
-    assert bucket(found, OWN_BUCKET).maker == TAG
-    assert claim(found, OWN_BUCKET).load_balancers == frozenset()
-    assert claim(found, OWN_BUCKET).turned_on
-
-
 def set_off(prefix: str, bucket: str = "logs") -> State:
     """Return a load balancer that does not log, although a bucket and a prefix are set."""
     return state(alb(bucket=bucket, prefix=prefix, enabled=False), buckets=(LOGS,))
@@ -206,13 +197,6 @@ def test_star_leaves_out_what_cannot_be_onboarded_and_says_why() -> None:
     for none, why in ((state(), "No load balancer"), (state(alb(bucket="gone")), "Bucket gone")):
         with pytest.raises(Refused, match=why):
             planned(request("Create", "*"), none)
-
-
-def test_load_balancer_that_never_was_fails_an_update() -> None:
-    there = after(request("Create", WEB), NEW)
-    before = moved(there, API, None)
-    with pytest.raises(Refused, match=API_NAME):
-        planned(request("Update", WEB, API, old=properties(WEB)), before)
 
 
 def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None:

@@ -1,6 +1,5 @@
 """Planning the onboarding: additions to an account, and how two stacks share them."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -116,32 +115,6 @@ def test_documented_role_creates_topics_without_reading_them() -> None:
     assert made.tags == {"team": "logs"}
 
 
-def test_topic_that_already_gets_the_objects_is_shared_with_a_filter() -> None:
-    """The documented role does not share the topic, because it could not end the subscription."""
-    before = announced("web")
-    guest = model.Subscription(f"{FOREIGN}:1", FOREIGN, "email", "a@example.com")
-    there = {FOREIGN: model.Topic(FOREIGN, "", (guest,))}
-    found = after(request("Create", WEB), replace(before, topics=there))
-    assert found.buckets["logs"].notifications == before.buckets["logs"].notifications
-    assert subscriptions(found, FOREIGN) == [("email", "a@example.com"), ("https", ENDPOINT)]
-    assert json.loads(topic(found, FOREIGN).subscriptions[1].filter_policy or "") == {
-        "Records": {
-            "s3": {"bucket": {"name": ["logs"]}, "object": {"key": [{"prefix": f"web/{BELOW}"}]}}
-        }
-    }
-    assert planned(request("Update", WEB, at=LATER), found)[0].changes == ()
-    with pytest.raises(Refused, match="by the notification theirs to"):
-        planned(request("Create", WEB, Privileges="documented"), replace(before, topics=None))
-
-
-def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> None:
-    subscribed = model.Subscription(f"{FOREIGN}:1", FOREIGN, "https", ENDPOINT, None)
-    there = {FOREIGN: model.Topic(FOREIGN, "", (subscribed,))}
-    with pytest.raises(Refused) as refused:
-        planned(request("Create", WEB), replace(announced("web"), topics=there))
-    assert f"{FOREIGN}:1" in refused.value.fix
-
-
 def test_topic_is_shared_for_one_bucket_alone() -> None:
     """A topic has only one subscription per endpoint, and a run sees only its own buckets."""
     known = topic(after(request("Create", WEB), announced("web")), FOREIGN)
@@ -150,18 +123,6 @@ def test_topic_is_shared_for_one_bucket_alone() -> None:
         planned(request("Create", API, stack=THERE), two)
     assert "bucket logs" in refused.value.what
     assert "Send bucket two" in refused.value.fix
-
-
-def test_entry_in_the_way_is_refused_before_anything_is_done() -> None:
-    """`*` leaves out the load balancers that log there."""
-    logs = notified("logs", Events=["s3:ObjectCreated:Put"])
-    before = state(alb(bucket="logs"), alb("api", 2), buckets=(logs,))
-    with pytest.raises(Refused, match="by the notification theirs to"):
-        planned(request("Create", WEB), before)
-    plan, found = planned(request("Create", "*"), before)
-    assert set(plan.refused) == {WEB}
-    assert [each.load_balancer for each in plan.placements] == [API]
-    assert found.buckets["logs"] == logs
 
 
 @pytest.mark.parametrize("policy", ["{}", "", '{"Statement": []}', "no JSON"])

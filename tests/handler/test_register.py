@@ -183,14 +183,6 @@ def test_registration_of_a_format_to_come_is_known() -> None:
     assert found.covers(Location("logs", "web"))
 
 
-def test_claim_covers_its_location_and_load_balancers() -> None:
-    some, every = registration("web", WEB), registration("web")
-    here, there = Location("logs", "web"), Location("other", "web")
-    assert some.covers(here) and some.covers(here, WEB) and not some.covers(here, API)
-    assert every.covers(here) and every.covers(here, API)
-    assert not some.covers(there) and not every.covers(Location("logs", "web/x"))
-
-
 @pytest.mark.parametrize(
     ("region", "partition", "account"),
     [

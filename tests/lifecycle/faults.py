@@ -6,10 +6,13 @@ later call of the same operation in that event.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
+
+from dt_logs_rehearsal.account import Hook
 
 MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed after")
 NEVER = -1
@@ -18,6 +21,22 @@ NEVER = -1
 def error(code: str, operation: str = "PutBucketPolicy", text: str = "x") -> ClientError:
     """Return the error that a client raises."""
     return ClientError({"Error": {"Code": code, "Message": text}}, operation)
+
+
+def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
+    """Return a hook that passes the parameters of each call of an operation to `act`."""
+
+    def hook(service: str, called: str, params: Mapping[str, Any]) -> None:
+        if called == operation:
+            act(params)
+
+    return hook
+
+
+def once(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
+    """Return a hook that passes the parameters of an operation's first call to `act`."""
+    done: list[str] = []
+    return on(operation, lambda params: done or (done.append(operation), act(params)))
 
 
 class Killed(BaseException):

@@ -23,15 +23,17 @@ from support.drifts import (
 from support.looks import reads, statements
 from support.verdicts import forget_principal
 
-from dt_logs_rehearsal.account import Account, Refused
+from dt_logs_rehearsal.account import Account, Hook, Refused
 from dt_logs_rehearsal.account.errors import client_error
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, new
 from lifecycle.accounts import KINDS
 from lifecycle.cases import PRIVILEGES, Case, data
 from lifecycle.cloudformation import properties
+from lifecycle.faults import on
 from lifecycle.scenarios import Prepare
 
 BUCKET = "team-logs"
+NOTIFY = "PutBucketNotificationConfiguration"
 APPLY = {each.name: each.apply for each in KINDS}
 
 
@@ -55,26 +57,27 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
     case.ends(given)
 
 
-class Unreachable:
-    """Makes S3 refuse notifications `times` times, with a recorded error about a destination."""
+def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[object]]:
+    """Return a hook that makes S3 refuse notifications `times` times, and the calls.
 
-    def __init__(self, destination: str, why: str, times: int = 1_000) -> None:
-        self.named = {"ArgumentName1": destination, "ArgumentValue1": why}
-        self.times = times
-        self.calls = 0
+    The error about a destination is a recorded one.
+    """
+    calls: list[object] = []
 
-    def __call__(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == "PutBucketNotificationConfiguration":
-            self.calls += 1
-            if self.calls <= self.times:
-                text = "Unable to validate the following destination configurations"
-                raise client_error(operation, Refused("InvalidArgument", text, **self.named))
+    def refuse(params: Mapping[str, Any]) -> None:
+        calls.append(params)
+        if len(calls) <= times:
+            text = "Unable to validate the following destination configurations"
+            named = {"ArgumentName1": destination, "ArgumentValue1": why}
+            raise client_error(NOTIFY, Refused("InvalidArgument", text, **named))
+
+    return on(NOTIFY, refuse), calls
 
 
 def test_destination_that_is_gone_is_named_at_once() -> None:
     queue = "arn:aws:sqs:eu-west-1:123456789012:gone"
     case = Case(adopted)
-    case.before = gone = Unreachable(queue, "The destination queue does not exist")
+    case.before, calls = unreachable(queue, "The destination queue does not exist", 1_000)
 
     answer = case.send("Create", properties(case.arns[WEB]))
 
@@ -83,13 +86,13 @@ def test_destination_that_is_gone_is_named_at_once() -> None:
         "S3 does not accept the notifications of bucket customers-logs: Unable to validate the"
         f" following destination configurations: {queue}: The destination queue does not exist."
     )
-    assert gone.calls == 1
+    assert len(calls) == 1
 
 
 def test_topic_that_s3_does_not_see_yet_is_waited_for() -> None:
     topic = f"arn:aws:sns:eu-west-1:123456789012:dt-logs-analysis-1-{CUSTOMERS}"
     case = Case(adopted)
-    case.before = Unreachable(topic, "Permissions on the destination topic", times=3)
+    case.before, _ = unreachable(topic, "Permissions on the destination topic", 3)
 
     case.sent("Create", properties(case.arns[WEB]))
 

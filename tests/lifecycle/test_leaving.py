@@ -29,7 +29,7 @@ from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket, new
 from lifecycle.cases import PRIVILEGES, Case, data, told
 from lifecycle.cloudformation import Stack, properties
-from lifecycle.faults import error
+from lifecycle.faults import error, on, once
 from lifecycle.scenarios import Prepare
 
 FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
@@ -92,11 +92,8 @@ def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     case = Leaving(prepare, privileges)
     could: list[bool] = []
 
-    def before(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == "DeleteObject":
-            could.append(reads(case.account, case.web, at=case.place))
-
-    case.before = before
+    seen = on("DeleteObject", lambda params: could.append(reads(case.account, case.web, at=place)))
+    place, case.before = case.place, seen
 
     answer = case.sent("Delete", case.given)
 
@@ -238,11 +235,10 @@ EACH = pytest.mark.parametrize(
 def refusing(operation: str, code: str) -> Hook:
     """Return a hook that makes an operation fail at every call."""
 
-    def before(service: str, called: str, params: Mapping[str, Any]) -> None:
-        if called == operation:
-            raise error(code, called, "with an explicit deny in a service control policy")
+    def refuse(params: Mapping[str, Any]) -> None:
+        raise error(code, operation, "with an explicit deny in a service control policy")
 
-    return before
+    return on(operation, refuse)
 
 
 @EACH
@@ -369,15 +365,14 @@ def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -
     """The policy that was read in the search for other stacks is too old to be written back."""
     case = Leaving(off_there)
     added = write_once(CUSTOMERS, "s3:PutObjectAcl")
-    came: list[str] = []
+    came: list[object] = []
 
-    def before(service: str, called: str, params: Mapping[str, Any]) -> None:
-        if called == operation and not came:
-            came.append(called)
-            case.clock.sleep(0.1)
-            case.customer(partial(add_statement, bucket=CUSTOMERS, added=added))
+    def comes(params: Mapping[str, Any]) -> None:
+        came.append(params)
+        case.clock.sleep(0.1)
+        case.customer(partial(add_statement, bucket=CUSTOMERS, added=added))
 
-    case.before = before
+    case.before = once(operation, comes)
 
     case.sent("Delete", case.given)
 

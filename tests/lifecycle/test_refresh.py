@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, logging, new, three
 from lifecycle.cases import Case
 from lifecycle.cloudformation import VENDOR, Stack, properties
-from lifecycle.faults import MODES, Faults, Killed
+from lifecycle.faults import MODES, Faults, Killed, on
 from lifecycle.scenarios import Prepare
 
 Change = Callable[[Account, list[str]], None]
@@ -186,12 +187,9 @@ def test_a_stack_that_changes_meanwhile_stops_it_before_the_next_step(
     case = Scheduled(new)
     _topic_gone(case.account, case.arns)
 
-    def changing(service: str, operation: str, params: object) -> None:
-        if operation == "CreateTopic":
-            setattr(case.stack, name, value)
-
     calls: list[str] = []
-    case.before, case.after = changing, lambda service, operation, params: calls.append(operation)
+    case.before = on("CreateTopic", lambda params: setattr(case.stack, name, value))
+    case.after = lambda service, operation, params: calls.append(operation)
 
     assert case.stack.refresh(case.clients)["outcome"] == "stopped"
     assert calls[-1] == "CreateTopic"  # its partial work is not undone
@@ -235,11 +233,10 @@ def test_what_failed_is_told_without_the_endpoints_token() -> None:
     case = Scheduled(new)
     _topic_gone(case.account, case.arns)
 
-    def failing(service: str, operation: str, params: Any) -> None:
-        if operation == "Subscribe":
-            raise RuntimeError(params["Endpoint"])
+    def failing(params: Any) -> None:
+        raise RuntimeError(params["Endpoint"])
 
-    case.before = failing
+    case.before = on("Subscribe", failing)
     line = case.stack.refresh(case.clients)
 
     assert (line["outcome"], line["FailedRefreshes"]) == ("failed", 1)
@@ -311,14 +308,11 @@ def test_one_empty_listing_takes_nothing_away() -> None:
     there = dict(case.account.world.load_balancers)
     answers = iter([{}])  # one stale answer
 
-    def before(service: str, operation: str, params: object) -> None:
-        if operation == "DescribeLoadBalancers":
-            case.account.world.load_balancers = dict(next(answers, there))
+    def show(found: dict[str, Any]) -> None:
+        case.account.world.load_balancers = dict(found)
 
-    def after(service: str, operation: str, params: object) -> None:
-        case.account.world.load_balancers = dict(there)
-
-    case.before, case.after = before, after
+    case.before = on("DescribeLoadBalancers", lambda params: show(next(answers, there)))
+    case.after = lambda service, operation, params: show(there)
     case.clock.sleep(3600)
     case.stack.refresh(case.clients)
 
@@ -366,10 +360,7 @@ def test_a_fight_that_is_lost_is_a_failed_refresh() -> None:
     case = Scheduled(new)
     _wiped(case.account, case.arns)
 
-    def wipe(service: str, operation: str, params: object) -> None:
-        if operation == "PutBucketNotificationConfiguration":
-            _wiped(case.account, case.arns)
-
-    case.after = wipe
+    wipe = partial(_wiped, case.account, case.arns)
+    case.after = on("PutBucketNotificationConfiguration", lambda params: wipe())
 
     assert case.stack.refresh(case.clients)["FailedRefreshes"] == 1

@@ -24,7 +24,7 @@ from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import ENDPOINT, Answer, Clients, Properties, Stack
 from lifecycle.faults import Faults, Killed
-from lifecycle.scenarios import Prepare, clients_of
+from lifecycle.scenarios import Prepare, Scenario, clients_of
 
 Policies = Sequence[Mapping[str, Any]]
 PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
@@ -124,6 +124,25 @@ class Case:
     def topics(self) -> list[str]:
         """Return the ARNs of our topics."""
         return [each for each in self.account.world.topics if ":dt-logs-analysis-" in each]
+
+
+class World(Case):
+    """One run of a scenario, prepared up to the event under test."""
+
+    def __init__(self, scenario: Scenario, confirms: bool = False) -> None:
+        super().__init__(scenario.prepare)
+        self.scenario, self.confirms = scenario, confirms
+        self.old, self.new = scenario.before(self.arns), scenario.after(self.arns)
+        if self.old is not None:
+            self.sent("Create", self.old)
+        self.start = self.account.snapshot()
+
+    def event(self) -> dict[str, object]:
+        """Return the event under test."""
+        if self.new is None:
+            assert self.old is not None
+            return self.stack.event("Delete", self.old)
+        return self.stack.event("Update" if self.old else "Create", self.new, self.old)
 
 
 def data(answer: Answer, key: str) -> str:

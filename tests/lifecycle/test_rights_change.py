@@ -18,9 +18,8 @@ from support.looks import TEST_FILE, granted
 
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import Answer, data, role
+from lifecycle.cases import Answer, World, data, role
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
-from lifecycle.failure_points import World
 from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import Scenario
 

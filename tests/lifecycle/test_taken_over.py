@@ -123,26 +123,20 @@ def test_where_it_logged_before_nothing_stays(
     case.ends(given)
 
 
-def test_a_way_back_to_it_leaves_it_alone() -> None:
-    """An Update drops the load balancer; after another resource fails, the Update back adds it."""
+@pytest.mark.parametrize("through", ["another", "all"])
+def test_a_way_back_to_it_leaves_it_alone(through: str) -> None:
+    """The Update back, after another resource failed, adds a load balancer that was dropped."""
     case = Taken()
-    other = {**case.given, "LoadBalancerArns": [case.api]}
+    arns = [case.api] if through == "another" else ["*"]
+    other = {**case.given, "LoadBalancerArns": arns}
     case.sent("Update", other, case.given)
+    if through == "all":
+        case.is_the_customers()
 
     case.sent("Update", case.given, other)
 
     case.is_the_customers()
     case.ends(case.given)
-
-
-def test_all_load_balancers_leave_it_alone() -> None:
-    case = Taken()
-    every = {**case.given, "LoadBalancerArns": ["*"]}
-
-    case.sent("Update", every, case.given)
-
-    case.is_the_customers()
-    case.ends(every)
 
 
 def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:

@@ -6,22 +6,20 @@ import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    counts: dict[str, int] = {}
+    granted = 0
     rows: list[tuple[str, ...]] = []
     for report in terminalreporter.stats.get("passed", []):
         for name, value in getattr(report, "user_properties", ()):
-            if name in ("granted", "used"):
-                counts[name] = value
+            if name == "granted":
+                granted = value
             elif name == "needed":
                 *row, wrong = value.split("|", 4)
                 rows.append((*row, wrong.partition(":")[0]))
-    if not counts and not rows:
+    if not granted and not rows:
         return
     terminalreporter.section("privileges")
-    if counts:
-        terminalreporter.write_line(
-            f"actions granted: {counts['granted']}, used: {counts['used']}, difference 0 both ways"
-        )
+    if granted:
+        terminalreporter.write_line(f"actions granted: {granted}; the same are used")
     terminalreporter.write_line(f"{'action':<52} {'on':<15} {'lives':>5}  without it")
     for action, where, lives, life, wrong in sorted(rows):
         terminalreporter.write_line(f"{action:<52} {where:<15} {lives:>5}  {life}: {wrong}")

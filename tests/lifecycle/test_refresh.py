@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from support.drifts import set_logging
 from support.looks import logging_of, reads
 from support.verdicts import can_read
 
@@ -75,9 +76,7 @@ def _topic_gone(account: Account, arns: list[str]) -> None:
 
 
 def _switched_off(account: Account, arns: list[str]) -> None:
-    account.elbv2.modify_load_balancer_attributes(
-        LoadBalancerArn=arns[0], Attributes=[{"Key": "access_logs.s3.enabled", "Value": "false"}]
-    )
+    set_logging(account, arns[0], enabled="false")
 
 
 def _opened(account: Account, arns: list[str]) -> None:
@@ -267,7 +266,7 @@ def _points(change: Change, full: bool) -> range:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("change", [_wiped, _topic_gone], ids=lambda each: each.__name__)
-def test_whichever_call_fails_the_next_refresh_makes_it_good(
+def test_whichever_call_fails_the_next_refresh_or_a_delete_makes_it_good(
     change: Change, mode: str, full: bool, record_property: Callable[[str, object], None]
 ) -> None:
     points = _points(change, full)
@@ -285,6 +284,10 @@ def _violations(change: Change, mode: str, at: int) -> list[str]:
     found = [] if line["outcome"] == "in step" else [str(line["what"])]
     if logging_of(case.account, later)[0] != "true" or not reads(case.account, later):
         found.append("the new load balancer did not join")
+    found += _after_delete(case, later)
+    case, later = _to_do(change)
+    case.refresh_fails(Faults(at, mode))
+    case.clock.sleep(60)
     return found + _after_delete(case, later)
 
 
@@ -292,15 +295,6 @@ def _after_delete(case: Scheduled, later: str) -> list[str]:
     answer = case.send("Delete", case.given)
     case.without(later)
     return case.left() + ([] if answer["Status"] == "SUCCESS" else [answer["Reason"]])
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_whichever_call_of_a_refresh_fails_a_delete_leaves_nothing(mode: str, full: bool) -> None:
-    for at in _points(_topic_gone, full):
-        case, later = _to_do(_topic_gone)
-        case.refresh_fails(Faults(at, mode))
-        case.clock.sleep(60)
-        assert _after_delete(case, later) == [], at
 
 
 def test_one_empty_listing_takes_nothing_away() -> None:

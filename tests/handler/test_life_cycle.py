@@ -7,19 +7,20 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from lifecycle.cloudformation import Stack
 from support.events import (
     ACCOUNT,
     ENDPOINT,
     REGION,
+    STACK,
     TAG,
     VENDOR,
     Properties,
-    event,
     properties,
     topic_arn,
 )
 from support.moto_account import Account, emulated_account
-from support.running import Clock, run_event
+from support.running import Clock
 from support.states import PRIVATE
 
 # An older botocore causes this on a newer Python.
@@ -30,32 +31,32 @@ BELOW = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
 PREFIX = f"dt-logs-analysis/{TAG}"
 
 
-class Stack:
+class Life(Stack):
     """One stack in an account; its events come a minute apart."""
 
     def __init__(self, account: Account) -> None:
-        self.account, self.clock = account, Clock()
+        super().__init__(Clock(), region=REGION, id=STACK)
+        self.moto = account
 
     def succeed(
         self, kind: str, given: Properties, old: Properties | None = None
     ) -> tuple[dict[str, str], str]:
         """Send an event that must succeed; return the outputs' values and the reason."""
         self.clock.sleep(60)
-        sent = event(kind, given, old, at=self.clock.now)
-        answer = run_event(sent, self.account.clients, self.clock)
+        answer = self.send(self.event(kind, given, old), self.moto.clients)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         return answer["Data"], answer["Reason"]
 
 
 @pytest.fixture
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[Life]:
     with emulated_account() as account:
-        yield Stack(account)
+        yield Life(account)
 
 
 @pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
-def test_one_load_balancer_without_logging(stack: Stack, privileges: str) -> None:
-    account = stack.account
+def test_one_load_balancer_without_logging(stack: Life, privileges: str) -> None:
+    account = stack.moto
     web, own = account.add_load_balancer(), account.own_bucket
     topic = topic_arn(own)
     before = account.snapshot()
@@ -95,9 +96,9 @@ def test_one_load_balancer_without_logging(stack: Stack, privileges: str) -> Non
     assert after == before
 
 
-def test_bucket_with_logs_or_versions_keeps_them(stack: Stack) -> None:
+def test_bucket_with_logs_or_versions_keeps_them(stack: Life) -> None:
     """With versioning, the deleted test file and its marker expire after LogRetentionDays."""
-    account = stack.account
+    account = stack.moto
     own, given = account.own_bucket, properties(account.add_load_balancer())
     stack.succeed("Create", given)
     log = f"{PREFIX}/{BELOW}2026/03/01/x.log.gz"

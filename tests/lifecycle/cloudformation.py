@@ -46,10 +46,8 @@ class Stack:
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))
         self.random = random.Random(self.seed)
-        self.id = (
-            f"arn:{self.partition}:cloudformation:{self.region}:{self.account}"
-            f":stack/dt-logs/{unique}"
-        )
+        here = f"{self.region}:{self.account}:stack/dt-logs/{unique}"
+        self.id = self.id or f"arn:{self.partition}:cloudformation:{here}"
 
     def event(
         self, kind: str, properties: Mapping[str, object], old: Mapping[str, object] | None = None

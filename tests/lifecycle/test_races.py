@@ -27,15 +27,14 @@ from lifecycle.scenarios import clients_of
 Record = Callable[[str, object], None]
 # Runs a race, and returns the faults in its result.
 Run = Callable[[Race], list[str]]
-Each = Callable[[int, Prepare, Run], None]
+Each = Callable[..., None]
 
 
 @pytest.fixture
 def each_seed(full: bool, record_property: Record) -> Each:
     """Return a function that runs a race of this many stacks with each seed."""
 
-    def run_all(stacks: int, prepare: Prepare, run: Run) -> None:
-        seeds = 100 if full else 25
+    def run_all(stacks: int, prepare: Prepare, run: Run, seeds: int = 100 if full else 25) -> None:
         found = {seed: run(Race(stacks, seed, prepare=prepare)) for seed in range(seeds)}
         wrong = {seed: each for seed, each in found.items() if each}
         record_property("stacks raced", stacks * seeds)
@@ -45,19 +44,16 @@ def each_seed(full: bool, record_property: Record) -> Each:
     return run_all
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_nothing_is_lost_inside_the_bounds(seed: int, full: bool, record_property: Record) -> None:
-    stacks = 20 if full else 5
-    race = Race(stacks, seed)
-
+def come_and_go(race: Race) -> list[str]:
+    """Create all stacks at once, and then delete them at once."""
     race.create()
-    lost = race.failed() + race.lost()
+    found = race.failed() + race.lost()
     race.delete()
-    left = race.left()
+    return found + race.left()
 
-    record_property("stacks raced", stacks)
-    record_property("stacks raced wrong", len(lost) + len(left))
-    assert (lost, left) == ([], [])
+
+def test_nothing_is_lost_inside_the_bounds(full: bool, each_seed: Each) -> None:
+    each_seed(20 if full else 5, one_location, come_and_go, 10)
 
 
 @pytest.mark.parametrize("prepare", [one_location, locations_of_a_bucket, switched_off, the_same])
@@ -77,14 +73,7 @@ def test_of_stacks_that_are_deleted_at_once_nothing_stays(
 
 def test_stacks_in_pairs_that_are_created_at_once_all_complete(each_seed: Each) -> None:
     """A registration that was overwritten must not be mistaken for one that a Delete removed."""
-
-    def run(race: Race) -> list[str]:
-        race.create()
-        found = race.failed() + race.lost()
-        race.delete()
-        return found + race.left()
-
-    each_seed(6, in_pairs, run)
+    each_seed(6, in_pairs, come_and_go)
 
 
 @pytest.mark.parametrize("prepare", [the_same, the_same_switched_off])

@@ -26,7 +26,7 @@ Snapshot = dict[str, Any]
 def make_clients(url: str | None = None, region: str = REGION) -> Any:
     """Return clients that all tests can share; moto answers them only while it is active."""
     session: Any = boto3.Session("id", "key", region_name=region)
-    names = ("ec2", "elbv2", "s3", "sns", "sqs")
+    names = ("ec2", "elbv2", "s3", "sns")
     return {name: session.client(name, endpoint_url=url) for name in names}
 
 
@@ -39,9 +39,7 @@ class Account:
     account_id, partition = ACCOUNT, "aws"
 
     def __init__(self, clients: Mapping[str, Any], region: str = REGION) -> None:
-        self.ec2, self.elbv2, self.s3, self.sns, self.sqs = (
-            clients.get(name) for name in ("ec2", "elbv2", "s3", "sns", "sqs")
-        )
+        self.ec2, self.elbv2, self.s3, self.sns = map(clients.get, ("ec2", "elbv2", "s3", "sns"))
         self.region = region
         self._clients = clients
         self._subnets: list[str] = []
@@ -116,10 +114,6 @@ class Account:
         attributes = {"Policy": json.dumps(policy)} if policy else {}
         arn: str = self.sns.create_topic(Name=name, Attributes=attributes)["TopicArn"]
         return arn
-
-    def add_queue(self, name: str) -> str:
-        self.sqs.create_queue(QueueName=name)
-        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
     def logging(self, arn: str) -> dict[str, str]:
         """Return an ALB's access-log attributes, without empty and false ones."""

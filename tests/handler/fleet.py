@@ -43,6 +43,12 @@ class Fleet(Case):
         self.before = self.after = no_hook
         self.ends(given, *seconds)
 
+    @property
+    def new_boto3(self) -> bool:
+        """Whether the installed boto3 knows the account-regional namespace and tags at creation."""
+        known: Any = self.account.s3.meta.service_model.shape_for("CreateBucketRequest")
+        return "BucketNamespace" in known.members
+
     def logs(self) -> list[bool]:
         """Return for each load balancer whether it logs."""
         found = self.account.world.load_balancers
@@ -63,12 +69,14 @@ class Fleet(Case):
             }
 
 
-def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
+def refused(
+    fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted", text: str = "for bucket: x"
+) -> Hook:
     """Return a hook that makes ELB refuse to change some load balancers."""
 
     def refuse(params: Mapping[str, Any]) -> None:
         arn = params["LoadBalancerArn"]
         if arn in [fleet.arns[each] for each in numbers]:
-            raise error(code, MODIFY, f"Access Denied for bucket: test of {arn}")
+            raise error(code, MODIFY, f"Access Denied {text}: {arn}")
 
     return on(MODIFY, refuse)

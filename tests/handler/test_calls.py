@@ -47,12 +47,6 @@ class World(Fleet):
         self.sent(kind, given, old)
         return calls
 
-    @property
-    def tells_new_buckets(self) -> bool:
-        """Whether the installed boto3 knows the account-regional namespace and tags at creation."""
-        known: Any = self.account.s3.meta.service_model.shape_for("CreateBucketRequest")
-        return "BucketNamespace" in known.members
-
     def fixed(self) -> Counter[str]:
         """Return the calls for one new bucket, however many load balancers log to it.
 
@@ -60,7 +54,7 @@ class World(Fleet):
         under its other name.
         """
         older = [*["GetBucketTagging"] * 2, "PutBucketTagging"]
-        return Counter(FIXED if self.tells_new_buckets else [*FIXED, *older])
+        return Counter(FIXED if self.new_boto3 else [*FIXED, *older])
 
 
 DOCUMENTED = {"Privileges": "documented"}
@@ -83,7 +77,7 @@ def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
     calls = found.count("Create", properties(*found.arns, **given))
     less = TOPIC_READS if given == DOCUMENTED else []
     assert calls == found.fixed() + Counter(EACH * count) + Counter(more) - Counter(less)
-    older = 0 if found.tells_new_buckets else 3
+    older = 0 if found.new_boto3 else 3
     assert calls.total() == 21 + older + 3 * count + len(more) - len(less)
 
 
@@ -92,8 +86,8 @@ def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
     world = World(1)
     calls = world.count("Create", properties(*world.arns, LogBucketName="customers-own-name"))
     # The stack's own bucket is looked for under each of its names, before and after the changes.
-    own = ["GetBucketTagging"] * (2 if world.tells_new_buckets else 4)
-    tags = [] if world.tells_new_buckets else ["PutBucketTagging"]
+    own = ["GetBucketTagging"] * (2 if world.new_boto3 else 4)
+    tags = [] if world.new_boto3 else ["PutBucketTagging"]
     safety = ["GetTopicAttributes", "GetBucketLocation"]
     assert calls == Counter(FIXED + own + tags + safety) + Counter(EACH)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet
+from handler.fleet import MODIFY, Fleet, refused
 from lifecycle.cloudformation import properties
 from lifecycle.faults import error, on, once
 
@@ -41,16 +41,6 @@ def test_a_bucket_does_not_go_while_one_that_could_not_move_logs_there(workers: 
     assert list(fleet.account.world.buckets) == ["bucket-two"]
 
 
-def denied(fleet: Fleet) -> Hook:
-    """Return a hook that denies any change to one load balancer."""
-
-    def deny(params: Mapping[str, Any]) -> None:
-        if params["LoadBalancerArn"] == fleet.arns[2]:
-            raise error("AccessDenied", MODIFY, "with an explicit deny")
-
-    return on(MODIFY, deny)
-
-
 def throttled(fleet: Fleet, name: str) -> Hook:
     """Return a hook that throttles an operation on one load balancer for a minute."""
     first: list[float] = []
@@ -71,7 +61,8 @@ def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str)
     fleet = Fleet(4)
     fleet.send("Create", ONE)
     before = fleet.account.snapshot()
-    fleet.before = throttled(fleet, operation) if operation else denied(fleet)
+    denied = refused(fleet, 2, code="AccessDenied", text="with an explicit deny")
+    fleet.before = throttled(fleet, operation) if operation else denied
 
     answer = fleet.send("Update", TWO, ONE)
 
@@ -185,9 +176,8 @@ def test_a_new_bucket_that_is_not_there_everywhere_yet(region: str) -> None:
 def test_a_new_bucket_is_named_as_its_region_allows(region: str, ending: str) -> None:
     """Two regions lack the account-regional namespace, and an older boto3 does not know it."""
     fleet = Fleet(1, region=region)
-    known: Any = fleet.account.s3.meta.service_model.shape_for("CreateBucketRequest")
     told = fleet.succeed("Create", EVERY)
-    ending = ending if "BucketNamespace" in known.members else ending.removesuffix("-an")
+    ending = ending if fleet.new_boto3 else ending.removesuffix("-an")
     assert told["LogBuckets"].endswith(ending)
     fleet.leave(EVERY)
 

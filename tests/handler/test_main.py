@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lifecycle.cases import PRIVILEGES, Case, data
 from lifecycle.faults import error
 from lifecycle.scenarios import clients_of
-from support.events import NOON, SECRET, SIGNATURE, alb_arn, event, properties, recorded
-from support.running import Clock, Lambda, answers, run_event
+from support.events import SECRET, SIGNATURE, alb_arn, event, properties, recorded
+from support.running import Clock, Lambda, answers
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler.main import Clients, World, handle
@@ -130,41 +130,33 @@ def test_what_was_left_out_of_a_success_is_logged_too(capsys: pytest.CaptureFixt
     assert told.startswith("Not onboarded (2): arn:aws:elastic") and CUSTOMERS in told
 
 
-class Failing:
-    """A client whose calls all fail with the same error."""
+def failing(cause: Exception) -> Case:
+    """Return an account whose every call fails with the same error."""
+    case = Case(new)
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-        self.meta = self
+    def fail(service: str, operation: str, params: object) -> None:
+        raise cause
 
-    def __getattr__(self, name: str) -> Any:
-        def call(**_: object) -> None:
-            raise self._error
-
-        return call
-
-
-def failing(error: Exception) -> Any:
-    return lambda: (Failing(error),) * 3
+    case.before = fail
+    return case
 
 
 def test_fault_is_answered_and_its_traceback_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    clients = failing(RuntimeError("nobody expected this"))
-    answer = run_event(event("Create", properties(WEB)), clients, Clock())
+    case = failing(RuntimeError("nobody expected this"))
+    answer = case.send("Create", properties(*case.arns))
     assert answer["Status"] == "FAILED"
-    assert "fault (RuntimeError)" in str(answer["Reason"])
-    assert "/aws/lambda/dt-logs" in str(answer["Reason"])
+    assert "fault (RuntimeError)" in answer["Reason"]
+    assert "/aws/lambda/dt-logs" in answer["Reason"]
     assert "nobody expected this" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_denied_call_is_answered_with_what_to_do(kind: str) -> None:
-    denied = error("AccessDenied", "DescribeLoadBalancerAttributes")
-    clock = Clock(NOON + 90)
-    answer = run_event(event(kind, properties(WEB)), failing(denied), clock)
+    case = failing(error("AccessDenied", "DescribeLoadBalancerAttributes"))
+    answer = case.send(kind, properties(*case.arns), properties())
     assert answer["Status"] == "FAILED"
-    assert "DescribeLoadBalancerAttributes failed with AccessDenied" in str(answer["Reason"])
-    assert "execution role" in str(answer["Reason"])
+    assert "DescribeLoadBalancerAttributes failed with AccessDenied" in answer["Reason"]
+    assert "execution role" in answer["Reason"]
 
 
 @pytest.mark.parametrize(
@@ -175,11 +167,13 @@ def test_answer_comes_in_time_even_if_every_call_is_throttled(
     waited: float, seconds: float, limit: float
 ) -> None:
     """An event that waited in Lambda's queue has less time than the function's timeout."""
-    throttled = error("Throttling", "DescribeLoadBalancers")
-    clock = Clock(NOON + waited)
-    answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
+    case = failing(error("Throttling", "DescribeLoadBalancers"))
+    event = case.stack.event("Create", properties(*case.arns))
+    sent = case.clock()
+    case.clock.sleep(waited)
+    answer = case.stack.send(event, case.clients, seconds)
     assert answer["Status"] == "FAILED"
-    assert clock.now - NOON < limit
+    assert case.clock() - sent < limit
 
 
 def test_answer_that_does_not_arrive_raises_nothing() -> None:

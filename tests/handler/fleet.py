@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.cases import Case
 from lifecycle.cloudformation import Properties
 from lifecycle.faults import error, on
+from lifecycle.scenarios import Case
 
 from dt_logs_rehearsal.account import Hook
 from dt_logs_rehearsal.account.client import no_hook

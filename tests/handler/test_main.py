@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lifecycle.cases import PRIVILEGES, Case, data
 from lifecycle.faults import error
-from lifecycle.scenarios import clients_of
+from lifecycle.scenarios import PRIVILEGES, Case, clients_of, data
 from support.events import SECRET, SIGNATURE, alb_arn, event, properties, recorded
 from support.running import Clock, Lambda, answers
 from support.strategies import STEADY, json_values

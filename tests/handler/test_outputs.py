@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from handler.fleet import MODIFY
-from lifecycle.cases import Answer, Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
 from lifecycle.faults import error, on
+from lifecycle.scenarios import Answer, Case, data
 from support.drifts import adopted, announced_elsewhere
 
 from dt_logs_rehearsal.account import Account

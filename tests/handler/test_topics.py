@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lifecycle.cases import Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
+from lifecycle.scenarios import Case, data
 from support.drifts import WEB as WEB_ALB
 from support.drifts import adopted
 from support.events import topic_arn

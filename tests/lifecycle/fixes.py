@@ -15,7 +15,7 @@ from support.drifts import announce, announcements
 
 from dt_logs_handler.notifications import KINDS
 from lifecycle.accounts import encrypted, setting
-from lifecycle.cases import Case
+from lifecycle.scenarios import Case
 
 Document = dict[str, Any]
 

@@ -11,9 +11,9 @@ from support.looks import TEST_FILE, reads
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.report.changes import diff
 from lifecycle.accounts import KINDS, Drawn, Kind, accounts, taken
-from lifecycle.cases import Answer, data
 from lifecycle.cloudformation import properties
 from lifecycle.fixes import Reader
+from lifecycle.scenarios import Answer, data
 
 _LISTED = ("topics", "subscriptions", "account_blocks")
 _OURS = re.compile("DTLogsAnalysis1|dt-logs-analysis-1-")

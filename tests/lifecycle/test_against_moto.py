@@ -17,9 +17,8 @@ from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.account.iam.documents import canonical
 from dt_logs_rehearsal.report.changes import diff
 from dt_logs_rehearsal.scenarios.customers import announced
-from lifecycle.cases import PRIVILEGES
 from lifecycle.cloudformation import ENDPOINT, Stack
-from lifecycle.scenarios import SCENARIOS, Scenario
+from lifecycle.scenarios import PRIVILEGES, SCENARIOS, Scenario
 
 REGION = "eu-west-1"
 SERVICES = ("elbv2", "s3", "sns")

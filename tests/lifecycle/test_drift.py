@@ -13,9 +13,8 @@ from support.looks import VENDOR, granted, logging_of, reads
 
 from dt_logs_rehearsal.account import Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
-from lifecycle.cases import PRIVILEGES, Answer, Case, data
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
-from lifecycle.scenarios import QUEUE
+from lifecycle.scenarios import PRIVILEGES, QUEUE, Answer, Case, data
 
 ANOTHER_VENDOR = "888877776666"
 EACH = pytest.mark.parametrize("drift", DRIFTS, ids=str)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.looks import granted
 
-from lifecycle.cases import Answer, World
 from lifecycle.faults import MODES, Faults
-from lifecycle.scenarios import SCENARIOS, Scenario
+from lifecycle.scenarios import SCENARIOS, Answer, Scenario, World
 
 EACH = 11  # the small size tries one point in this many
 

@@ -27,10 +27,9 @@ from dt_logs_rehearsal.account import Account, Hook, Refused
 from dt_logs_rehearsal.account.errors import client_error
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, new
 from lifecycle.accounts import KINDS
-from lifecycle.cases import PRIVILEGES, Case, data
 from lifecycle.cloudformation import properties
 from lifecycle.faults import on
-from lifecycle.scenarios import Prepare
+from lifecycle.scenarios import PRIVILEGES, Case, Prepare, data
 
 BUCKET = "team-logs"
 NOTIFY = "PutBucketNotificationConfiguration"

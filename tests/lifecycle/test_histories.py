@@ -40,9 +40,8 @@ from dt_logs_handler.request import parse
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cases import Case
 from lifecycle.cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
-from lifecycle.scenarios import QUEUE
+from lifecycle.scenarios import QUEUE, Case
 
 VENDORS = (VENDOR, "888877776666")
 ELSEWHERE = "customers-other-logs"

@@ -27,10 +27,9 @@ from support.verdicts import forget_principal
 from dt_logs_rehearsal.account import Account, Hook
 from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket, new
-from lifecycle.cases import PRIVILEGES, Case, data, told
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.faults import error, on, once
-from lifecycle.scenarios import Prepare
+from lifecycle.scenarios import PRIVILEGES, Case, Prepare, data, told
 
 FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
 KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted

@@ -15,10 +15,9 @@ from support.verdicts import can_read
 from dt_logs_handler.request import SERVICE_TIMEOUT
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, logging, new, three
-from lifecycle.cases import Case
 from lifecycle.cloudformation import VENDOR, Stack, properties
 from lifecycle.faults import MODES, Faults, Killed, on
-from lifecycle.scenarios import Prepare
+from lifecycle.scenarios import Case, Prepare
 
 Change = Callable[[Account, list[str]], None]
 

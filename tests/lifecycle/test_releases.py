@@ -13,9 +13,8 @@ import pytest
 
 from dt_logs_cfn.template.embedding import extract, unpack
 from dt_logs_rehearsal.scenarios.customers import logging, three
-from lifecycle.cases import Case
 from lifecycle.cloudformation import Properties, properties
-from lifecycle.scenarios import Prepare
+from lifecycle.scenarios import Case, Prepare
 
 BUILD = Path(__file__).parents[2] / "build"
 TEMPLATES = sorted(BUILD.glob("*/dt-logs-analysis*.template.json"))

@@ -18,10 +18,9 @@ from support.looks import TEST_FILE, granted
 
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import Answer, World, data, role
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
 from lifecycle.faults import MODES, NEVER, Faults
-from lifecycle.scenarios import Scenario
+from lifecycle.scenarios import Answer, Scenario, World, data, role
 
 OTHER = "customers-other-logs"
 EACH = {True: 1, False: 23}  # the full and the small size try one point in this many

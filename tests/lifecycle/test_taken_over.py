@@ -11,9 +11,8 @@ from support.looks import granted, logging_of, reads, statements
 
 from dt_logs_rehearsal.account import Account, Consistency
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import PRIVILEGES, Case, data
 from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import Prepare
+from lifecycle.scenarios import PRIVILEGES, Case, Prepare, data
 
 TEAM = "team-logs"
 

@@ -21,10 +21,9 @@ from support.looks import granted
 from dt_logs_rehearsal.account import Snapshot
 from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import announced, logging, new, three
-from lifecycle.cases import Case, World
 from lifecycle.cloudformation import ENDPOINT, properties
 from lifecycle.faults import MODES, NEVER, Faults
-from lifecycle.scenarios import SCENARIOS, Prepare, Scenario, switched_off
+from lifecycle.scenarios import SCENARIOS, Case, Prepare, Scenario, World, switched_off
 
 EACH = {True: 11, False: 97}  # the full and the small size try one point in this many
 COMING = tuple(each for each in SCENARIOS if not each.name.startswith(("delete", "leave")))

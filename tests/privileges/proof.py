@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.cases import Answer, Case, role
 from lifecycle.cloudformation import Properties, properties
 from lifecycle.faults import error
-from lifecycle.scenarios import QUEUE, SCENARIOS, Prepare, Scenario
+from lifecycle.scenarios import QUEUE, SCENARIOS, Answer, Case, Prepare, Scenario, role
 from support.drifts import encrypted_by_kms, owned_by_writers
 
 from dt_logs_rehearsal.account import Account, Refused

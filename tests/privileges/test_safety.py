@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from lifecycle.cases import Case, role
 from lifecycle.cloudformation import VENDOR, properties
+from lifecycle.scenarios import Case, role
 from support.verdicts import can_list, can_read, can_write
 
 from dt_logs_rehearsal.account import Account, Decision, Principal, Request, evaluate

@@ -82,6 +82,9 @@ def test_secret_that_aws_or_the_customer_repeats_is_hidden(
 def test_refusal_that_repeats_the_endpoint_hides_it() -> None:
     case = Case(adopted)
     announced_elsewhere(case.account, ENDPOINT)
+    refused = case.send("Create", properties(case.arns[0]))
+    assert refused["Status"] == "FAILED" and CUSTOMERS in refused["Reason"]
+    assert "s3cr3t" not in refused["Reason"]
 
     answer = checked(case.send("Create", EVERY))
 

@@ -13,8 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-from rehearsal.calls import settled
-from rehearsal.roles import body
+from rehearsal.stacks import body, settled
 from support.lossy import EVERY, Network, lossy
 
 from cloudformation_api.api import serve

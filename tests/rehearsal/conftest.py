@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.emulated import Emulated, emulated
+
+from cloudformation_api.api import serve
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture
@@ -26,3 +30,17 @@ def act_as(account: Emulated, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             monkeypatch.setenv(name.upper(), value)
 
     return become
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """Yield an empty account."""
+    with Sandbox(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def cfn(sandbox: Sandbox) -> Any:
+    """Return an administrator's client of CloudFormation in the empty account."""
+    serve(sandbox)
+    return sandbox.client("cloudformation", sandbox.endpoint.session(ADMINISTRATOR))

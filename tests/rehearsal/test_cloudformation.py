@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rehearsal.thing import template
+from rehearsal.stacks import template
 
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
@@ -17,12 +16,6 @@ from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import Sandbox
 
 IAM = ("CAPABILITY_IAM",)
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path) as found:
-        yield found
 
 
 def create(sandbox: Sandbox, do: str = "well") -> Stack:

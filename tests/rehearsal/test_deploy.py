@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from rehearsal.calls import given
+from rehearsal.stacks import given
 from support.commands import Runner
 from support.drifts import add_statement, log_bucket
 from support.emulated import BOTH, ENDPOINT, Emulated

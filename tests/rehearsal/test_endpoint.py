@@ -7,14 +7,13 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.calls import refusal
 from rehearsal.plain import PLAIN
+from rehearsal.stacks import refusal
 
 from dt_logs_rehearsal.account import LogDelivery
 from dt_logs_rehearsal.account.world import Metric
@@ -23,12 +22,6 @@ from dt_logs_rehearsal.vendor import VENDOR
 
 ROLE = "arn:aws:iam::123456789012:role/r"
 TRUST = '{"Version":"2012-10-17","Statement":[]}'
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path) as found:
-        yield found
 
 
 def client(sandbox: Sandbox, service: str, role: str = "") -> Any:

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.calls import refusal, settled
-from rehearsal.roles import IAM, body, refuse
+from rehearsal.stacks import IAM, body, invalid, refusal, refuse, settled
 
-from cloudformation_api.api import serve
-from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_rehearsal.sandbox import Sandbox
 
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path) as found:
-        serve(found)
-        yield found
-
-
-@pytest.fixture
-def cfn(sandbox: Sandbox) -> Any:
-    return sandbox.client("cloudformation", sandbox.endpoint.session(ADMINISTRATOR))
+NAMED = {"StackName": "thing"}
 
 
 def created(cfn: Any, *roles: str) -> dict[str, Any]:
-    cfn.create_stack(StackName="thing", TemplateBody=body(*roles), Capabilities=IAM)
+    cfn.create_stack(**NAMED, TemplateBody=body(*roles), Capabilities=IAM)
     return settled(cfn)
 
 
 def updated(cfn: Any, *roles: str, policy: str = "Other") -> dict[str, Any]:
     text = body(*roles, policy=policy)
-    cfn.update_stack(StackName="thing", TemplateBody=text, Capabilities=IAM)
+    cfn.update_stack(**NAMED, TemplateBody=text, Capabilities=IAM)
     return settled(cfn)
+
+
+def deleted(cfn: Any, stack: dict[str, Any], **more: Any) -> None:
+    """Delete the stack, which must succeed."""
+    cfn.delete_stack(**NAMED, **more)
+    assert settled(cfn, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
 
 
 def roles(sandbox: Sandbox) -> dict[str, list[str]]:
@@ -50,9 +42,9 @@ def roles(sandbox: Sandbox) -> dict[str, list[str]]:
 )
 def test_a_resource_without_what_it_needs_fails(cfn: Any, kind: str, missing: str) -> None:
     text = json.dumps({"Resources": {"One": {"Type": kind}}})
-    cfn.create_stack(StackName="thing", TemplateBody=text, Capabilities=IAM)
+    cfn.create_stack(**NAMED, TemplateBody=text, Capabilities=IAM)
     assert settled(cfn)["StackStatus"] == "ROLLBACK_COMPLETE"
-    events = cfn.describe_stack_events(StackName="thing")["StackEvents"]
+    events = cfn.describe_stack_events(**NAMED)["StackEvents"]
     (failed,) = (each for each in events if each["ResourceStatus"] == "CREATE_FAILED")
     assert f"required key [{missing}] not found" in failed["ResourceStatusReason"]
 
@@ -61,13 +53,9 @@ def test_a_rollback_that_failed_is_continued_and_removes_what_is_new(
     sandbox: Sandbox, cfn: Any
 ) -> None:
     made = created(cfn, "One")
-    failed = {"StackName": "thing"}
-    assert refusal(cfn.continue_update_rollback, **failed) == (
-        "ValidationError",
-        f"Stack:{made['StackId']} is in CREATE_COMPLETE state and its rollback can not be"
-        " continued.",
-    )
-    assert refusal(cfn.continue_update_rollback, StackName="never")[0] == "ValidationError"
+    text = f"Stack:{made['StackId']} is in CREATE_COMPLETE state and its rollback can not be"
+    assert invalid(cfn.continue_update_rollback, **NAMED) == f"{text} continued."
+    assert invalid(cfn.continue_update_rollback, StackName="never")
     refuse(sandbox.endpoint, "PutRolePolicy", of="One")
     stack = updated(cfn, "New", "One")
     assert (stack["StackStatus"], stack["StackStatusReason"]) == (
@@ -75,15 +63,13 @@ def test_a_rollback_that_failed_is_continued_and_removes_what_is_new(
         "The following resource(s) failed to update: [One]. ",
     )
     assert set(roles(sandbox)) == {"New", "One"}
-    same = {"StackName": "thing", "TemplateBody": body("One"), "Capabilities": IAM}
-    assert refusal(cfn.update_stack, **same) == (
-        "ValidationError",
-        f"Stack:{made['StackId']} is in UPDATE_ROLLBACK_FAILED state and can not be updated.",
-    )
-    cfn.continue_update_rollback(**failed)
+    text = f"Stack:{made['StackId']} is in UPDATE_ROLLBACK_FAILED state and can not be updated."
+    same = {**NAMED, "TemplateBody": body("One"), "Capabilities": IAM}
+    assert invalid(cfn.update_stack, **same) == text
+    cfn.continue_update_rollback(**NAMED)
     assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
     refuse(sandbox.endpoint)
-    cfn.continue_update_rollback(**failed)
+    cfn.continue_update_rollback(**NAMED)
     assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert roles(sandbox) == {"One": ["Log"]}
     assert updated(cfn, "One")["StackStatus"] == "UPDATE_COMPLETE"
@@ -93,24 +79,16 @@ def test_a_rollback_goes_on_without_what_is_skipped(sandbox: Sandbox, cfn: Any) 
     created(cfn, "One", "Two")
     refuse(sandbox.endpoint, "PutRolePolicy")
     updated(cfn, "One", "Two")
-    skip = {"StackName": "thing", "ResourcesToSkip": ["Two"]}
-    assert refusal(cfn.continue_update_rollback, **skip)[0] == "ValidationError"
-    assert refusal(cfn.continue_update_rollback, StackName="thing", ForceRollback=True) == (
-        "NotImplemented",
-        "ForceRollback is not emulated",
-    )
-    cfn.continue_update_rollback(StackName="thing", ResourcesToSkip=["One"])
+    assert invalid(cfn.continue_update_rollback, **NAMED, ResourcesToSkip=["Two"])
+    forced = ("NotImplemented", "ForceRollback is not emulated")
+    assert refusal(cfn.continue_update_rollback, **NAMED, ForceRollback=True) == forced
+    cfn.continue_update_rollback(**NAMED, ResourcesToSkip=["One"])
     assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    events = cfn.describe_stack_events(StackName="thing")["StackEvents"]
+    events = cfn.describe_stack_events(**NAMED)["StackEvents"]
     assert [each["ResourceStatus"] for each in events if each["LogicalResourceId"] == "One"] == [
         "UPDATE_COMPLETE",
-        "UPDATE_FAILED",
-        "UPDATE_IN_PROGRESS",
-        "UPDATE_FAILED",
-        "UPDATE_IN_PROGRESS",
-        "CREATE_COMPLETE",
-        "CREATE_IN_PROGRESS",
-        "CREATE_IN_PROGRESS",
+        *("UPDATE_FAILED", "UPDATE_IN_PROGRESS") * 2,
+        *("CREATE_COMPLETE", "CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS"),
     ]
 
 
@@ -121,8 +99,7 @@ def test_a_stack_whose_rollback_failed_is_deleted_with_what_is_new_in_it(
     refuse(sandbox.endpoint, "PutRolePolicy", of="One")
     updated(cfn, "New", "One")
     refuse(sandbox.endpoint)
-    cfn.delete_stack(StackName="thing")
-    assert settled(cfn, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    deleted(cfn, made)
     assert roles(sandbox) == {}
 
 
@@ -134,8 +111,7 @@ def test_a_stack_whose_creation_could_not_be_undone_is_deleted(sandbox: Sandbox,
         "The following resource(s) failed to delete: [One]. ",
     )
     refuse(sandbox.endpoint)
-    cfn.delete_stack(StackName="thing")
-    assert settled(cfn, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    deleted(cfn, made)
     assert roles(sandbox) == {}
 
 
@@ -143,26 +119,22 @@ def test_what_cannot_be_deleted_is_retained_once_that_has_failed(
     sandbox: Sandbox, cfn: Any
 ) -> None:
     made = created(cfn, "One", "Two")
-    retain = {"StackName": "thing", "RetainResources": ["One"]}
-    assert refusal(cfn.delete_stack, **retain) == (
-        "ValidationError",
+    assert invalid(cfn.delete_stack, **NAMED, RetainResources=["One"]) == (
         f"Invalid operation on stack [{made['StackId']}]. Resources can be retained only when the"
-        " stack is in the DELETE_FAILED state.",
+        " stack is in the DELETE_FAILED state."
     )
     refuse(sandbox.endpoint, "DeleteRole")
-    cfn.delete_stack(StackName="thing")
+    cfn.delete_stack(**NAMED)
     reason = settled(cfn)["StackStatusReason"]
     assert reason == "The following resource(s) failed to delete: [Two]. "
-    assert refusal(cfn.delete_stack, StackName="thing", RetainResources=["Three"]) == (
-        "ValidationError",
+    assert invalid(cfn.delete_stack, **NAMED, RetainResources=["Three"]) == (
         "The specified resources to retain must be in a valid state. Do not specify resources that"
-        " are in the DELETE_COMPLETE state.",
+        " are in the DELETE_COMPLETE state."
     )
-    forced = {"StackName": "thing", "DeletionMode": "FORCE_DELETE_STACK"}
-    assert refusal(cfn.delete_stack, **forced)[0] == "NotImplemented"
+    forced = refusal(cfn.delete_stack, **NAMED, DeletionMode="FORCE_DELETE_STACK")
+    assert forced[0] == "NotImplemented"
     refuse(sandbox.endpoint)
-    cfn.delete_stack(StackName="thing", RetainResources=["Two"])
-    assert settled(cfn, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    deleted(cfn, made, RetainResources=["Two"])
     assert set(roles(sandbox)) == {"Two"}
     listed = cfn.list_stack_resources(StackName=made["StackId"])["StackResourceSummaries"]
     assert {each["LogicalResourceId"]: each["ResourceStatus"] for each in listed} == {

@@ -13,7 +13,7 @@ from lifecycle.faults import error, on, once
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Hook
 from dt_logs_rehearsal.account.client import no_hook
-from dt_logs_rehearsal.scenarios.differences import differences
+from dt_logs_rehearsal.report.changes import differences
 
 EVERY = properties("*")
 ONE, TWO = (properties("*", LogBucketName=f"bucket-{each}") for each in ("one", "two"))

@@ -18,8 +18,8 @@ from support.drifts import log_bucket
 from support.looks import logging_of, reads
 
 from dt_logs_rehearsal.account import Account, Clock, Consistency
+from dt_logs_rehearsal.report.changes import differences
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import ENDPOINT, Stack, properties
 from lifecycle.scenarios import clients_of
 

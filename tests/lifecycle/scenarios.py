@@ -30,7 +30,7 @@ from dt_logs_rehearsal.scenarios.customers import (
     new,
     three,
 )
-from dt_logs_rehearsal.scenarios.differences import differences
+from dt_logs_rehearsal.report.changes import differences
 from lifecycle.cloudformation import ENDPOINT, Answer, Clients, Properties, Stack, properties
 from lifecycle.faults import Faults, Killed
 

@@ -14,7 +14,7 @@ from support.moto_account import make_clients, put_right
 from support.moto_disagreements import agreed_settings
 
 from dt_logs_rehearsal.account import Account, Clock
-from dt_logs_rehearsal.account.iam.documents import canonical
+from dt_logs_rehearsal.account.iam.policy import canonical
 from dt_logs_rehearsal.report.changes import diff
 from dt_logs_rehearsal.scenarios.customers import announced
 from lifecycle.cloudformation import ENDPOINT, Stack

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.report.changes import Change, diff, lines
-from dt_logs_rehearsal.scenarios.differences import differences
+from dt_logs_rehearsal.report.changes import Change, diff, differences, lines
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 READ = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}

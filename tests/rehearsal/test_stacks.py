@@ -20,10 +20,10 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.cloudformation.stack import Stack
+from dt_logs_rehearsal.report.changes import differences
 from dt_logs_rehearsal.report.data import Report
 from dt_logs_rehearsal.sandbox import Sandbox
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from dt_logs_rehearsal.scenarios.differences import differences
 from dt_logs_rehearsal.scenarios.play import Play
 from dt_logs_rehearsal.scenarios.released import load
 

@@ -8,13 +8,11 @@ It refuses what AWS refuses, with AWS's error codes and messages; each rule name
 operation or a parameter that is not emulated fails at once.
 """
 
-from dt_logs_rehearsal.account.account import Account, Clock
+from dt_logs_rehearsal.account.account import Account, Clock, Snapshot
 from dt_logs_rehearsal.account.client import Hook
 from dt_logs_rehearsal.account.errors import Refused, client_error
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.account.snapshot import Snapshot
-from dt_logs_rehearsal.account.spreading import Consistency
-from dt_logs_rehearsal.account.world import Caller, LogDelivery
+from dt_logs_rehearsal.account.world import Caller, Consistency, LogDelivery
 
 __all__ = [
     "Account",

@@ -9,17 +9,21 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dt_logs_rehearsal.account.client import Client, Hook, no_hook
+from dt_logs_rehearsal.account.delivery import entries, filters
 from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
+from dt_logs_rehearsal.account.iam.policy import canonical
 from dt_logs_rehearsal.account.s3.notifications import kept
-from dt_logs_rehearsal.account.snapshot import Snapshot, snapshot
+from dt_logs_rehearsal.account.s3.objects import etag
 from dt_logs_rehearsal.account.sns.topics import default_policy
-from dt_logs_rehearsal.account.spreading import Consistency, Spreading
 from dt_logs_rehearsal.account.world import (
     BLOCK_ALL,
     SSE_S3,
     Bucket,
     Caller,
+    Consistency,
+    Spreading,
+    StoredObject,
     Subscription,
     Topic,
     World,
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
+
+
+Snapshot = dict[str, Any]
 
 
 class Time(Protocol):
@@ -126,7 +133,7 @@ class Account:
     def snapshot(self) -> Snapshot:
         """Return everything as comparable data, for `report.changes.diff`."""
         with self.world.lock:
-            return snapshot(self.world)
+            return _snapshot(self.world)
 
     def add_load_balancer(
         self,
@@ -217,3 +224,74 @@ class Account:
         """
         with self.world.lock:
             return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)
+
+
+def _snapshot(world: World) -> Snapshot:
+    """Return all lasting state, in a form that is equal for states of the same meaning.
+
+    Times, and the IDs of subscriptions and versions, are left out. `versions` are those that a
+    plain list does not show: old versions and delete markers.
+    """
+    return {
+        "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
+        "buckets": {name: _bucket(each) for name, each in world.buckets.items()},
+        "topics": {
+            arn: {
+                "policy": canonical(each.policy.latest),
+                "attributes": {k: v for k, v in each.attributes.items() if k != "Policy"},
+                "tags": dict(each.tags),
+            }
+            for arn, each in world.topics.items()
+        },
+        "subscriptions": {
+            " ".join((each.topic, each.protocol, each.endpoint)): _subscription(each)
+            for each in world.subscriptions.values()
+        },
+        "account_blocks": {account: dict(each) for account, each in world.account_blocks.items()},
+    }
+
+
+def _bucket(bucket: Bucket) -> Snapshot:
+    lifecycle = bucket.lifecycle or {"Rules": []}
+    return {
+        "owner": bucket.owner,
+        "region": bucket.region,
+        "Object Ownership": bucket.ownership,
+        "default encryption": json.loads(json.dumps(bucket.encryption)),
+        "Block Public Access": bucket.public_access_block and dict(bucket.public_access_block),
+        "policy": canonical(bucket.policy.latest),
+        "notifications": _notifications(bucket.notifications.latest),
+        "tags": dict(bucket.tags),
+        "lifecycle": sorted(json.dumps(each, sort_keys=True) for each in lifecycle["Rules"]),
+        "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize"),
+        "settings": {each: getattr(bucket, each) for each in ("versioning", "payer", "abac")},
+        "objects": {key: _version(bucket.objects[key][-1]) for key in bucket.listing()},
+        "versions": {
+            key: [_version(each) for each in found if each is not bucket.current(key)]
+            for key, found in bucket.objects.items()
+            if found != [bucket.current(key)]
+        },
+    }
+
+
+def _version(stored: StoredObject) -> list[str]:
+    marker = stored.body is None
+    return ["delete marker"] if marker else [stored.owner, etag(stored), stored.encryption]
+
+
+def _notifications(configuration: dict[str, Any]) -> Snapshot:
+    """Return a configuration's entries by their Ids, because their order has no meaning."""
+    found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
+    for kind, arn, entry in entries(configuration):
+        prefix, suffix = filters(entry)
+        about = {"events": sorted(entry["Events"]), "prefix": prefix, "suffix": suffix}
+        found[f"{kind} {entry['Id']}"] = {"to": arn, **about}
+    return found
+
+
+def _subscription(subscription: Subscription) -> Snapshot:
+    attributes: Snapshot = dict(subscription.attributes)
+    if "FilterPolicy" in attributes:
+        attributes["FilterPolicy"] = json.loads(attributes["FilterPolicy"])
+    own = {"owner": subscription.owner, "confirmed": subscription.confirmed}
+    return {**own, "attributes": attributes}

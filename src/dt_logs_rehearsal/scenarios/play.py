@@ -12,10 +12,9 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account, Consistency, Snapshot
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.report.changes import diff
+from dt_logs_rehearsal.report.changes import diff, differences
 from dt_logs_rehearsal.report.data import Report, StackEvent, Stage
 from dt_logs_rehearsal.sandbox import Sandbox
-from dt_logs_rehearsal.scenarios.differences import differences
 from dt_logs_rehearsal.scenarios.released import Released
 from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 

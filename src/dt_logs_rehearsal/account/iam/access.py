@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.conditions import Context
-from dt_logs_rehearsal.account.iam.documents import is_public
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, decided, evaluate
+from dt_logs_rehearsal.account.iam.policy import (
+    Decision,
+    Principal,
+    Request,
+    decided,
+    evaluate,
+    is_public,
+)
 from dt_logs_rehearsal.account.iam.rights import Right, needed
 from dt_logs_rehearsal.account.world import Bucket, Call, World
 

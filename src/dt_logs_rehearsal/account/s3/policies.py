@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.conditions import glob, is_operator
-from dt_logs_rehearsal.account.iam.documents import is_public
-from dt_logs_rehearsal.account.iam.policy import listed, principals, texts
+from dt_logs_rehearsal.account.iam.policy import is_public, listed, principals, texts
 from dt_logs_rehearsal.account.world import Call, Response, World
 
 LIMIT = 20_480  # bytes, without white space [S3 guide, bucket policies; GH physionet-build#2094]

@@ -7,8 +7,7 @@ from typing import Any
 from dt_logs_rehearsal.account import delivery
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.policy import listed, texts
-from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import Call, Response, Topic, World
+from dt_logs_rehearsal.account.world import Call, Response, Spreading, Topic, World
 
 # The policy that S3 sees until a new topic's own policy has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'

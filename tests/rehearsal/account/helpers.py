@@ -12,6 +12,8 @@ from dt_logs_rehearsal.account import Account
 
 ACCOUNT = "111122223333"
 VENDOR = "999999999999"
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 
 
 def knows_namespaces(account: Account) -> bool:

@@ -1,7 +1,10 @@
 """Clients: boto3's shapes, hooks, threads, and each caller's permissions."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from threading import Thread
 from typing import Any
 
@@ -10,6 +13,7 @@ from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from rehearsal.account.helpers import (
     ACCOUNT,
     ELB,
+    TOPIC,
     VENDOR,
     needs_new_boto3,
     policy,
@@ -20,28 +24,25 @@ from rehearsal.account.helpers import (
 
 from dt_logs_rehearsal.account import Account
 
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+ORGANISATION = "o-a1b2c3d4e5"
+Statement = dict[str, Any]
 
 
-def test_unknown_and_missing_parameters_are_boto3s_own_error() -> None:
-    s3: Any = Account().s3
-
-    with pytest.raises(ParamValidationError, match="Unknown parameter"):
-        s3.get_bucket_policy(Bucket="logs", Owner="x")
-    with pytest.raises(ParamValidationError, match="Missing required parameter"):
-        s3.put_bucket_policy(Bucket="logs")
-    with pytest.raises(ParamValidationError, match="Invalid type"):
-        s3.get_bucket_policy(Bucket=1)
-    with pytest.raises(ParamValidationError, match="Invalid bucket name"):
-        s3.get_bucket_policy(Bucket="")
+def test_unknown_and_missing_parameters_are_boto3s_own_error(account: Account) -> None:
+    s3: Any = account.s3
+    for call, params, text in (
+        (s3.get_bucket_policy, {"Bucket": "logs", "Owner": "x"}, "Unknown parameter"),
+        (s3.put_bucket_policy, {"Bucket": "logs"}, "Missing required parameter"),
+        (s3.get_bucket_policy, {"Bucket": 1}, "Invalid type"),
+        (s3.get_bucket_policy, {"Bucket": ""}, "Invalid bucket name"),
+    ):
+        with pytest.raises(ParamValidationError, match=text):
+            call(**params)
     with pytest.raises(AttributeError):
         _ = s3.get_bucket_nothing
 
 
-def test_what_is_not_emulated_fails_at_once() -> None:
-    account = Account()
-    account.add_bucket("logs")
-
+def test_what_is_not_emulated_fails_at_once(account: Account) -> None:
     with pytest.raises(NotImplementedError, match="GetBucketCors"):
         account.s3.get_bucket_cors(Bucket="logs")
     with pytest.raises(NotImplementedError, match="Names"):
@@ -94,15 +95,23 @@ def test_threads_may_call_at_once_and_from_hooks() -> None:
     assert len(account.world.buckets) == 160
 
 
-def allow(action: Any, resource: str = "*", condition: Any = None) -> dict[str, Any]:
+def allow(action: Any, resource: str = "*", condition: Any = None) -> Statement:
     found = {"Effect": "Allow", "Action": action, "Resource": resource}
     return policy({**found, **({"Condition": condition} if condition else {})})
 
 
-def test_a_denial_is_in_awss_words() -> None:
-    account = Account()
+def deny(action: str) -> Statement:
+    return policy({"Effect": "Deny", "Action": action, "Resource": "*"})
+
+
+def of_bucket(principal: object, effect: str = "Allow", **elements: object) -> Statement:
+    """Return a statement about reading the policy of the bucket `logs`."""
+    about = {"Principal": principal, "Action": "s3:GetBucketPolicy", "Effect": effect}
+    return statement(path="", **about, **elements)
+
+
+def test_a_denial_is_in_awss_words(account: Account) -> None:
     arn = account.add_load_balancer("web")
-    account.add_bucket("logs")
     nobody = account.caller([])
     who = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/handler/session is not authorized to perform:"
     because = "because no identity-based policy allows the"
@@ -121,53 +130,60 @@ def test_a_denial_is_in_awss_words() -> None:
         account.client("elbv2", caller=nobody).describe_load_balancers(LoadBalancerArns=[arn])
 
 
-def test_an_explicit_deny_says_so() -> None:
-    account = Account()
-    account.add_bucket("logs")
-    deny = policy({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})
-    denied = account.caller([allow("*"), deny])
-
-    with refused("AccessDenied", "with an explicit deny in an identity-based policy", 403):
-        account.client("s3", caller=denied).get_bucket_tagging(Bucket="logs")
-    put_policy(
-        account, statement(path="", Effect="Deny", Principal="*", Action="s3:GetBucketTagging")
-    )
-    with refused("AccessDenied", "with an explicit deny in a resource-based policy", 403):
-        account.s3.get_bucket_tagging(Bucket="logs")
-
-
-def test_a_bucket_policy_may_let_in_what_the_identity_does_not() -> None:
-    account = Account()
-    account.add_bucket("logs")
-    put_policy(account, statement(path="", Principal={"AWS": ACCOUNT}, Action="s3:GetBucketPolicy"))
-    theirs = account.caller([], account=VENDOR)
-
-    assert account.client("s3", caller=account.caller([])).get_bucket_policy(Bucket="logs")
-    with refused("AccessDenied", "no identity-based policy", 403):
-        account.client("s3", caller=theirs).get_bucket_policy(Bucket="logs")
+ALL, LET_IN = allow("*"), of_bucket({"AWS": ACCOUNT})
+OTHERS = {"StringNotEquals": {"aws:PrincipalOrgID": ORGANISATION}}
+PERIMETER = [of_bucket("*", "Deny", Condition=OTHERS), of_bucket({"AWS": VENDOR})]
+OWNED = allow("s3:*", condition={"StringEquals": {"aws:ResourceOrgID": ORGANISATION}})
+DENIES, LACKS = "with an explicit deny in", "because no identity-based policy"
+# The caller's account and policies (None for an administrator), the bucket's statements, and the
+# reason for the denial.
+DECISIONS: dict[str, tuple[str, Any, list[Statement], str]] = {
+    "own Deny": (ACCOUNT, [ALL, deny("s3:*")], [LET_IN], f"{DENIES} an identity-based policy"),
+    "its Deny": (ACCOUNT, None, [of_bucket("*", "Deny")], f"{DENIES} a resource-based policy"),
+    "its Allow": (ACCOUNT, [], [LET_IN], ""),
+    "its Allow for another": (VENDOR, [], [LET_IN], LACKS),
+    "a member": (ACCOUNT, None, PERIMETER, ""),
+    "a stranger": (VENDOR, None, PERIMETER, f"{DENIES} a resource-based policy"),
+    "a member's bucket": (ACCOUNT, [OWNED], PERIMETER, ""),
+}
 
 
-def test_conditions_on_endpoint_owner_prefix_and_tags() -> None:
-    account = Account()
-    account.add_bucket("logs")
+@pytest.mark.parametrize(("owner", "own", "bucket", "why"), DECISIONS.values(), ids=DECISIONS)
+def test_who_may_read_a_bucket_s_policy(
+    account: Account, owner: str, own: Any, bucket: list[Statement], why: str
+) -> None:
+    account.world.organisations[ACCOUNT] = ORGANISATION
+    put_policy(account, *bucket)
+    s3 = account.client("s3", caller=account.caller(own, account=owner))
+    with refused("AccessDenied", why, 403) if why else nullcontext():
+        assert s3.get_bucket_policy(Bucket="logs")
+
+
+def test_a_service_control_policy_denies_roles_and_not_who_arranges(account: Account) -> None:
+    account.world.control_policies = (json.dumps(deny("s3:DeleteBucket")),)
+    role = account.client("s3", caller=account.caller([ALL]))
+
+    with refused("AccessDenied", f"{DENIES} a service control policy", 403):
+        role.delete_bucket(Bucket="logs")
+    assert role.get_bucket_encryption(Bucket="logs")
+    account.s3.delete_bucket(Bucket="logs")
+
+
+def test_conditions_on_endpoint_owner_organisation_prefix_and_tags(account: Account) -> None:
     account.add_bucket("theirs", owner=VENDOR, block=None)
     put_policy(account, statement(Principal=ELB))
-    account.add_topic("t")
     owner = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
     endpoint = {"StringEquals": {"sns:Endpoint": "https://a", "sns:Protocol": "https"}}
     prefix = {"StringLike": {"s3:prefix": "p/*"}}
-    caller = account.caller(
-        [
-            allow("s3:GetBucketPolicy", condition=owner),
-            allow("sns:Subscribe", TOPIC, endpoint),
-            allow("s3:ListBucket", "arn:aws:s3:::logs", prefix),
-        ]
-    )
-    s3 = account.client("s3", caller=caller)
-    sns = account.client("sns", caller=caller)
+    policies = [
+        allow("s3:GetBucketPolicy", condition=owner),
+        allow("sns:Subscribe", TOPIC, endpoint),
+        allow("s3:ListBucket", "arn:aws:s3:::logs", prefix),
+    ]
+    s3, sns = (account.client(each, caller=account.caller(policies)) for each in ("s3", "sns"))
 
     assert s3.get_bucket_policy(Bucket="logs")
-    with refused("AccessDenied", status=403):
+    with refused("AccessDenied", LACKS, 403):
         s3.get_bucket_policy(Bucket="theirs")
     assert sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint="https://a")
     with refused("AuthorizationError", status=403):
@@ -175,6 +191,9 @@ def test_conditions_on_endpoint_owner_prefix_and_tags() -> None:
     assert s3.list_objects_v2(Bucket="logs", Prefix="p/x")
     with refused("AccessDenied", status=403):
         s3.list_objects_v2(Bucket="logs")
+    account.world.organisations[ACCOUNT] = ORGANISATION
+    with refused("AccessDenied", LACKS, 403):
+        account.client("s3", caller=account.caller([OWNED])).get_bucket_policy(Bucket="theirs")
 
 
 @pytest.mark.parametrize(
@@ -186,9 +205,8 @@ def test_conditions_on_endpoint_owner_prefix_and_tags() -> None:
     ],
 )
 def test_what_has_no_resource_level_needs_a_star(
-    service: Any, method: str, action: str, code: str
+    account: Account, service: Any, method: str, action: str, code: str
 ) -> None:
-    account = Account()
     narrow, wide = (
         account.client(service, caller=account.caller([allow(action, resource)]))
         for resource in ("arn:aws:*", "*")
@@ -199,51 +217,15 @@ def test_what_has_no_resource_level_needs_a_star(
 
 
 @needs_new_boto3
-def test_creating_with_tags_and_ownership_needs_more() -> None:
-    account = Account()
+def test_creating_with_tags_and_ownership_needs_more(account: Account) -> None:
     tags: Any = {"Tags": [{"Key": "a", "Value": "b"}]}
     only = account.client("s3", caller=account.caller([allow("s3:CreateBucket")]))
 
     with refused("AccessDenied", "s3:TagResource", 403):
-        only.create_bucket(Bucket="logs", CreateBucketConfiguration=tags)
+        only.create_bucket(Bucket="new", CreateBucketConfiguration=tags)
     with refused("AccessDenied", "s3:PutBucketOwnershipControls", 403):
-        only.create_bucket(Bucket="logs", ObjectOwnership="ObjectWriter")
-    only.create_bucket(Bucket="logs")
+        only.create_bucket(Bucket="new", ObjectOwnership="ObjectWriter")
+    only.create_bucket(Bucket="new")
     topics = account.client("sns", caller=account.caller([allow("sns:CreateTopic")]))
     with refused("AuthorizationError", "SNS:TagResource", 403):
-        topics.create_topic(Name="t", Tags=tags["Tags"])
-
-
-def test_the_organisations_of_caller_and_owner_are_known() -> None:
-    account = Account()
-    account.world.organisations[ACCOUNT] = "o-a1b2c3d4e5"
-    account.add_bucket("logs")
-    condition = {"StringNotEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
-    perimeter = statement(
-        path="", Effect="Deny", Principal="*", Action="s3:GetBucket*", Condition=condition
-    )
-    reader = statement(path="", Principal={"AWS": VENDOR}, Action="s3:GetBucket*")
-    put_policy(account, perimeter, reader)
-
-    assert account.s3.get_bucket_policy(Bucket="logs")
-    with refused("AccessDenied", "with an explicit deny in a resource-based policy", 403):
-        account.client("s3", caller=account.caller(account=VENDOR)).get_bucket_policy(Bucket="logs")
-    account.add_bucket("theirs", owner=VENDOR)
-    owned = {"StringEquals": {"aws:ResourceOrgID": "o-a1b2c3d4e5"}}
-    s3 = account.client("s3", caller=account.caller([allow("s3:*", condition=owned)]))
-    assert s3.get_bucket_policy(Bucket="logs")
-    with refused("AccessDenied", "no identity-based policy", 403):
-        s3.get_bucket_policy(Bucket="theirs")
-
-
-def test_a_service_control_policy_denies_roles_and_not_who_arranges() -> None:
-    account = Account()
-    account.add_bucket("logs")
-    deny = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
-    account.world.control_policies = (json.dumps(policy(deny)),)
-    role = account.client("s3", caller=account.caller([allow("*")]))
-
-    with refused("AccessDenied", "with an explicit deny in a service control policy", 403):
-        role.delete_bucket(Bucket="logs")
-    assert role.get_bucket_encryption(Bucket="logs")
-    account.s3.delete_bucket(Bucket="logs")
+        topics.create_topic(Name="new", Tags=tags["Tags"])

@@ -26,13 +26,7 @@ def attributes(account: Account, arn: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def account() -> Account:
-    return Account()
-
-
-@pytest.fixture
 def arn(account: Account) -> str:
-    account.s3.create_bucket(Bucket="logs")
     return account.add_load_balancer("web")
 
 
@@ -216,7 +210,6 @@ def test_other_logs_may_go_to_the_same_place(
 
 
 def test_a_load_balancer_on_an_outpost_is_delivered_by_another_service(account: Account) -> None:
-    account.s3.create_bucket(Bucket="logs")
     arn = account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
     (found,) = account.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
     assert found["AvailabilityZones"][0]["OutpostId"] == "op-0123456789abcdef0"

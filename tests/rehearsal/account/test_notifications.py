@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from rehearsal.account.helpers import (
     ACCOUNT,
+    QUEUE,
+    TOPIC,
     notify,
     put_notifications,
     put_policy,
@@ -16,18 +18,6 @@ from rehearsal.account.helpers import (
 from support.verdicts import delivered
 
 from dt_logs_rehearsal.account import Account
-
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
-QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
-
-
-@pytest.fixture
-def account() -> Account:
-    account = Account()
-    account.add_bucket("logs")
-    account.add_topic("t", topic_policy(TOPIC))
-    account.add_destination(QUEUE)
-    return account
 
 
 def configuration(account: Account) -> dict[str, Any]:

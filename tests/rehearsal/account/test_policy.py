@@ -7,7 +7,7 @@ import pytest
 
 from dt_logs_rehearsal.account import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.account.iam.conditions import Context
-from dt_logs_rehearsal.account.iam.documents import canonical, is_public
+from dt_logs_rehearsal.account.iam.policy import canonical, is_public
 
 ROLE = Principal("111122223333", "arn:aws:sts::111122223333:assumed-role/deploy/session")
 ROOT = Principal("999999999999", "arn:aws:iam::999999999999:root")

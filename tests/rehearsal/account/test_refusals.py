@@ -12,12 +12,19 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from rehearsal.account.helpers import ACCOUNT, VENDOR, notify, topic_policy
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    QUEUE,
+    TOPIC,
+    VENDOR,
+    notify,
+    policy,
+    statement,
+    topic_policy,
+)
 
 from dt_logs_rehearsal.account import Account
 
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
-QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 UNABLE = "Unable to validate the following destination configurations"
 GONE = "The destination queue does not exist"
@@ -75,6 +82,15 @@ def notifications(
     wanted = {**({"TopicConfigurations": [*topics]} if topics else {}), **others}
     more = {"NotificationConfiguration": wanted, "SkipDestinationValidation": skip}
     return bucket("put_bucket_notification_configuration", code, text, 400, details, **more)
+
+
+def bad_policy(text: str, **elements: Any) -> Refusal:
+    """Return the refusal of a bucket policy with a good statement, and one with these elements."""
+    return bad_document(text, json.dumps(policy(statement(), statement(**elements))))
+
+
+def bad_document(text: str, document: str) -> Refusal:
+    return bucket("put_bucket_policy", "MalformedPolicy", text, Policy=document)
 
 
 def to(name: str, *arns: str) -> list[dict[str, Any]]:
@@ -135,6 +151,11 @@ RULE = {"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}
 OWNER = "The value of the expected bucket owner parameter must be an AWS Account ID..."
 REFUSALS = [
     # Buckets and objects
+    *(
+        bucket("create_bucket", "InvalidBucketName", Bucket=name)
+        for name in ("ab", "a" * 64, "UPPER", "a..b", "-ab", "192.168.5.4", "xn--a", "a-s3alias")
+    ),
+    bucket("create_bucket", "InvalidBucketName", Bucket="a_b"),
     create("InvalidLocationConstraint", "is not valid", "us-east-1"),
     create("InvalidLocationConstraint", "is not valid", "nowhere-1"),
     create("IllegalLocationConstraintException", "eu-west-1", "eu-west-1"),
@@ -188,6 +209,42 @@ REFUSALS = [
         *("get_bucket_tagging", "NoSuchTagSet", "The TagSet does not exist", 404),
         details={"BucketName": "logs"},
     ),
+    # Bucket policies
+    *(
+        bad_policy("Policy has invalid resource", Resource=resource)
+        for resource in ("arn:aws:s3:::other/*", "*", "arn:aws-cn:s3:::logs/*")
+    ),
+    bad_policy("Policy has invalid action", Action="sns:Publish"),
+    bad_policy("Action does not apply to any resource(s) in statement", path=""),
+    bad_policy("Action does not apply to any resource(s) in statement", Action="s3:ListBucket"),
+    *(
+        bad_policy("Invalid principal in policy", Principal=principal)
+        for principal in (
+            {"AWS": "AROAEXAMPLEEXAMPLE123"},
+            {"AWS": "arn:aws:iam::1:root"},
+            {"AWS": f"arn:aws-cn:iam::{VENDOR}:root"},
+            {"AWS": "arn:aws:iam::somebody:user/CloudFront Origin Access Identity E1ABCDEFGHIJKL"},
+            {"Service": "elb"},
+            {},
+        )
+    ),
+    bad_policy("Missing required field Principal", Principal=None),
+    bad_policy("Missing required field Effect", Effect=None),
+    bad_policy("Unknown field Extra", Extra="x"),
+    bad_policy("Invalid Condition type : StringIs", Condition={"StringIs": {"a": "b"}}),
+    bad_policy("Policy has an invalid condition key", Condition={"Bool": {"what": "b"}}),
+    bad_policy(
+        "Conditions do not apply to combination of actions and resources in statement",
+        path="",
+        Action=["s3:ListBucket", "s3:GetBucketLocation"],
+        Condition={"StringLike": {"s3:prefix": "p/*"}},
+    ),
+    bad_document("Policies must be valid JSON and the first byte must be '{'", "{bad"),
+    bad_document("Policies must be valid JSON and the first byte must be '{'", "[]"),
+    bad_document("Missing required field Statement", '{"Version":"2012-10-17"}'),
+    bad_document("Statement is empty!", '{"Statement":[]}'),
+    bad_document("valid version string", '{"Version":"2020-01-01","Statement":[]}'),
+    bad_document("must be unique", json.dumps(policy(*[statement(Sid="a")] * 2))),
     # Notifications
     notifications("InvalidArgument", "", notify(TOPIC, "a/", Id="x"), notify(TOPIC, "b/", Id="x")),
     notifications("MalformedXML", "", notify(TOPIC, Events=[])),
@@ -321,12 +378,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
-def test_a_wrong_call_changes_nothing(refusal: Refusal) -> None:
-    account = Account()
-    account.add_bucket("logs")
+def test_a_wrong_call_changes_nothing(account: Account, refusal: Refusal) -> None:
     account.add_bucket("theirs", owner=VENDOR)
-    account.add_topic("t", topic_policy(TOPIC))
-    account.add_destination(QUEUE)
     web = account.add_load_balancer("web")
     params = {**refusal.params}
     if "LoadBalancerArn" in params:

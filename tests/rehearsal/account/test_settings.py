@@ -11,13 +11,6 @@ from dt_logs_rehearsal.account import Account
 OAI = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1ABCDEFGHIJKL"
 
 
-@pytest.fixture
-def account() -> Account:
-    account = Account()
-    account.add_bucket("logs")
-    return account
-
-
 def turn_on_versioning(account: Account, status: Any = "Enabled") -> None:
     account.s3.put_bucket_versioning(Bucket="logs", VersioningConfiguration={"Status": status})
 
@@ -103,5 +96,3 @@ def test_cloudfront_and_canonical_users_may_be_named(
     put_policy(account, statement(Principal=principal, Action="s3:GetObject"))
     text = account.s3.get_bucket_policy(Bucket="logs")["Policy"]
     assert next(iter(principal.values())) in text
-    with refused("MalformedPolicy", "Invalid principal in policy"):
-        put_policy(account, statement(Principal={"AWS": OAI.replace("cloudfront", "somebody")}))

@@ -3,22 +3,11 @@
 from datetime import datetime, timezone
 from typing import Any
 
-import pytest
-from rehearsal.account.helpers import ACCOUNT, notify, put_notifications, topic_policy
+from rehearsal.account.helpers import TOPIC, notify, put_notifications
 
 from dt_logs_rehearsal.account import Account, LogDelivery
 
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 HTTPS = "https://vendor.example/logs"
-
-
-@pytest.fixture
-def account() -> Account:
-    account = Account()
-    account.add_topic("t", topic_policy(TOPIC))
-    account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint=HTTPS)
-    account.confirm(HTTPS)
-    return account
 
 
 def vended(account: Account, operation: str, key: str) -> list[dict[str, Any]]:
@@ -64,7 +53,8 @@ def sums(account: Account, metric: str) -> list[float]:
 
 
 def test_sns_counts_what_it_delivered_and_what_failed(account: Account) -> None:
-    account.add_bucket("logs")
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint=HTTPS)
+    account.confirm(HTTPS)
     put_notifications(account, notify(TOPIC), skip=True)
     assert sums(account, "NumberOfNotificationsDelivered") == []
     account.s3.put_object(Bucket="logs", Key="a")

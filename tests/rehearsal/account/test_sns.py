@@ -9,22 +9,14 @@ import json
 from typing import Any
 
 import pytest
-from rehearsal.account.helpers import ACCOUNT, VENDOR, refused, topic_policy
+from rehearsal.account.helpers import ACCOUNT, TOPIC, VENDOR, refused, topic_policy
 
 from dt_logs_rehearsal.account import Account
 
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 POLICY = json.dumps(topic_policy(TOPIC))
 HTTPS, OTHER = "https://vendor.example/logs", "https://other.example/in"
 BODY = {"FilterPolicyScope": "MessageBody"}
 KEYS = {"Records": {"s3": {"object": {"key": [{"prefix": "a/"}]}}}}
-
-
-@pytest.fixture
-def account() -> Account:
-    account = Account()
-    account.sns.create_topic(Name="t", Attributes={"Policy": POLICY})
-    return account
 
 
 def subscribe(

@@ -5,6 +5,7 @@ from typing import Any
 
 from rehearsal.account.helpers import (
     ACCOUNT,
+    TOPIC,
     VENDOR,
     notify,
     put_notifications,
@@ -16,8 +17,6 @@ from rehearsal.account.helpers import (
 from support.verdicts import can_list, can_write
 
 from dt_logs_rehearsal.account import Account, Consistency
-
-TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 
 
 def test_reads_may_be_stale_for_a_while_and_no_longer() -> None:
@@ -118,9 +117,7 @@ def test_snapshots_and_answers_are_copies() -> None:
     assert before == again
 
 
-def test_can_list_looks_at_the_prefix() -> None:
-    account = Account()
-    account.add_bucket("logs")
+def test_can_list_looks_at_the_prefix(account: Account) -> None:
     condition = {"StringLike": {"s3:prefix": ["p/*"]}}
     vendor = {"Principal": {"AWS": VENDOR}, "Action": "s3:ListBucket"}
     put_policy(account, statement(path="", **vendor, Condition=condition))

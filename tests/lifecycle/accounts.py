@@ -26,7 +26,7 @@ from support.drifts import (
     owned_by_writers,
     statement,
 )
-from support.verdicts import forget_principal
+from support.looks import forget_principal
 
 from dt_logs_handler.names import Stack
 from dt_logs_rehearsal.account import Account

@@ -22,6 +22,7 @@ from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_rehearsal.account import Account, Clock, Hook, Snapshot
 from dt_logs_rehearsal.account.client import no_hook
+from dt_logs_rehearsal.report.changes import differences
 from dt_logs_rehearsal.scenarios.customers import (
     CUSTOMERS,
     announced,
@@ -30,7 +31,6 @@ from dt_logs_rehearsal.scenarios.customers import (
     new,
     three,
 )
-from dt_logs_rehearsal.report.changes import differences
 from lifecycle.cloudformation import ENDPOINT, Answer, Clients, Properties, Stack, properties
 from lifecycle.faults import Faults, Killed
 

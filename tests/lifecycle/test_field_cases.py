@@ -20,8 +20,7 @@ from support.drifts import (
     log_bucket,
     statement,
 )
-from support.looks import reads, statements
-from support.verdicts import forget_principal
+from support.looks import forget_principal, reads, statements
 
 from dt_logs_rehearsal.account import Account, Hook, Refused
 from dt_logs_rehearsal.account.errors import client_error

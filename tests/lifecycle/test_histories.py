@@ -38,8 +38,8 @@ from dt_logs_handler.observe import observe
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import parse
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.report.changes import differences
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from lifecycle.cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
 from lifecycle.scenarios import QUEUE, Case
 

@@ -21,8 +21,7 @@ from support.drifts import (
     statement,
     write_once,
 )
-from support.looks import TEST_FILE, granted, logging_of, reads, told_by_tag
-from support.verdicts import forget_principal
+from support.looks import TEST_FILE, forget_principal, granted, logging_of, reads, told_by_tag
 
 from dt_logs_rehearsal.account import Account, Hook
 from dt_logs_rehearsal.account.client import no_hook

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from support.drifts import set_logging
-from support.looks import logging_of, reads
-from support.verdicts import can_read
+from support.looks import can_read, logging_of, reads
 
 from dt_logs_handler.request import SERVICE_TIMEOUT
 from dt_logs_rehearsal.account import Account

@@ -7,7 +7,7 @@ import json
 import pytest
 from lifecycle.cloudformation import VENDOR, properties
 from lifecycle.scenarios import Case, role
-from support.verdicts import can_list, can_read, can_write
+from support.looks import can_list, can_read, can_write
 
 from dt_logs_rehearsal.account import Account, Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.scenarios.customers import new

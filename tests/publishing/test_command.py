@@ -13,7 +13,7 @@ import pytest
 from cli.altered import template_in, with_a_right
 from cli.running import Ran, Run, run_main
 from publishing.conftest import BASE_URL, BUCKET, make_bucket, put, there
-from support.aws_cli import aws_cli
+from support.commands import aws_cli
 from support.s3_server import OWNER, Server
 
 from dt_logs_cfn import Settings, __version__, build_release

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.aws_cli import aws_cli
-from support.commands import Runner
+from support.commands import Runner, aws_cli
 from support.emulated import Emulated
 
 from dt_logs_cfn.commands import deploy, remove

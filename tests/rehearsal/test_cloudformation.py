@@ -102,13 +102,6 @@ def test_a_function_that_may_not_log_runs_all_the_same(sandbox: Sandbox) -> None
     assert sandbox.logged == []
 
 
-def test_a_role_that_does_not_trust_cloudformation_is_not_taken(sandbox: Sandbox) -> None:
-    made = create(sandbox)
-    role = made.resources["Role"].attributes["Arn"]
-    with pytest.raises(Refused, match=r"cannot be assumed by cloudformation\.amazonaws\.com"):
-        sandbox.cloudformation.create("second", Asked(template(), {}), IAM, role)
-
-
 def test_a_circle_is_refused() -> None:
     circle = {"Resources": {"A": {"P": {"Ref": "B"}}, "B": {"P": {"Fn::Sub": "${A.Arn}"}}}}
     with pytest.raises(Refused, match="Circular"):

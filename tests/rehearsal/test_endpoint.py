@@ -7,7 +7,6 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ import pytest
 from rehearsal.plain import PLAIN
 from rehearsal.stacks import refusal
 
-from dt_logs_rehearsal.account import LogDelivery
-from dt_logs_rehearsal.account.world import Metric
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR
 
@@ -118,30 +115,6 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
     s3.put_bucket_policy(Bucket="logs-of-web", Policy=policy)
     assert vendor.get_object(**wanted)["Body"].read() == b"text"
     assert "Read of the resource's policy" in sandbox.calls[-1].decisions[0].by
-
-
-def test_cloudwatch_and_its_logs_answer_in_their_protocols(sandbox: Sandbox) -> None:
-    web = sandbox.account.add_load_balancer("web")
-    vended = LogDelivery(web, "ALB_ACCESS_LOGS", "S3", "arn:aws:s3:::vended")
-    sandbox.account.world.log_deliveries.append(vended)
-    sandbox.account.world.metrics.append(Metric(0.0, "AWS/SNS", "NumberOfNotificationsFailed", "t"))
-    (source,) = client(sandbox, "logs").describe_delivery_sources()["deliverySources"]
-    assert source["resourceArns"] == [web]
-    dimensions = [{"Name": "TopicName", "Value": "t"}]
-    metric = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsFailed"}
-    stat = {"Metric": {**metric, "Dimensions": dimensions}, "Period": 60, "Stat": "Sum"}
-    asked = {
-        "MetricDataQueries": [{"Id": "q", "MetricStat": stat}],
-        "StartTime": datetime.fromtimestamp(0, timezone.utc),
-        "EndTime": datetime.fromtimestamp(60, timezone.utc),
-    }
-    (result,) = client(sandbox, "cloudwatch").get_metric_data(**asked)["MetricDataResults"]
-    assert (result["Values"], result["Timestamps"]) == ([1.0], [asked["StartTime"]])
-    may(sandbox, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    code, text = refusal(client(sandbox, "cloudwatch", ROLE).get_metric_data, **asked)
-    assert (code, "cloudwatch:GetMetricData" in text) == ("AccessDenied", True)
-    code, _ = refusal(client(sandbox, "logs", ROLE).describe_deliveries)
-    assert code == "AccessDeniedException"
 
 
 def listening() -> set[str]:

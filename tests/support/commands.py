@@ -1,11 +1,15 @@
-"""Run a command that operates stacks, in this process and against an emulated account."""
+"""Run a command that operates stacks in this process, or find the AWS CLI."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +65,15 @@ class Runner:
             code, failure = 2 if isinstance(error, UsageError) else 3, str(error)
             assert "\n" not in failure
         return Ran(code, self.capsys.readouterr().out, "\n".join(lines), failure)
+
+
+def aws_cli() -> str:
+    """Return the AWS CLI's path. If it is not installed, skip the test, or fail it in CI."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("aws", path=beside) or shutil.which("aws")
+    if found is None:
+        text = "needs the AWS CLI: pip install awscli"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+    return found

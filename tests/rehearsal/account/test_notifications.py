@@ -15,7 +15,7 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
-from support.verdicts import delivered
+from support.looks import delivered
 
 from dt_logs_rehearsal.account import Account
 

@@ -15,7 +15,7 @@ from rehearsal.account.helpers import (
     refused,
     statement,
 )
-from support.verdicts import can_read
+from support.looks import can_read
 
 from dt_logs_rehearsal.account import Account, Caller
 

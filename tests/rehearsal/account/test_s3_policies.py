@@ -3,7 +3,7 @@
 import json
 
 from rehearsal.account.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
-from support.verdicts import forget_principal
+from support.looks import forget_principal
 
 from dt_logs_rehearsal.account import Account
 

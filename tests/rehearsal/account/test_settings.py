@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from rehearsal.account.helpers import VENDOR, put_policy, refused, statement
-from support.verdicts import can_read
+from support.looks import can_read
 
 from dt_logs_rehearsal.account import Account
 

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from rehearsal.account.helpers import (
-    ACCOUNT,
     TOPIC,
     VENDOR,
     notify,
@@ -14,7 +13,6 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
-from support.verdicts import can_list, can_write
 
 from dt_logs_rehearsal.account import Account, Consistency
 
@@ -115,14 +113,3 @@ def test_snapshots_and_answers_are_copies() -> None:
     account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
 
     assert before == again
-
-
-def test_can_list_looks_at_the_prefix(account: Account) -> None:
-    condition = {"StringLike": {"s3:prefix": ["p/*"]}}
-    vendor = {"Principal": {"AWS": VENDOR}, "Action": "s3:ListBucket"}
-    put_policy(account, statement(path="", **vendor, Condition=condition))
-
-    assert can_list(account, VENDOR, "logs", "p/x")
-    assert not can_list(account, VENDOR, "logs")
-    assert can_list(account, ACCOUNT, "logs")
-    assert not can_write(account, VENDOR, "logs", "p/x")

@@ -40,15 +40,11 @@ class Emulated:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a program that an administrator of the account runs."""
-        return self.environment_of(self.credentials)
-
-    def environment_of(self, credentials: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of a program that has these credentials and no others."""
+        """The environment of a program that has an administrator's credentials and no others."""
         mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {
             **mine,
-            **{key.upper(): value for key, value in credentials.items()},
+            **{key.upper(): value for key, value in self.credentials.items()},
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -1,7 +1,7 @@
 """An AWS account in moto with real boto3 clients, and its state as plain data to compare."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -20,6 +20,25 @@ from .events import ACCOUNT, GLOBAL_BUCKET, OWN_BUCKET, REGION
 from .states import PRIVATE
 
 Snapshot = dict[str, Any]
+# A bucket's settings: the operation that reads each, the member of its answer, and the error if the
+# setting is unset.
+_SETTINGS = {
+    "policy": ("bucket_policy", "Policy", "NoSuchBucketPolicy"),
+    "tags": ("bucket_tagging", "TagSet", "NoSuchTagSet"),
+    "ownership": (
+        *("bucket_ownership_controls", "OwnershipControls"),
+        "OwnershipControlsNotFoundError",
+    ),
+    "public access block": (
+        *("public_access_block", "PublicAccessBlockConfiguration"),
+        "NoSuchPublicAccessBlockConfiguration",
+    ),
+    "encryption": (
+        *("bucket_encryption", "ServerSideEncryptionConfiguration"),
+        "ServerSideEncryptionConfigurationNotFoundError",
+    ),
+    "lifecycle": ("bucket_lifecycle_configuration", "Rules", "NoSuchLifecycleConfiguration"),
+}
 
 
 @cache
@@ -126,9 +145,7 @@ class Account:
         }
 
     def policy(self, bucket: str) -> Any:
-        text = _unless(
-            "NoSuchBucketPolicy", lambda: self.s3.get_bucket_policy(Bucket=bucket)["Policy"]
-        )
+        text = self._setting(bucket, *_SETTINGS["policy"])
         return json.loads(text) if text else None
 
     def notifications(self, bucket: str) -> Any:
@@ -160,28 +177,17 @@ class Account:
 
     def settings(self, name: str) -> Snapshot:
         """Return the part of a bucket's configuration that the handler can change."""
-        s3 = self.s3
-        return {
-            "policy": self.policy(name),
-            "notifications": self.notifications(name),
-            "tags": _unless("NoSuchTagSet", lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"]),
-            "ownership": _unless(
-                "OwnershipControlsNotFoundError",
-                lambda: s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"],
-            ),
-            "public access block": _unless(
-                "NoSuchPublicAccessBlockConfiguration",
-                lambda: s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"],
-            ),
-            "encryption": _unless(
-                "ServerSideEncryptionConfigurationNotFoundError",
-                lambda: s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"],
-            ),
-            "lifecycle": _unless(
-                "NoSuchLifecycleConfiguration",
-                lambda: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
-            ),
-        }
+        found = {setting: self._setting(name, *how) for setting, how in _SETTINGS.items()}
+        return {**found, "policy": self.policy(name), "notifications": self.notifications(name)}
+
+    def _setting(self, bucket: str, setting: str, member: str, unset: str) -> Any:
+        """Return a bucket's setting, or None if it is unset."""
+        try:
+            return getattr(self.s3, f"get_{setting}")(Bucket=bucket)[member]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == unset:
+                return None
+            raise
 
     def _bucket(self, name: str) -> Snapshot:
         listed = self.s3.list_object_versions(Bucket=name)
@@ -215,15 +221,6 @@ class Account:
                 )
                 self._subnets.append(made["Subnet"]["SubnetId"])
         return self._subnets
-
-
-def _unless(unset: str, read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == unset:
-            return None
-        raise
 
 
 @contextmanager

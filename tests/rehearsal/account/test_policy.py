@@ -156,37 +156,28 @@ def test_what_s3_takes_for_public(elements: dict[str, Any], public: bool) -> Non
 
 
 def test_policies_that_mean_the_same_are_equal() -> None:
-    single = {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::999999999999:root"},
-            "Action": "s3:GetObject",
-            "Resource": OBJECT,
-            "Condition": {"Bool": {"aws:SecureTransport": True}},
-        },
-    }
-    lists = {
-        "Statement": [
-            {
-                "Condition": {"Bool": {"aws:securetransport": ["true"]}},
-                "Resource": [OBJECT],
-                "Action": ["s3:GetObject", "s3:GetObject"],
-                "Principal": {"AWS": ["999999999999"]},
-                "Effect": "Allow",
-            }
-        ],
-        "Version": "2012-10-17",
-    }
+    single = document(
+        Principal={"AWS": "arn:aws:iam::999999999999:root"},
+        Action="s3:GetObject",
+        Resource=OBJECT,
+        Condition={"Bool": {"aws:SecureTransport": True}},
+    )
+    lists = document(
+        Condition={"Bool": {"aws:securetransport": ["true"]}},
+        Resource=[OBJECT],
+        Action=["s3:GetObject", "s3:GetObject"],
+        Principal={"AWS": ["999999999999"]},
+    )
+    (statement,) = json.loads(single)["Statement"]
+    bare = json.dumps({"Statement": statement, "Version": "2012-10-17"})
 
-    assert canonical(json.dumps(single)) == canonical(json.dumps(lists))
+    assert canonical(single) == canonical(lists) == canonical(bare)
 
 
 def test_the_order_of_statements_is_kept() -> None:
-    first, second = ({"Sid": sid, "Effect": "Deny"} for sid in "ab")
+    one, other = ({"Sid": sid, "Effect": "Deny"} for sid in "ab")
+    orders = ([one, other], [other, one])
 
-    forth, back = (
-        canonical(json.dumps({"Statement": each})) for each in ([first, second], [second, first])
-    )
+    forth, back = (canonical(json.dumps({"Statement": each})) for each in orders)
 
     assert forth != back

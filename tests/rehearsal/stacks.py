@@ -1,7 +1,8 @@
 """Small templates, and calls to CloudFormation through boto3, for tests of its emulation.
 
 `template` has one custom resource, whose function acts as a parameter says. `body` has roles only,
-which are created quickly; with `refuse`, a test chooses which of IAM's calls fail.
+which are created quickly; with `refuse`, a test chooses which of IAM's calls fail. PLAIN is a
+function that does almost nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.functions.processes import Function, interpreter
 from dt_logs_rehearsal.http.endpoint import Endpoint
 
 IAM = ["CAPABILITY_IAM"]
@@ -55,6 +57,19 @@ def handler(event, context):
     request = urllib.request.Request(event["ResponseURL"], body, method="PUT")
     urllib.request.urlopen(request).close()
 """
+
+PLAIN = Function(
+    name="plain",
+    arn="arn:aws:lambda:us-east-1:123456789012:function:plain",
+    runtime=interpreter("python0.0")[1].partition(" ")[0],  # the running Python's version
+    handler="index.handler",
+    code="def handler(event, context):\n    print('got', event)\n    return event\n",
+    timeout=300,
+    memory=128,
+    log_group="/aws/lambda/plain",
+    region="us-east-1",
+    credentials={"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"},
+)
 
 
 def role(policy: str = "Log", **changed: Any) -> dict[str, Any]:

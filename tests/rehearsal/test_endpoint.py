@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.plain import PLAIN
-from rehearsal.stacks import refusal
+from rehearsal.stacks import PLAIN, refusal
 
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rehearsal.plain import PLAIN
+from rehearsal.stacks import PLAIN
 
 from dt_logs_rehearsal.functions.processes import Function, Functions
 from dt_logs_rehearsal.pace import Pace

@@ -113,18 +113,8 @@ class FakeStackSets:
         return {"StackSet": {**shown, "Status": "ACTIVE", "Parameters": listed}}
 
     def list_stack_instances(self, given: Any) -> Any:
-        return _page(
-            [
-                {
-                    "Account": place[0],
-                    "Region": place[1],
-                    "Status": e.status,
-                    "StatusReason": e.reason,
-                }
-                for place, e in self.stacks.items()
-            ],
-            given,
-        )
+        found = self.stacks.items()
+        return _page([_shown(place, each.status, each.reason) for place, each in found], given)
 
     def list_stack_set_operations(self, given: Any) -> Any:
         found = [{"OperationId": e.id, "Status": e.status} for e in reversed(self.operations)]
@@ -138,13 +128,7 @@ class FakeStackSets:
     def list_stack_set_operation_results(self, given: Any) -> Any:
         operation = self.operation(given["OperationId"])
         results = {**operation.results, **dict.fromkeys(operation.waiting, ("PENDING", ""))}
-        return _page(
-            [
-                {"Account": place[0], "Region": place[1], "Status": status, "StatusReason": reason}
-                for place, (status, reason) in results.items()
-            ],
-            given,
-        )
+        return _page([_shown(place, *result) for place, result in results.items()], given)
 
     def operation(self, operation_id: str) -> FakeOperation:
         for each in self.operations:
@@ -196,6 +180,11 @@ def error(code: str, operation: str, message: str = "", status: int = 400) -> Cl
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(answer, operation)
+
+
+def _shown(place: Target, status: str, reason: str) -> dict[str, str]:
+    account, region = place
+    return {"Account": account, "Region": region, "Status": status, "StatusReason": reason}
 
 
 def _page(found: list[Any], given: Any) -> Any:

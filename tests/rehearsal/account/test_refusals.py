@@ -27,6 +27,7 @@ from dt_logs_rehearsal.account import Account
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 UNABLE = "Unable to validate the following destination configurations"
+ATTRIBUTES, NOBODY = "get_subscription_attributes", "00000000-0000-4000-8000-000000000000"
 GONE = "The destination queue does not exist"
 AMBIGUOUS = "Configuration is ambiguously defined."
 
@@ -105,19 +106,22 @@ def ambiguous(text: str, topic: dict[str, Any], queue: dict[str, Any]) -> Refusa
     return notifications("InvalidArgument", text, topic, skip=True, QueueConfigurations=[entry])
 
 
+def sns(method: str, code: str, text: str = "", status: int = 400, **params: Any) -> Refusal:
+    return Refusal("sns", method, params, code, text, status)
+
+
 def topic(text: str, **params: Any) -> Refusal:
-    text = f"Invalid parameter: {text}"
-    return Refusal("sns", "create_topic", params, "InvalidParameter", text)
+    return sns("create_topic", "InvalidParameter", f"Invalid parameter: {text}", **params)
 
 
 def subscription(text: str, protocol: str, endpoint: str) -> Refusal:
-    params = {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
-    return Refusal("sns", "subscribe", params, "InvalidParameter", f"Invalid parameter: {text}")
+    about = {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
+    return sns("subscribe", "InvalidParameter", f"Invalid parameter: {text}", **about)
 
 
-def batch(code: str, *entries: dict[str, str], status: int = 400) -> Refusal:
-    params = {"TopicArn": TOPIC, "PublishBatchRequestEntries": [*entries]}
-    return Refusal("sns", "publish_batch", params, code, "", status)
+def batch(code: str, *entries: dict[str, str], status: int = 400, to: str = TOPIC) -> Refusal:
+    sent = [*entries]
+    return sns("publish_batch", code, "", status, TopicArn=to, PublishBatchRequestEntries=sent)
 
 
 def entries(*messages: str) -> list[dict[str, str]]:
@@ -320,29 +324,19 @@ REFUSALS = [
     ),
     subscription("Endpoint", "https", "http://plain.example"),
     subscription("Amazon SNS does not support this protocol string: telepathy", "telepathy", QUEUE),
-    Refusal(
-        "sns",
-        "subscribe",
-        {"TopicArn": f"{TOPIC}x", "Protocol": "https", "Endpoint": "https://a"},
-        *("NotFound", "", 404),
+    sns(
+        *("subscribe", "NotFound", "", 404),
+        TopicArn=f"{TOPIC}x",
+        Protocol="https",
+        Endpoint="https://a",
     ),
-    Refusal(
-        "sns",
-        "get_subscription_attributes",
-        {"SubscriptionArn": f"{TOPIC}:nothing"},
-        *("InvalidParameter", "Invalid parameter: SubscriptionId"),
-    ),
-    Refusal(
-        "sns",
-        "get_subscription_attributes",
-        {"SubscriptionArn": f"{TOPIC}:00000000-0000-4000-8000-000000000000"},
-        *("NotFound", "Subscription does not exist", 404),
-    ),
-    Refusal(
-        "sns",
-        "unsubscribe",
-        {"SubscriptionArn": "PendingConfirmation"},
-        *("InvalidParameter", "An ARN must have at least 6 elements, not 1"),
+    *(
+        sns(*refused, SubscriptionArn=arn)
+        for arn, *refused in (
+            (f"{TOPIC}:no", ATTRIBUTES, "InvalidParameter", "Invalid parameter: SubscriptionId"),
+            (f"{TOPIC}:{NOBODY}", ATTRIBUTES, "NotFound", "Subscription does not exist", 404),
+            ("Pending", "unsubscribe", "InvalidParameter", "must have at least 6 elements, not 1"),
+        )
     ),
     batch("EmptyBatchRequest"),
     batch("TooManyEntriesInBatchRequest", *entries(*["{}"] * 11)),
@@ -353,12 +347,7 @@ REFUSALS = [
     batch("BatchRequestTooLong", *entries(json.dumps({"a": "x" * (262_144 - 9)}), "{}")),
     batch("NotImplemented", {"Id": "1", "Message": "plain"}, status=501),
     batch("NotImplemented", {"Id": "1", "Message": "{}", "Subject": "s"}, status=501),
-    Refusal(
-        "sns",
-        "publish_batch",
-        {"TopicArn": f"{TOPIC}x", "PublishBatchRequestEntries": entries("{}")},
-        *("NotFound", "Topic does not exist", 404),
-    ),
+    batch("NotFound", *entries("{}"), status=404, to=f"{TOPIC}x"),
     # Load balancers
     attributes("'access_logs.s3.bucket' cannot be empty", bucket=""),
     attributes("'access_logs.s3.bucket' cannot be empty", enabled="true"),

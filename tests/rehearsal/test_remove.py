@@ -18,7 +18,7 @@ from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.operate.stacks.removing import delete
 from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file
 
 ActAs = Callable[..., None]
 CLEAN = (0, f"{NAME}: deleted, and the account is clean\n")

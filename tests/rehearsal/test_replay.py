@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.emulated import STACK, Emulated, emulated
 
-from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.vendor import ENDPOINT
 

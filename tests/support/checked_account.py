@@ -19,8 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.client import answers
-from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
-from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file, new_load_balancer
 from dt_logs_rehearsal.account.world import Call, Response, World
 from dt_logs_rehearsal.http import loopback
 from dt_logs_rehearsal.sandbox import ACCOUNT, DATA_THEOREM, REGION, Sandbox

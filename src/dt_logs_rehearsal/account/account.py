@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dt_logs_rehearsal.account.client import Client, Hook, no_hook
 from dt_logs_rehearsal.account.delivery import entries, filters
-from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
-from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
+from dt_logs_rehearsal.account.elbv2 import LogKind, new_load_balancer, write_log
 from dt_logs_rehearsal.account.iam.policy import canonical
 from dt_logs_rehearsal.account.s3.notifications import kept
 from dt_logs_rehearsal.account.s3.objects import etag

@@ -8,8 +8,7 @@ from typing import Any
 from botocore.model import OperationModel
 from botocore.paginate import Paginator
 
-from dt_logs_rehearsal.account import small_services
-from dt_logs_rehearsal.account.elbv2 import load_balancers
+from dt_logs_rehearsal.account import elbv2, small_services
 from dt_logs_rehearsal.account.errors import Refused, client_error, metadata
 from dt_logs_rehearsal.account.iam.access import authorise
 from dt_logs_rehearsal.account.models import operations, paginators, service_model, validate
@@ -21,7 +20,7 @@ Hook = Callable[[str, str, Mapping[str, Any]], None]
 
 SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
     "cloudwatch": (small_services,),
-    "elbv2": (load_balancers,),
+    "elbv2": (elbv2,),
     "logs": (small_services,),
     "s3": (buckets, notifications, objects, policies, settings),
     "s3control": (small_services,),

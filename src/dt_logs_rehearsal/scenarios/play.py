@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account, Consistency, Snapshot
-from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.report.changes import diff, differences
 from dt_logs_rehearsal.report.data import Report, StackEvent, Stage

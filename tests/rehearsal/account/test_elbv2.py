@@ -8,7 +8,7 @@ import pytest
 from rehearsal.account.helpers import ACCOUNT, put_policy, refused, statement
 
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file
 
 DENIED = "Access Denied for bucket: logs. Please check S3bucket permission"
 

@@ -1,1 +1,0 @@
-"""Elastic Load Balancing: load balancers, and the access logs that they write."""

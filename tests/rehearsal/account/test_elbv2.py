@@ -13,9 +13,11 @@ from dt_logs_rehearsal.account.elbv2 import Visit, log_file
 DENIED = "Access Denied for bucket: logs. Please check S3bucket permission"
 
 
-def enable(account: Account, arn: str, bucket: str = "logs", prefix: str = "p") -> None:
+def enable(
+    account: Account, arn: str, bucket: str = "logs", prefix: str = "p", log: str = "access_logs"
+) -> None:
     values = {"enabled": "true", "bucket": bucket, "prefix": prefix}
-    modify(account, arn, **{f"access_logs.s3.{key}": value for key, value in values.items()})
+    modify(account, arn, **{f"{log}.s3.{key}": value for key, value in values.items()})
 
 
 def modify(account: Account, arn: str, **values: str) -> None:
@@ -133,13 +135,11 @@ def test_a_bucket_that_is_gone_elsewhere_or_under_kms_is_refused(
 ) -> None:
     account.add_bucket("far", region="eu-west-1", policy={"Statement": [statement("far")]})
     account.add_bucket("logs", kms=True, policy={"Statement": [statement()]})
+    far = "not located in the same region"
 
-    with refused("InvalidConfigurationRequest", DENIED):
-        enable(account, arn)
-    with refused("InvalidConfigurationRequest", "not located in the same region"):
-        enable(account, arn, bucket="far")
-    with refused("InvalidConfigurationRequest"):
-        enable(account, arn, bucket="none")
+    for bucket, text in (("logs", DENIED), ("far", far), ("none", "none does not exist")):
+        with refused("InvalidConfigurationRequest", text):
+            enable(account, arn, bucket=bucket)
 
 
 def test_switching_off_needs_no_grant_and_keeps_the_location(account: Account) -> None:
@@ -190,16 +190,11 @@ def test_load_balancers_come_in_pages(account: Account) -> None:
 def test_other_logs_may_go_to_the_same_place(
     account: Account, arn: str, kind: Any, start: str, name: str, test_file: str
 ) -> None:
-    values = {
-        f"{start}.s3.enabled": "true",
-        f"{start}.s3.bucket": "logs",
-        f"{start}.s3.prefix": "p",
-    }
     with refused("InvalidConfigurationRequest", DENIED):
-        modify(account, arn, **values)
+        enable(account, arn, log=start)
     put_policy(account, statement())
 
-    modify(account, arn, **values)
+    enable(account, arn, log=start)
     key = account.write_log(arn, kind=kind)
 
     keys = [each["Key"] for each in account.s3.list_objects_v2(Bucket="logs")["Contents"]]

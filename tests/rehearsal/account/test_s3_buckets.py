@@ -162,25 +162,25 @@ def test_objects_are_listed_in_pages_and_from_a_key_on(account: Account) -> None
     for key in ("a/1", "a/2", "b"):
         account.s3.put_object(Bucket="logs", Key=key, Body=key.encode())
 
-    listed = account.s3.list_objects_v2(Bucket="logs", MaxKeys=1)
-    rest = account.s3.list_objects_v2(
-        Bucket="logs", StartAfter="a/1", ContinuationToken=listed["NextContinuationToken"]
-    )
+    one = account.s3.list_objects_v2(Bucket="logs", MaxKeys=1)
+    token = one["NextContinuationToken"]
+    rest = account.s3.list_objects_v2(Bucket="logs", StartAfter="a/1", ContinuationToken=token)
 
-    assert [each["Key"] for each in listed["Contents"]] == ["a/1"]
-    assert [each["Key"] for each in rest["Contents"]] == ["b"]
+    assert [[each["Key"] for each in found["Contents"]] for found in (one, rest)] == [
+        ["a/1"],
+        ["b"],
+    ]
 
 
 def test_ownership_decides_who_reads_what_elb_wrote() -> None:
+    reader = statement(Principal={"AWS": VENDOR}, Action="s3:GetObject")
     for ownership, read in (("BucketOwnerEnforced", True), ("ObjectWriter", False), (None, False)):
         account = Account()
-        reader = statement(Principal={"AWS": VENDOR}, Action="s3:GetObject")
         account.add_bucket("logs", ownership=ownership)
         put_policy(account, statement(), reader)
         key = account.write_log(account.add_load_balancer("web", bucket="logs"))
 
-        assert key is not None
-        assert can_read(account, VENDOR, "logs", key) == read
+        assert key and can_read(account, VENDOR, "logs", key) == read
         assert can_read(account, ACCOUNT, "logs", key)
 
 

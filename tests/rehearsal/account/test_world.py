@@ -74,13 +74,12 @@ def test_new_policies_spread_to_elb_and_s3_in_time() -> None:
 
 
 def test_the_same_seed_gives_the_same_world() -> None:
-    def run(seed: int) -> list[bool]:
+    def run(seed: int) -> list[str]:
         account = Account(seed=seed, consistency=Consistency(stale_reads=5))
         account.add_bucket("logs", policy={"Statement": [statement()]})
         put_policy(account, statement(path="/new/*"))
         account.clock.sleep(2)
-        texts = [account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(30)]
-        return ["/new/" in text for text in texts]
+        return [account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(30)]
 
     assert run(1) == run(1)
     assert run(1) != run(2)

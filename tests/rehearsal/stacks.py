@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from support.drifts import document
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
@@ -20,20 +21,9 @@ from dt_logs_rehearsal.functions.processes import Function, interpreter
 from dt_logs_rehearsal.http.endpoint import Endpoint
 
 IAM = ["CAPABILITY_IAM"]
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
-_LOG = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
-}
+_LAMBDA = {"Service": "lambda.amazonaws.com"}
+TRUST = document({"Effect": "Allow", "Principal": _LAMBDA, "Action": "sts:AssumeRole"})
+_LOG = document({"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
 # The function answers as the property Do says, and logs every event.
 CODE = """
 import json, time, urllib.request

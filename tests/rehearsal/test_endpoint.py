@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from rehearsal.stacks import PLAIN, refusal
+from support.drifts import document, statement
 
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR
@@ -29,7 +30,7 @@ def may(sandbox: Sandbox, *statements: dict[str, Any]) -> None:
     """Create a role with these permissions."""
     iam = client(sandbox, "iam")
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
-    policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    policy = json.dumps(document(*statements))
     iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
 
 
@@ -87,9 +88,7 @@ def test_a_role_may_what_its_policies_say_at_each_call(sandbox: Sandbox) -> None
     assert refusal(s3.list_buckets)[0] == "AccessDenied"
     policy = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*", "Sid": "Look"}
     client(sandbox, "iam").put_role_policy(
-        RoleName="r",
-        PolicyName="p",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
+        RoleName="r", PolicyName="p", PolicyDocument=json.dumps(document(policy))
     )
     assert s3.list_buckets()["Buckets"] == []
     (decided,) = sandbox.calls[-1].decisions
@@ -103,15 +102,9 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
     vendor = sandbox.client("s3", sandbox.endpoint.session("vendor", VENDOR))
     wanted = {"Bucket": "logs-of-web", "Key": "a b+c/d"}
     assert refusal(vendor.get_object, **wanted)[0] == "AccessDenied"
-    grant = {
-        "Sid": "Read",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{VENDOR}:root"},
-        "Action": "s3:GetObject",
-        "Resource": "arn:aws:s3:::logs-of-web/a*",
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
-    s3.put_bucket_policy(Bucket="logs-of-web", Policy=policy)
+    root = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
+    grant = statement("Read", "Allow", root, "s3:GetObject", "arn:aws:s3:::logs-of-web/a*")
+    s3.put_bucket_policy(Bucket="logs-of-web", Policy=json.dumps(document(grant)))
     assert vendor.get_object(**wanted)["Body"].read() == b"text"
     assert "Read of the resource's policy" in sandbox.calls[-1].decisions[0].by
 

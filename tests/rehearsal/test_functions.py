@@ -21,13 +21,6 @@ def functions(tmp_path: Path) -> Iterator[Functions]:
         yield found
 
 
-@pytest.fixture
-def soon_again(tmp_path: Path) -> Iterator[Functions]:
-    """Yield functions that retry failed events after seconds instead of minutes."""
-    with Functions(tmp_path, "http://127.0.0.1:1", Pace(), retry_after=(1, 2)) as found:
-        yield found
-
-
 def code(body: str) -> Function:
     return replace(PLAIN, code=f"import os, time\n\ndef handler(event, context):\n    {body}\n")
 
@@ -80,15 +73,14 @@ def _runs(pid: int) -> bool:
     return state != "" and not state.startswith("Z")
 
 
-def test_a_failed_event_is_repeated_twice_or_until_it_succeeds(
-    soon_again: Functions, tmp_path: Path
-) -> None:
-    attempts = soon_again.invoke_async(code("raise ValueError(event)"), 7).result()
-    assert [each.error for each in attempts] == ["ValueError: 7"] * 3
-    flag = tmp_path / "flag"
-    once = code(f"p = {str(flag)!r}; os.path.exists(p) or (open(p, 'w').close(), 1 / 0)")
-    attempts = soon_again.invoke_async(once, None).result()
-    assert [each.outcome for each in attempts] == ["raised", "returned"]
+def test_a_failed_event_is_repeated_twice_or_until_it_succeeds(tmp_path: Path) -> None:
+    flag = str(tmp_path / "flag")
+    once = code(f"p = {flag!r}; os.path.exists(p) or (open(p, 'w').close(), 1 / 0)")
+    with Functions(tmp_path, "http://127.0.0.1:1", Pace(), retry_after=(1, 2)) as functions:
+        failed = functions.invoke_async(code("raise ValueError(event)"), 7).result()
+        repeated = functions.invoke_async(once, None).result()
+    assert [each.error for each in failed] == ["ValueError: 7"] * 3
+    assert [each.outcome for each in repeated] == ["raised", "returned"]
 
 
 def test_one_that_sleeps_holds_up_no_other(functions: Functions) -> None:

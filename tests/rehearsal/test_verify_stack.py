@@ -9,6 +9,7 @@ import zipfile
 from types import ModuleType
 
 import pytest
+from support.drifts import EVERYTHING
 from support.emulated import STACK, Emulated
 from troposphere import Output, Tags, Template
 
@@ -53,14 +54,10 @@ def test_code_and_rights_that_were_changed_since(
     account.client("lambda").update_function_code(
         FunctionName=physical(account, FUNCTION), ZipFile=packed.getvalue()
     )
-    everything = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-    }
     account.client("iam").put_role_policy(
         RoleName=physical(account, ROLE),
         PolicyName="More",
-        PolicyDocument=json.dumps(everything),
+        PolicyDocument=json.dumps(EVERYTHING),
     )
 
     assert main(["verify", "--stack", STACK]) == 1

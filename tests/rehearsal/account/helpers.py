@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from support.drifts import document
 
 from dt_logs_rehearsal.account import Account
 
@@ -63,19 +64,14 @@ def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[s
     return {key: value for key, value in raw.items() if value is not None}
 
 
-def policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    """Return a policy with these statements."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 def put_policy(account: Account, *statements: dict[str, Any], bucket: str = "logs") -> None:
     """Put a bucket policy as an administrator."""
-    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(*statements)))
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document(*statements)))
 
 
 def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, Any]:
     """Return a topic policy that lets S3 publish a bucket's events."""
-    return policy(
+    return document(
         {
             "Effect": "Allow",
             "Principal": {"Service": "s3.amazonaws.com"},

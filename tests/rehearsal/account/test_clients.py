@@ -16,11 +16,11 @@ from rehearsal.account.helpers import (
     TOPIC,
     VENDOR,
     needs_new_boto3,
-    policy,
     put_policy,
     refused,
     statement,
 )
+from support.drifts import document
 
 from dt_logs_rehearsal.account import Account
 
@@ -97,11 +97,11 @@ def test_threads_may_call_at_once_and_from_hooks() -> None:
 
 def allow(action: Any, resource: str = "*", condition: Any = None) -> Statement:
     found = {"Effect": "Allow", "Action": action, "Resource": resource}
-    return policy({**found, **({"Condition": condition} if condition else {})})
+    return document({**found, **({"Condition": condition} if condition else {})})
 
 
 def deny(action: str) -> Statement:
-    return policy({"Effect": "Deny", "Action": action, "Resource": "*"})
+    return document({"Effect": "Deny", "Action": action, "Resource": "*"})
 
 
 def of_bucket(principal: object, effect: str = "Allow", **elements: object) -> Statement:

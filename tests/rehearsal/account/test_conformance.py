@@ -15,10 +15,10 @@ from moto import mock_aws
 from rehearsal.account.helpers import (
     ACCOUNT,
     notify,
-    policy,
     statement,
     topic_policy,
 )
+from support.drifts import document
 from support.moto_disagreements import MEMBERS, agreed, members
 
 from dt_logs_rehearsal.account import Account
@@ -85,9 +85,9 @@ def buckets() -> Calls:
     yield "s3", "create_bucket", {**LOGS, **WHERE}
     yield "s3", "get_bucket_location", LOGS
     yield "s3", "list_buckets", {}
-    document = json.dumps(policy(statement(LOGS["Bucket"], Sid="elb")))
+    policy = json.dumps(document(statement(LOGS["Bucket"], Sid="elb")))
     yield "s3", "get_bucket_policy", LOGS
-    yield "s3", "put_bucket_policy", {**LOGS, "Policy": document}
+    yield "s3", "put_bucket_policy", {**LOGS, "Policy": policy}
     yield "s3", "get_bucket_policy", LOGS
     yield "s3", "delete_bucket_policy", LOGS
     yield "s3", "get_bucket_policy", LOGS
@@ -136,11 +136,8 @@ def topics() -> Calls:
 def more(account: Account) -> Calls:
     """Yield calls of the operations that moto lacks or answers differently."""
     yield "s3", "create_bucket", {**LOGS, **WHERE}
-    yield (
-        "s3",
-        "put_bucket_policy",
-        {**LOGS, "Policy": json.dumps(policy(statement(LOGS["Bucket"])))},
-    )
+    policy = json.dumps(document(statement(LOGS["Bucket"])))
+    yield "s3", "put_bucket_policy", {**LOGS, "Policy": policy}
     yield "s3", "get_bucket_policy_status", LOGS
     sse = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     yield "s3", "put_bucket_encryption", {**LOGS, "ServerSideEncryptionConfiguration": sse}

@@ -18,10 +18,10 @@ from rehearsal.account.helpers import (
     TOPIC,
     VENDOR,
     notify,
-    policy,
     statement,
     topic_policy,
 )
+from support.drifts import document
 
 from dt_logs_rehearsal.account import Account
 
@@ -87,7 +87,7 @@ def notifications(
 
 def bad_policy(text: str, **elements: Any) -> Refusal:
     """Return the refusal of a bucket policy with a good statement, and one with these elements."""
-    return bad_document(text, json.dumps(policy(statement(), statement(**elements))))
+    return bad_document(text, json.dumps(document(statement(), statement(**elements))))
 
 
 def bad_document(text: str, document: str) -> Refusal:
@@ -248,7 +248,7 @@ REFUSALS = [
     bad_document("Missing required field Statement", '{"Version":"2012-10-17"}'),
     bad_document("Statement is empty!", '{"Statement":[]}'),
     bad_document("valid version string", '{"Version":"2020-01-01","Statement":[]}'),
-    bad_document("must be unique", json.dumps(policy(*[statement(Sid="a")] * 2))),
+    bad_document("must be unique", json.dumps(document(*[statement(Sid="a")] * 2))),
     # Notifications
     notifications("InvalidArgument", "", notify(TOPIC, "a/", Id="x"), notify(TOPIC, "b/", Id="x")),
     notifications("MalformedXML", "", notify(TOPIC, Events=[])),

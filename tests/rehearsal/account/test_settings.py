@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from rehearsal.account.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
+from rehearsal.account.helpers import ACCOUNT, VENDOR, put_policy, refused, statement
+from support.drifts import document
 from support.looks import can_read, forget_principal
 
 from dt_logs_rehearsal.account import Account
@@ -100,7 +101,7 @@ def test_cloudfront_and_canonical_users_may_be_named(
 
 
 def test_the_limit_counts_no_white_space(account: Account) -> None:
-    text = json.dumps(policy(*[statement(Sid=f"s{number}") for number in range(100)]), indent=4)
+    text = json.dumps(document(*[statement(Sid=f"s{number}") for number in range(100)]), indent=4)
     assert len(text) > 20_480
 
     account.s3.put_bucket_policy(Bucket="logs", Policy=text)

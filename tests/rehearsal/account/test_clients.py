@@ -141,7 +141,7 @@ DECISIONS: dict[str, tuple[str, Any, list[Statement], str]] = {
     "own Deny": (ACCOUNT, [ALL, deny("s3:*")], [LET_IN], f"{DENIES} an identity-based policy"),
     "its Deny": (ACCOUNT, None, [of_bucket("*", "Deny")], f"{DENIES} a resource-based policy"),
     "its Allow": (ACCOUNT, [], [LET_IN], ""),
-    "its Allow for another": (VENDOR, [], [LET_IN], LACKS),
+    "its Allow for another": (VENDOR, [], PERIMETER[1:], LACKS),
     "a member": (ACCOUNT, None, PERIMETER, ""),
     "a stranger": (VENDOR, None, PERIMETER, f"{DENIES} a resource-based policy"),
     "a member's bucket": (ACCOUNT, [OWNED], PERIMETER, ""),

@@ -13,6 +13,7 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
+from support.drifts import set_logging
 
 from dt_logs_rehearsal.account import Account, Consistency
 
@@ -58,18 +59,13 @@ def test_new_policies_spread_to_elb_and_s3_in_time() -> None:
     arn = account.add_load_balancer("web")
     put_policy(account, statement())
     account.sns.create_topic(Name="t", Attributes={"Policy": json.dumps(topic_policy(TOPIC))})
-    logging = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "logs"}
-    attributes: Any = [{"Key": key, "Value": value} for key, value in logging.items()]
-
-    def enable() -> None:
-        account.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
 
     with refused("InvalidConfigurationRequest", "Access Denied for bucket"):
-        enable()
+        set_logging(account, arn, enabled="true", bucket="logs")
     with refused("InvalidArgument", "Unable to validate"):
         put_notifications(account, notify(TOPIC))
     account.clock.sleep(30)
-    enable()
+    set_logging(account, arn, enabled="true", bucket="logs")
     put_notifications(account, notify(TOPIC))
 
 

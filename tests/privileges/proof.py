@@ -16,7 +16,6 @@ from dt_logs_rehearsal.account import Account, Refused
 from dt_logs_rehearsal.account.iam.access import authorise
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
-from dt_logs_rehearsal.report.changes import differences
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, customers_bucket, new
 
 Policies = list[Any]

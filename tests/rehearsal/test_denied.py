@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
 from support.commands import Ran, Runner
-from support.drifts import add_statement, encrypted_by_kms, owned_by_writers
+from support.drifts import add_statement, document, encrypted_by_kms, owned_by_writers
 from support.emulated import STACK as NAME
 from support.emulated import Emulated, emulated
 
@@ -264,10 +264,6 @@ def hurried(operator: Operator) -> Operator:
 def statement(sid: str, effect: str, principal: Any, action: Any, resource: str) -> dict[str, Any]:
     named = {"Sid": sid, "Effect": effect, "Principal": principal}
     return {**named, "Action": action, "Resource": resource}
-
-
-def document(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 DELIVERY = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}

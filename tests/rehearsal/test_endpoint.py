@@ -103,7 +103,8 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
     wanted = {"Bucket": "logs-of-web", "Key": "a b+c/d"}
     assert refusal(vendor.get_object, **wanted)[0] == "AccessDenied"
     root = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
-    grant = statement("Read", "Allow", root, "s3:GetObject", "arn:aws:s3:::logs-of-web/a*")
+    objects = "arn:aws:s3:::logs-of-web/a*"
+    grant = statement("", "Allow", root, "s3:GetObject", Sid="Read", Resource=objects)
     s3.put_bucket_policy(Bucket="logs-of-web", Policy=json.dumps(document(grant)))
     assert vendor.get_object(**wanted)["Body"].read() == b"text"
     assert "Read of the resource's policy" in sandbox.calls[-1].decisions[0].by

@@ -18,11 +18,15 @@ from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 WEB, SHOP, API = range(3)
 TOPICS = "dt-logs-analysis-"  # the beginning of our topics' names
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
-EVERYTHING: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
 Change = Callable[[Account], None]
+
+
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a policy with these statements."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+EVERYTHING = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
 def statement(bucket: str, effect: str, who: object, action: str, **more: Any) -> dict[str, Any]:
@@ -34,14 +38,13 @@ def statement(bucket: str, effect: str, who: object, action: str, **more: Any) -
 def log_bucket(account: Account, name: str, *statements: Mapping[str, Any]) -> None:
     """Add a customer's bucket to which load balancers may log."""
     delivery = statement(name, "Allow", {"Service": DELIVERY}, "s3:PutObject", Sid="delivery")
-    policy = {"Version": "2012-10-17", "Statement": [delivery, *statements]}
-    account.add_bucket(name, policy=policy)
+    account.add_bucket(name, policy=document(delivery, *statements))
 
 
 def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
     """Return a service control policy that denies actions."""
     denied = {"Sid": "Scp", "Effect": "Deny", "Action": list(actions), "Resource": resource}
-    return {"Version": "2012-10-17", "Statement": [denied]}
+    return document(denied)
 
 
 def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:

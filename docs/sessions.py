@@ -7,11 +7,11 @@ import json
 from random import Random
 from typing import Any
 
+from dt_logs_cfn.commands.status import told
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
-from dt_logs_cfn.operate.status.shown import told
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.intrinsics import complete
 from dt_logs_cfn.template.templates import stack_template

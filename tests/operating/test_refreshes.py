@@ -12,13 +12,11 @@ from lifecycle.scenarios import clients_of
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.stacks.stack import StackDescription
-from dt_logs_cfn.operate.status.metrics import Refreshes, refreshes
-from dt_logs_cfn.operate.status.seen import Check, StackSeen
-from dt_logs_cfn.operate.status.stack_checks import schedule
+from dt_logs_cfn.operate.status.checks import schedule
+from dt_logs_cfn.operate.status.metrics import refreshes
+from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.account.small_services import embedded_metrics
-
-NOT_READ = Unread("not read", "Read it.")
 
 
 class World:
@@ -49,11 +47,8 @@ class World:
 
     def check(self) -> Check | None:
         client: Any = self.account.client("cloudwatch")
-        return self.checked(refreshes(client, self.stack, self.clock()))
-
-    def checked(self, found: Refreshes | Unread | None) -> Check | None:
-        seen = StackSeen(self.stack, NOT_READ, NOT_READ, NOT_READ, found)
-        return next(schedule(seen, self.clock()), None)
+        found = refreshes(client, self.stack, self.clock())
+        return schedule(found, self.clock()) if found else None
 
 
 def hour(world: World) -> str:
@@ -74,7 +69,7 @@ def test_it_says_since_when_the_stack_is_in_step() -> None:
     assert check is not None and check.verdict == "ok"
     assert since in check.saw.partition(",")[0]
     assert hour(world) in check.saw.partition(",")[2]
-    unread = world.checked(Unread.lacking("cloudwatch:GetMetricData"))
+    unread = schedule(Unread.lacking("cloudwatch:GetMetricData"), 0)
     assert unread is not None and unread.verdict == "unknown"
     assert "cloudwatch:GetMetricData" in str(unread)
 

@@ -14,11 +14,11 @@ from operating.looking import EVERYTHING
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.commands.status import data, told
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deploying import settled
 from dt_logs_cfn.operate.stacks.removing import remove
 from dt_logs_cfn.operate.status.seen import Check
-from dt_logs_cfn.operate.status.shown import data, told
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked

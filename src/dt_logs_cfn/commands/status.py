@@ -2,19 +2,29 @@
 
 import argparse
 import time
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
 from dt_logs_cfn import __version__, aws
-from dt_logs_cfn.cli.terminal import Here, Operator, result, watch
+from dt_logs_cfn.cli.terminal import (
+    Here,
+    Operator,
+    printable,
+    result,
+    shown_line,
+    shown_text,
+    watch,
+)
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.stack import GONE, StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
-from dt_logs_cfn.operate.status.shown import data, told
+from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_cfn.template import embedding
 from dt_logs_cfn.verify import fetching
 
@@ -25,6 +35,8 @@ _NONE = OperatingError(
     "There is no stack of Data Theorem's Logs Analysis in this account and region.",
     "Name another --region, or a --load-balancer.",
 )
+_FEW = 20  # the most subjects for which every check is shown
+_MOST = 5  # the most subjects that a line names
 # Fewer attempts than usual, because only a verdict depends on these calls.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -95,3 +107,69 @@ def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescr
             )
         return [stack]
     return ours(client)
+
+
+def data(found: Sequence[Check]) -> dict[str, object]:
+    """Return the checks as data for programs."""
+    count = Counter(each.verdict for each in found)
+    return {
+        "checks": [
+            asdict(replace(each, saw=shown_text(each.saw), fix=shown_text(each.fix)))
+            for each in found
+        ],
+        "ok": count["ok"],
+        "waiting": count["waiting"],
+        "findings": count["finding"],
+        "unknown": count["unknown"],
+    }
+
+
+def told(found: Sequence[Check]) -> str:
+    """Return the checks for people: one line each, with the fix below.
+
+    For many subjects, only checks that are not ok are shown, and equal checks only once. An
+    observation may quote a policy or AWS, so no address in it is shown in full.
+    """
+    width = max(len(each.name) for each in found)
+    by_subject: dict[str, list[Check]] = {}
+    for each in found:
+        by_subject.setdefault(each.subject, []).append(each)
+    groups: dict[tuple[str, ...], list[Check]] = {(n,): each for n, each in by_subject.items()}
+    if len(by_subject) > _FEW:
+        groups = _alike(by_subject)
+    lines = []
+    for subjects, group in groups.items():
+        more = len(subjects) - _MOST
+        names = ", ".join(subjects[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
+        lines.append(printable(names))
+        for each in group:
+            lines.append(f"  {each.verdict:<7}  {each.name:<{width}}  {shown_line(each.saw)}")
+            if each.fix:
+                fix = printable(shown_text(each.fix))
+                lines.append(f"  {'':<7}  {'':<{width}}  fix: {fix}")
+        lines.append("")
+    return "\n".join([*lines, _summary(found)])
+
+
+def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], list[Check]]:
+    """Group subjects with the same problems; those without any come last."""
+    groups: dict[tuple[Check, ...], list[str]] = {}
+    for name, found in by_subject.items():
+        wrong = (replace(each, subject="") for each in found if each.verdict != "ok")
+        groups.setdefault(tuple(wrong), []).append(name)
+    fine = groups.pop((), [])
+    several = {tuple(names): [*wrong] for wrong, names in groups.items()}
+    if fine:
+        count = Counter(each.verdict for name in fine for each in by_subject[name])["ok"]
+        every = Check("all", "", f"{count} checks, see --json", "ok")
+        several[tuple(fine)] = [every]
+    return several
+
+
+def _summary(found: Sequence[Check]) -> str:
+    count = Counter(each.verdict for each in found)
+    findings, waiting = count["finding"], count["waiting"]
+    return (
+        f"{len(found)} checks: {count['ok']} ok,{f' {waiting} waiting,' if waiting else ''}"
+        f" {findings or 'no'} finding{'' if findings == 1 else 's'}, {count['unknown']} unknown."
+    )

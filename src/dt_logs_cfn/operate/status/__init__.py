@@ -1,4 +1,4 @@
-"""Read an account, check whether logs flow, and show the checks.
+"""Read an account, and check whether logs flow; `commands.status` shows the checks.
 
-look ─► seen ─► checks ─► shown
+look ─► seen ─► checks
 """

@@ -10,6 +10,7 @@ from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,
     Check,
     Logs,
+    Named,
     Seen,
     finding,
     ok,
@@ -29,16 +30,16 @@ from dt_logs_handler.request import Endpoint
 _CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
 
 
-def checks(logs: Logs) -> Iterator[Check]:
+def checks(logs: Logs) -> Iterator[Named]:
     """Yield the checks of the announcements of a load balancer's logs."""
     seen = logs.seen
     if denied := seen.denial(logs.bucket.name, "GetBucketNotificationConfiguration"):
-        yield logs.judged("notification", unread(denied))
+        yield "notification", unread(denied)
         return
     own = seen.here.topic_arn(logs.bucket.name)
     found, through = _notification(logs, own)
-    yield logs.judged("notification", found)
-    yield logs.judged("who else listens", _others(logs))
+    yield "notification", found
+    yield "who else listens", _others(logs)
     others = seen.other_logs.get(logs.location, ())
     yield logs.check("other logs", lambda _: _other_logs(others, bool(through)), "ListObjectsV2")
     policy = seen.denial(logs.bucket.name, "GetBucketPolicy")
@@ -46,18 +47,19 @@ def checks(logs: Logs) -> Iterator[Check]:
         return
     topic = seen.topics.get(through)
     if denied := seen.denial(through, "GetTopicAttributes"):
-        yield logs.judged("topic", unread(denied))
+        yield "topic", unread(denied)
     elif through == own:
-        yield logs.judged("topic", _topic(logs, own, topic))
+        yield "topic", _topic(logs, own, topic)
         if topic:
-            yield logs.judged("delivery retries", _retries(topic))
+            yield "delivery retries", _retries(topic)
     if denied := policy or seen.denial(through, "ListSubscriptionsByTopic"):
-        yield logs.judged("subscription", unread(denied))
+        yield "subscription", unread(denied)
     elif topic:
         deliveries = _Deliveries(logs, topic, foreign=through != own)
-        for each in deliveries.subscriptions():
-            yield logs.judged("subscription", each)
-        yield logs.judged("announcements", deliveries.counts())
+        # Several stacks may share an endpoint.
+        for claim in {each.endpoint: each for each in logs.claims}.values():
+            yield "subscription", deliveries.subscription(claim)
+        yield "announcements", deliveries.counts()
 
 
 def _notification(logs: Logs, own: str) -> tuple[Check, str]:
@@ -149,12 +151,8 @@ class _Deliveries:
     def _seen(self) -> Seen:
         return self.logs.seen
 
-    def subscriptions(self) -> Iterator[Check]:
-        """Judge the subscription of each endpoint; several stacks may share one."""
-        for claim in {each.endpoint: each for each in self.logs.claims}.values():
-            yield self._subscription(claim)
-
-    def _subscription(self, claim: Registration) -> Check:
+    def subscription(self, claim: Registration) -> Check:
+        """Judge the subscription of a stack's endpoint."""
         ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint)
         found = min(ours, key=lambda each: each.arn == ENDED, default=None)
         stack = self._seen.called(claim.stack)

@@ -1,23 +1,42 @@
 """Check whether logs get into the bucket, and whether the vendor can read them; pure."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 from dt_logs_cfn.operate.account import Unread
-from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
-from dt_logs_cfn.operate.status.seen import RUN_AGAIN, Check, Logs, finding, ok, unknown, unread
-from dt_logs_handler.documents import parsed, same_statement, statements
+from dt_logs_cfn.operate.status.seen import (
+    RUN_AGAIN,
+    Check,
+    Logs,
+    Named,
+    finding,
+    ok,
+    unknown,
+    unread,
+)
+from dt_logs_handler.documents import Json, parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket, EditPolicy
 from dt_logs_handler.names import Stack
 from dt_logs_handler.register import Registration
-from dt_logs_handler.usable import can_receive, delivery, usable, vendor
+from dt_logs_handler.usable import Caller, can_receive, delivery, denying, usable, vendor
 
 _RECENT = 3600.0  # seconds; ELB writes every five minutes if there is traffic
 _SEND = "Send a request to the load balancer, wait ten minutes, and check again."
 
+# The operators of conditions that the handler can judge.
+_JUDGED = frozenset(
+    (
+        *("bool", "null", "stringequals", "stringequalsignorecase", "stringlike"),
+        *("stringnotequals", "stringnotlike"),
+        *("arnequals", "arnlike", "arnnotequals", "arnnotlike"),
+        *("ipaddress", "notipaddress"),
+    )
+)
 
-def checks(logs: Logs) -> Iterator[Check]:
+
+def checks(logs: Logs) -> Iterator[Named]:
     """Yield the checks of a bucket that a load balancer logs to.
 
     If somebody overwrote the policy, another run of the stack restores it. So checks with that fix
@@ -41,9 +60,10 @@ def checks(logs: Logs) -> Iterator[Check]:
         yield logs.check("public access block", _restricted, *operations)
 
 
-def _rank(check: Check) -> int:
+def _rank(named: Named) -> int:
     """Return a check's sort key; checks with equal keys keep their order."""
-    if check.name == "explicit deny" and check.verdict == "finding":
+    name, check = named
+    if name == "explicit deny" and check.verdict == "finding":
         return 0
     return 1 if check.fix == RUN_AGAIN else 2
 
@@ -59,7 +79,7 @@ def _delivery(logs: Logs) -> Check:
     if found and found.newest and found.newest > seen.now - _RECENT:
         return ok("Elastic Load Balancing writes there")
     arn = _arn(logs, logs.location.test_file(seen.here))
-    if not allows(policy, None, "s3:PutObject", arn):
+    if not _lets_write(policy, arn, anybody=True):
         return finding(
             "no statement of the bucket's policy lets Elastic Load Balancing write there",
             RUN_AGAIN
@@ -67,8 +87,8 @@ def _delivery(logs: Logs) -> Check:
             else "Allow logdelivery.elasticloadbalancing.amazonaws.com s3:PutObject on"
             f" {arn.rpartition('/')[0]}/*.",
         )
-    sid = may_deny(policy, delivery(), "s3:PutObject", arn)
-    if allows(policy, delivery(), "s3:PutObject", arn) and sid is None:
+    sid = _may_deny(policy, delivery(), "s3:PutObject", arn)
+    if _lets_write(policy, arn) and sid is None:
         return ok("Elastic Load Balancing may write there")
     return unknown(
         f"statement {sid} denies writing, under a condition that cannot be checked here"
@@ -87,7 +107,7 @@ def _restored(logs: Logs, arn: str) -> bool:
     for step in (step for each in logs.seen.stacks for step in each.steps):
         if isinstance(step, EditPolicy) and step.bucket == logs.bucket.name:
             policy = step.edit.applied(policy)
-    return allows(policy, delivery(), "s3:PutObject", arn)
+    return _lets_write(policy, arn)
 
 
 def _objects(logs: Logs) -> Check:
@@ -196,7 +216,7 @@ def _denied(logs: Logs) -> Check:
     key = f"{logs.location.log_prefix(seen.here)}2026/01/01/x.log.gz"
     for claim in logs.claims if found.verdict == "ok" else ():
         caller = vendor(claim.vendor, seen.here.partition)
-        if sid := may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
+        if sid := _may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
             return unknown(
                 f"statement {sid} denies reading, under a condition that cannot be checked here",
                 "See whether its condition holds for Data Theorem's account. If so, exclude it.",
@@ -222,3 +242,39 @@ def _restricted(logs: Logs) -> Check:
         bucket.name, public=True, public_access_block={"RestrictPublicBuckets": bool(restricts)}
     )
     return _usable(logs, alone, "nothing restricts it, though its policy is public")
+
+
+def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
+    """Return whether a statement certainly lets ELB, or with `anybody` just somebody, write.
+
+    The handler judges each Allow as if it were a Deny, because both match a call in the same way.
+    """
+    turned: list[Json] = []
+    for each in statements(parsed(policy)) if policy else ():
+        if each.get("Effect") == "Allow":
+            form = {**each, "Effect": "Deny"}
+            if anybody:
+                form = {k: v for k, v in form.items() if k not in ("Condition", "NotPrincipal")}
+                form["Principal"] = "*"
+            turned.append(form)
+    return denying(json.dumps({"Statement": turned}), delivery(), "s3:PutObject", arn) is not None
+
+
+def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
+    """Name a statement that denies the call under a condition that we cannot judge."""
+    for number, each in enumerate(statements(parsed(policy)) if policy else (), 1):
+        if each.get("Effect") == "Deny" and not _judged(each.get("Condition"), caller):
+            bare = {name: value for name, value in each.items() if name != "Condition"}
+            if denying(json.dumps({"Statement": [bare]}), caller, action, resource):
+                return str(each.get("Sid") or f"number {number}")
+    return None
+
+
+def _judged(condition: Json, caller: Caller) -> bool:
+    """Return whether the handler can judge each key and operator of a condition."""
+    return not isinstance(condition, dict) or all(
+        key.lower() in caller.context and operator.lower().removesuffix("ifexists") in _JUDGED
+        for operator, keys in condition.items()
+        if isinstance(keys, dict)
+        for key in keys
+    )

@@ -1,25 +1,43 @@
-"""Make every check of `status` from what was read; pure."""
+"""Make every check of `status` from what was read; pure.
+
+`bucket_checks` and `announcement_checks` have those of a load balancer that logs.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
+from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.operate.account import Unread
-from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
+from dt_logs_cfn.operate.plans.diff import changes
+from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.stacks.stack import SETTLED, StackDescription, at_rest, before_update, made
+from dt_logs_cfn.operate.status import announcement_checks, bucket_checks
+from dt_logs_cfn.operate.status.metrics import Refreshes
 from dt_logs_cfn.operate.status.seen import (
+    RUN_AGAIN,
     Check,
     Logs,
+    Named,
     Seen,
+    StackSeen,
     finding,
     ok,
     unknown,
     unread,
     with_command,
 )
+from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue, is_version, numbers
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration
 
-_ACCOUNT = "account"
+_UPDATE = "Update the stack with the template of this release."
+_ASK = "Ask Data Theorem whether this release may still be used."
+_CORRECT = "Correct that, and run the stack again."
+_RULE = "DTLogsAnalysisRefreshRule"
+_LONGEST = 40  # the most characters of an invalid version to show
+_MOST = 3  # the most subjects that a line names
 
 
 def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
@@ -29,51 +47,59 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     """
     for arn, found in seen.load_balancers.items():
         stacks = [each.stack for each in seen.stacks_of(arn)]
-        for each in _load_balancer(seen, arn, found):
-            yield replace(each, fix=with_command(each.fix, stacks))
-    for stack in seen.stacks:
-        for each in stack_checks.checks(stack, seen.now, version, sha256):
-            yield replace(each, fix=with_command(each.fix, [stack.stack]))
+        yield from _of(load_balancer_name(arn), _load_balancer(seen, arn, found), stacks)
+    for each in seen.stacks:
+        judged = _stack(each, seen.now, version, sha256)
+        yield from _of(f"stack {each.stack.name}", judged, [each.stack])
     for bucket in seen.buckets.values():
         if isinstance(bucket, Bucket):
-            for stray in _strays(seen, bucket):
-                yield stray.of("marks without a stack", f"bucket {bucket.name}")
-    yield _vended(seen).of("vended logs", _ACCOUNT)
-    yield unknown(
+            strays = (("marks without a stack", each) for each in _strays(seen, bucket))
+            yield from _of(f"bucket {bucket.name}", strays)
+    organisation = unknown(
         "cannot be read from an account: a service or resource control policy may deny anything",
         "Ask whoever manages the organisation whether one denies Data Theorem's reads. In its"
         " management account, organizations:ListPoliciesForTarget and organizations:DescribePolicy"
         " would tell.",
-    ).of("organisation's policies", _ACCOUNT)
+    )
+    account = ("vended logs", _vended(seen)), ("organisation's policies", organisation)
+    yield from _of("account", account)
 
 
-def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Check]:
-    subject = load_balancer_name(arn)
+def _of(
+    subject: str, found: Iterable[Named], stacks: Iterable[StackDescription] = ()
+) -> Iterator[Check]:
+    """Yield the checks of a subject, with the commands that run its stacks again."""
+    for name, each in found:
+        yield replace(each, name=name, subject=subject, fix=with_command(each.fix, stacks))
+
+
+def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Named]:
+    """Yield the checks of a load balancer."""
     if denied := seen.denial(arn, "DescribeLoadBalancerAttributes"):
-        yield unread(denied).of("logging", subject)
+        yield "logging", unread(denied)
         return
     if found is None:
         fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
-        yield finding("the load balancer does not exist", fix).of("logging", subject)
+        yield "logging", finding("the load balancer does not exist", fix)
         return
     if isinstance(seen.on_outposts, Unread):
-        yield unread(seen.on_outposts).of("outpost", subject)
+        yield "outpost", unread(seen.on_outposts)
     elif arn in seen.on_outposts:
         saw = "it is on an Outpost: another service delivers its logs, which is not supported"
         fix = "Take it out of LoadBalancerArns; if that is *, list the others there."
-        yield finding(saw, fix).of("outpost", subject)
+        yield "outpost", finding(saw, fix)
     logging = found.logging
     if not logging.enabled:
-        yield _off(seen, arn).of("logging", subject)
+        yield "logging", _off(seen, arn)
         return
-    yield ok(f"access logs go to s3://{logging.bucket}/{logging.prefix}").of("logging", subject)
+    yield "logging", ok(f"access logs go to s3://{logging.bucket}/{logging.prefix}")
     if also := seen.vended_to(arn):
         saw = f"CloudWatch Logs delivers its access logs, too: to {', '.join(also)}"
-        yield ok(saw).of("vended logs", subject)
+        yield "vended logs", ok(saw)
     bucket = seen.buckets.get(logging.bucket)
     if not isinstance(bucket, Bucket):
         fix = "Create it again, or set another bucket for the load balancer's access logs."
-        yield finding(f"bucket {logging.bucket} does not exist", fix).of("bucket", subject)
+        yield "bucket", finding(f"bucket {logging.bucket} does not exist", fix)
         return
     logs = Logs(seen, found, bucket)
     yield from bucket_checks.checks(logs)
@@ -99,6 +125,136 @@ def _vended(seen: Seen) -> Check:
     count = sum(bool(seen.vended_to(arn)) for arn in seen.load_balancers)
     those = "1 load balancer" if count == 1 else f"{count or 'no'} load balancers"
     return ok(f"CloudWatch Logs delivers access logs of {those} here")
+
+
+def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Named]:
+    """Yield the checks of a stack; `version` and `sha256` are those of this release.
+
+    A stack that cannot be updated gets no check with an update as its fix.
+    """
+    stack = found.stack
+    yield "stack status", _status(stack)
+    if before_update(stack.status, stack.name) and (
+        not made(stack.status) or at_rest(stack.status)
+    ):
+        return
+    yield "release", _release(stack, version, sha256)
+    yield "withdrawn release", _withdrawn(found)
+    planned = found.planned
+    drift, marks = (
+        (unread(planned), unread(planned))
+        if isinstance(planned, Unread)
+        else (_drift(planned, stack.name), _statements(planned))
+    )
+    yield "drift", drift
+    if found.refreshes:
+        yield "refreshes", schedule(found.refreshes, now)
+    yield "marks", marks
+
+
+def _status(stack: StackDescription) -> Check:
+    if stack.status in SETTLED:
+        return ok(stack.status)
+    first = before_update(stack.status, stack.name)
+    if not at_rest(stack.status):
+        return unknown(stack.status, first)
+    why = f"{stack.status}: {stack.reason}" if stack.reason else stack.status
+    fix = "The last change failed; correct what its events name, and deploy again."
+    return finding(why, first or fix)
+
+
+def _release(stack: StackDescription, version: str, sha256: str) -> Check:
+    theirs, code = (stack.outputs.get(name) for name in ("TemplateVersion", "HandlerSha256"))
+    if theirs is None or code is None:
+        return unknown("the stack's outputs do not name its release", _UPDATE)
+    if code == sha256:
+        return ok(f"{theirs}, with the same code as this version")
+    theirs = theirs[:_LONGEST]
+    saw = f"{theirs} with the handler {code[:12]}; this source is {version} with {sha256[:12]}"
+    if theirs == version:
+        return finding(saw, f"See what it is with `verify`, or: {_UPDATE}")
+    if is_version(theirs) and numbers(theirs) > numbers(version):
+        return unknown(saw, "Check with the newest dt-logs-cfn.")
+    return finding(saw, _UPDATE)
+
+
+def _withdrawn(stack: StackSeen) -> Check:
+    if isinstance(stack.versions, Unread):
+        return unread(stack.versions)
+    version, listed = stack.versions
+    try:
+        catalogue = Catalogue.parse(listed, lenient=True)
+    except PublishError as error:
+        return unknown(error.what, _ASK)
+    found = catalogue.find(version)
+    if found is None:
+        return unknown(f"{VERSIONS} does not list {version}", _ASK)
+    if found.withdrawn is not None:
+        saw = f"{version} was withdrawn: {found.withdrawn.reason}"
+        return finding(saw, "Update the stack with a newer release.")
+    newest = next(each for each in catalogue.entries if not each.withdrawn).version
+    told = "and is the newest" if newest == version else f"and {newest} is newer"
+    return ok(f"{version} is not withdrawn, {told}")
+
+
+def _drift(found: Planned, stack: str) -> Check:
+    """Judge whether a run now, with the stack's own parameters, would change anything."""
+    if found.denied:
+        rights = ", ".join(sorted({each.right for each in found.denied}))
+        saw = f"not everything could be read: you lack {rights}"
+        return unknown(saw, "Get that permission, and check again.")
+    plan = found.plan
+    if plan is None:
+        first = found.conflicts[0]
+        return finding(f"it could not run now: {first.what}", first.fix)
+    if plan.changes:
+        listed = changes(plan, found.state, found.request.stack)
+        subjects = list(dict.fromkeys(each.subject for each in listed))
+        more = f" and {len(subjects) - _MOST} more" if len(subjects) > _MOST else ""
+        return finding(
+            f"a run would change {', '.join(subjects[:_MOST])}{more}",
+            f"See it with `dt-logs-cfn plan --stack {stack}`. {RUN_AGAIN}",
+        )
+    if plan.refused:
+        arn, why = next(iter(plan.refused.items()))
+        count = len(plan.refused)
+        those = "1 load balancer is" if count == 1 else f"{count} load balancers are"
+        return finding(f"{those} left out: {arn}: {why}", _CORRECT)
+    if plan.warnings:
+        others = len(plan.warnings) - 1
+        return finding(plan.warnings[0] + (f" And {others} more." if others else ""), _CORRECT)
+    return ok("everything is as the stack set it up")
+
+
+def schedule(found: Refreshes | Unread, at: float) -> Check:
+    """Check whether a stack's schedule keeps it in step."""
+    if isinstance(found, Unread):
+        return unread(found)
+    late = datetime.fromtimestamp(at, timezone.utc) - (2 * found.every + timedelta(hours=2))
+    last, since = found.last, found.since
+    if last is None or last < late:
+        saw = f"the last one was {_hour(last)}" if last else "none in the last two weeks"
+        fix = f"After a change of the schedule, wait for one. Otherwise see the rule {_RULE}."
+        return finding(saw, fix) if last else unknown(saw, fix)
+    if since is None:
+        fix = "The function's log says why: look for `refreshed` in its last lines."
+        return finding(f"the last one, {_hour(last)}, failed", fix)
+    return ok(f"in step since {_hour(since)}, refreshed last {_hour(last)}")
+
+
+def _hour(time: datetime) -> str:
+    """Return a time to the hour, because the metric is summed by the hour."""
+    return f"{time:%Y-%m-%d %H}h UTC"
+
+
+def _statements(found: Planned) -> Check:
+    mine = found.state.registered(found.request.stack)
+    if mine:
+        buckets = sorted({each.location.bucket for each in mine})
+        return ok(f"its statements are in {', '.join(buckets)}")
+    if policies := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
+        return unread(policies[0].unread)
+    return finding("no bucket policy has a statement of this stack", RUN_AGAIN)
 
 
 def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:

@@ -28,7 +28,7 @@ from dt_logs_cfn.operate.status import reads
 from dt_logs_cfn.operate.status.metrics import announcement_counts, refreshes
 from dt_logs_cfn.operate.status.seen import Seen, StackSeen
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
-from dt_logs_cfn.template.templates import Origin, origin
+from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
@@ -128,11 +128,11 @@ class _Look:
 
     def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and plan a run of it now; return None if it is not one of ours."""
-        record: Origin | Unread
+        versions: tuple[str, bytes] | Unread
         planned: Planned | Unread
-        record = planned = Unread("the stack was not created", "Launch it, and check again.")
+        versions = planned = Unread("the stack was not created", "Launch it, and check again.")
         if stack.status == REVIEW:
-            return StackSeen(stack, record, planned, record)
+            return StackSeen(stack, planned, versions)
         try:
             existing = made_from(self._reach.cloudformation, stack)
         except OperatingError:
@@ -140,13 +140,12 @@ class _Look:
         except ClientError as error:
             if not denied(error):
                 raise
-            record = planned = Unread.lacking("cloudformation:GetTemplate")
+            versions = planned = Unread.lacking("cloudformation:GetTemplate")
         else:
             if made(stack.status):
-                record = attempted(lambda: origin(existing.template))
-                planned = self._planned(existing)
+                versions, planned = self._versions(existing), self._planned(existing)
         refreshed = refreshes(self._reach.cloudwatch, stack, self.now)
-        return StackSeen(stack, record, planned, self._versions(record), refreshed)
+        return StackSeen(stack, planned, versions, refreshed)
 
     def _planned(self, existing: Existing) -> Planned | Unread:
         noted: list[Denied] = []
@@ -165,7 +164,8 @@ class _Look:
                 self.load_balancers[arn] = found
         return decided(request, state, through, tuple(sorted(set(noted))))
 
-    def _versions(self, record: Origin | Unread) -> bytes | Unread:
+    def _versions(self, existing: Existing) -> tuple[str, bytes] | Unread:
+        record = attempted(lambda: origin(existing.template))
         if isinstance(record, Unread):
             return record
         base = record.settings.vendor(self._here.partition).base_url
@@ -174,7 +174,8 @@ class _Look:
                 "the template names no address of releases",
                 "Ask Data Theorem whether this release may still be used.",
             )
-        return attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))
+        found = attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))
+        return found if isinstance(found, Unread) else (record.version, found)
 
     def named(self, arns: Sequence[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""

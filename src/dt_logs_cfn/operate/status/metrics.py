@@ -44,10 +44,11 @@ class Announced:
 
 @dataclass(frozen=True)
 class Refreshes:
-    """The hours of the last refresh in two weeks, and of the first one since the last failure."""
+    """A stack's scheduled refreshes in the last two weeks."""
 
-    last: datetime | None
-    since: datetime | None
+    every: timedelta  # by the schedule
+    last: datetime | None  # the hour of the last one
+    since: datetime | None  # the hour of the first one after the last failure
 
 
 def announcement_counts(
@@ -85,16 +86,14 @@ def _announced(
     return Announced(sent, lost, gap)
 
 
-def interval(stack: StackDescription) -> timedelta | None:
-    """Return the time between a stack's scheduled refreshes; None without a schedule."""
-    rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get(PARAMETER, ""))
-    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
-
-
 def refreshes(
     client: CloudWatchClient, stack: StackDescription, now: float
 ) -> Refreshes | Unread | None:
     """Return when a stack was last refreshed by its schedule; None without a schedule."""
+    rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get(PARAMETER, ""))
+    if not rate:
+        return None
+    every = timedelta(**{f"{rate[2]}s": int(rate[1])})
 
     def read() -> Refreshes:
         queries = [
@@ -105,10 +104,8 @@ def refreshes(
         points = _points(client, queries, start, now)
         hours, failed = ([time for time, _ in points[each["Id"]]] for each in queries)
         good = (each for each in hours if not failed or each > max(failed))
-        return Refreshes(max(hours, default=None), min(good, default=None))
+        return Refreshes(every, max(hours, default=None), min(good, default=None))
 
-    if interval(stack) is None:
-        return None
     return optional(read, "cloudwatch", "CloudWatch's metrics")
 
 

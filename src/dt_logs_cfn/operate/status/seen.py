@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
@@ -12,7 +12,6 @@ from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.operate.status.metrics import Announced, Refreshes
 from dt_logs_cfn.operate.status.reads import LogObjects, VendedLogs
-from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler import notifications
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Step, Unreadable
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, Location, Stack
@@ -27,8 +26,8 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 class Check:
     """One check: its name, subject, observation, verdict and fix.
 
-    A function that judges leaves name and subject to its caller. `waiting` will become ok by
-    itself. `unknown` could not be read or decided. Only an ok check has no fix.
+    A function that judges leaves name and subject to `checks`. `waiting` will become ok by itself.
+    `unknown` could not be read or decided. Only an ok check has no fix.
     """
 
     name: str
@@ -39,11 +38,10 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.verdict != "ok" and not self.fix:
-            raise ValueError(f"{self.name} has no fix")
+            raise ValueError(f"{self.saw!r} has no fix")
 
-    def of(self, name: str, subject: str) -> Check:
-        """Return the check with a name and a subject."""
-        return replace(self, name=name, subject=subject)
+
+Named = tuple[str, Check]  # a check's name, and the check, which does not have it yet
 
 
 def ok(saw: str) -> Check:
@@ -77,14 +75,9 @@ class StackSeen:
     """One of our stacks, with the plan of a run now."""
 
     stack: StackDescription
-    origin: Origin | Unread
     planned: Planned | Unread
-    versions: bytes | Unread  # the versions.json beside its release
+    versions: tuple[str, bytes] | Unread  # its version, and the versions.json beside its release
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
-
-    @property
-    def subject(self) -> str:
-        return f"stack {self.stack.name}"
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -192,11 +185,7 @@ class Logs:
         claims = self.bucket.register(self.seen.here)
         return marked or named or (announced and not any(e.covers(self.location) for e in claims))
 
-    def check(self, name: str, judge: Callable[[Logs], Check], *operations: str) -> Check:
+    def check(self, name: str, judge: Callable[[Logs], Check], *operations: str) -> Named:
         """Return the judged check; it is unknown if one of these `operations` was denied."""
         denied = self.seen.denial(self.bucket.name, *operations)
-        return self.judged(name, unread(denied) if denied else judge(self))
-
-    def judged(self, name: str, found: Check) -> Check:
-        """Return a result as the named check of the load balancer."""
-        return found.of(name, self.load_balancer.name)
+        return name, unread(denied) if denied else judge(self)

@@ -181,8 +181,8 @@ def _rank(subject: str) -> int:
 def _vended_lines(preview: Preview) -> Iterator[str]:
     """Yield the access-log deliveries by CloudWatch Logs, which Data Theorem cannot read."""
     if isinstance(preview.vended, Unread):
-        yield from ("", "Unknown whether CloudWatch Logs delivers access logs, too:")
-        yield f"  {preview.vended.why}"
+        title = "Unknown whether CloudWatch Logs delivers access logs, too:"
+        yield from _listed(title, [preview.vended.why])
         return
     yield from _listed(
         "CloudWatch Logs already delivers access logs of these, and continues (both can be on):",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dt_logs_cfn.operate.account import Unread, optional
 from dt_logs_cfn.operate.replay.window import Window
@@ -18,15 +18,15 @@ from dt_logs_handler.names import NAME
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricStatTypeDef
 
-METRIC, DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler logs
-PARAMETER = "RefreshSchedule"
+K = TypeVar("K")
+_METRIC, _DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler logs
 _BACK = timedelta(days=14)
 _HOUR = timedelta(hours=1)
 _PERIOD = timedelta(minutes=5)  # the time that each count of deliveries covers
 _QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
-_Points = Mapping[str, Sequence[tuple[datetime, float]]]  # by query, without zeros
+_Points = Sequence[tuple[datetime, float]]  # without zeros
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,26 @@ def announcement_counts(
     listed = sorted(set(topics))
 
     def read() -> Mapping[str, Announced]:
-        queries = [
-            _query(f"{kind.lower()}{number}", f"NumberOfNotifications{kind}", "Sum", topic)
-            for number, topic in enumerate(listed)
+        stats = {
+            (topic, kind): _stat(
+                ("AWS/SNS", f"NumberOfNotifications{kind}", "Sum"),
+                ("TopicName", topic.rpartition(":")[2]),
+                _PERIOD,
+            )
+            for topic in listed
             for kind in ("Delivered", "Failed")
-        ]
+        }
         start = now - now % _PERIOD.total_seconds()
-        points = _points(client, queries, _utc(start) - timedelta(days=1), now)
+        points = _points(client, stats, _utc(start) - timedelta(days=1), now)
         return {
-            topic: _announced(points[f"delivered{number}"], points[f"failed{number}"])
-            for number, topic in enumerate(listed)
+            topic: _announced(points[topic, "Delivered"], points[topic, "Failed"])
+            for topic in listed
         }
 
     return optional(read, "cloudwatch", "CloudWatch's metrics") if listed else {}
 
 
-def _announced(
-    delivered: Sequence[tuple[datetime, float]], failed: Sequence[tuple[datetime, float]]
-) -> Announced:
+def _announced(delivered: _Points, failed: _Points) -> Announced:
     """Return the counts, and the window in which S3 stored the logs of failed announcements.
 
     S3 may take a minute or longer to announce an object [S3 guide, EventNotifications.md].
@@ -90,19 +92,17 @@ def refreshes(
     client: CloudWatchClient, stack: StackDescription, now: float
 ) -> Refreshes | Unread | None:
     """Return when a stack was last refreshed by its schedule; None without a schedule."""
-    rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get(PARAMETER, ""))
+    rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get("RefreshSchedule", ""))
     if not rate:
         return None
     every = timedelta(**{f"{rate[2]}s": int(rate[1])})
 
     def read() -> Refreshes:
-        queries = [
-            _query(statistic.lower(), METRIC, statistic, stack.id)
-            for statistic in ("SampleCount", "Sum")
-        ]
+        of = (_DIMENSION, stack.id)
+        stats = {each: _stat((NAME, _METRIC, each), of, _HOUR) for each in ("SampleCount", "Sum")}
         start = _utc(now).replace(minute=0, second=0, microsecond=0) - _BACK
-        points = _points(client, queries, start, now)
-        hours, failed = ([time for time, _ in points[each["Id"]]] for each in queries)
+        points = _points(client, stats, start, now)
+        hours, failed = ([time for time, _ in points[each]] for each in stats)
         good = (each for each in hours if not failed or each > max(failed))
         return Refreshes(every, max(hours, default=None), min(good, default=None))
 
@@ -110,37 +110,37 @@ def refreshes(
 
 
 def _points(
-    client: CloudWatchClient, queries: Sequence[MetricDataQueryTypeDef], start: datetime, now: float
-) -> _Points:
-    found: dict[str, list[tuple[datetime, float]]] = {each["Id"]: [] for each in queries}
+    client: CloudWatchClient, stats: Mapping[K, MetricStatTypeDef], start: datetime, now: float
+) -> Mapping[K, _Points]:
+    """Return the points of each metric by its key."""
+    found: dict[K, list[tuple[datetime, float]]] = {each: [] for each in stats}
+    # An ID must begin with a lowercase letter [CloudWatch API, MetricDataQuery].
+    lists = {f"q{number}": each for number, each in enumerate(found.values())}
+    queries: list[MetricDataQueryTypeDef] = [
+        {"Id": name, "MetricStat": each} for name, each in zip(lists, stats.values(), strict=True)
+    ]
     for begin in range(0, len(queries), _QUERIES):
         pages = client.get_paginator("get_metric_data").paginate(
             MetricDataQueries=queries[begin : begin + _QUERIES], StartTime=start, EndTime=_utc(now)
         )
         for result in (each for page in pages for each in page["MetricDataResults"]):
             counted = zip(result.get("Timestamps", []), result.get("Values", []), strict=True)
-            found[result.get("Id", "")] += [each for each in counted if each[1]]
+            lists[result.get("Id", "")] += [each for each in counted if each[1]]
     return found
 
 
-def _query(identifier: str, metric: str, statistic: str, of: str) -> MetricDataQueryTypeDef:
-    """Return a query of a stack's refreshes by the hour, or of a topic's deliveries.
-
-    An ID must begin with a lowercase letter [CloudWatch API, MetricDataQuery].
-    """
-    topic = metric != METRIC
-    dimension = ("TopicName", of.rpartition(":")[2]) if topic else (DIMENSION, of)
+def _stat(
+    metric: tuple[str, str, str], dimension: tuple[str, str], period: timedelta
+) -> MetricStatTypeDef:
+    """Return a query for a statistic; `metric` is its namespace, name and statistic."""
     return {
-        "Id": identifier,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "AWS/SNS" if topic else NAME,
-                "MetricName": metric,
-                "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
-            },
-            "Period": int((_PERIOD if topic else _HOUR).total_seconds()),
-            "Stat": statistic,
+        "Metric": {
+            "Namespace": metric[0],
+            "MetricName": metric[1],
+            "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
         },
+        "Period": int(period.total_seconds()),
+        "Stat": metric[2],
     }
 
 

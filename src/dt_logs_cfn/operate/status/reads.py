@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
     from mypy_boto3_s3control import S3ControlClient
 
 ACCESS_LOGS = "ALB_ACCESS_LOGS"
 # How the names of other logs begin; those of access logs begin with the account ID.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
+_TOKENS = "ContinuationToken", "NextContinuationToken"  # in a request, in its response
 _MOST_PAGES = 10  # pages of one load balancer's logs of a day: 10,000 objects
 
 
@@ -161,34 +164,23 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
     Raises botocore's errors.
     """
     location = found.logging.location
-    file = through.s3.list_objects_v2(
-        Bucket=location.bucket,
-        Prefix=location.test_file(here),
-        MaxKeys=1,
-        ExpectedBucketOwner=here.account,
-    )
-    today = datetime.fromtimestamp(now, timezone.utc)
-    balancer = found.name.replace("/", ".")
-    name = f"{here.account}_elasticloadbalancing_{here.region}_{balancer}_"
-    newest = None
-    for day, since in (
-        (today, today - timedelta(hours=1)),
-        (today, None),
-        (today - timedelta(days=1), None),
-    ):
+    listing = _listing(through, location, here)
+    file = bool(listing(Prefix=location.test_file(here), MaxKeys=1).get("Contents"))
+    name = f"{here.account}_elasticloadbalancing_{here.region}_{found.name.replace('/', '.')}_"
+    today, yesterday = _days(now)
+    last_hour = f"{today - timedelta(hours=1):%Y%m%dT%H%MZ}"
+    for day, since in (today, last_hour), (today, ""), (yesterday, ""):
         prefix = f"{location.log_prefix(here)}{day:%Y/%m/%d}/{name}"
-        request: ListObjectsV2RequestTypeDef = {
-            "Bucket": location.bucket,
-            "Prefix": prefix,
-            "ExpectedBucketOwner": here.account,
-            "FetchOwner": True,
-        }
-        if since:
-            request["StartAfter"] = f"{prefix}{since:%Y%m%dT%H%MZ}"
-        newest = _newest(through, request)
-        if newest is not None:
-            break
-    return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
+        logs = partial(listing, Prefix=prefix, StartAfter=f"{prefix}{since}", FetchOwner=True)
+        listed = islice(pages(through, logs, *_TOKENS), _MOST_PAGES)
+        contents = (each for page in listed for each in page.get("Contents", ()))
+        newest = max(
+            ((e["LastModified"].timestamp(), e.get("Owner", {}).get("ID", "")) for e in contents),
+            default=None,
+        )
+        if newest:
+            return LogObjects(file, *newest)
+    return LogObjects(file, None)
 
 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
@@ -198,33 +190,25 @@ def other_logs(through: Reading, location: Location, here: Stack, now: float) ->
     guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
     errors.
     """
+    listing = _listing(through, location, here)
+    folders = [f"{location.log_prefix(here)}{day:%Y/%m/%d}/" for day in _days(now)]
+    return tuple(
+        kind
+        for kind, name in _OTHERS.items()
+        if any(listing(Prefix=f"{each}{name}", MaxKeys=1).get("Contents") for each in folders)
+    )
+
+
+def _days(now: float) -> tuple[datetime, datetime]:
+    """Return today's and yesterday's date."""
     today = datetime.fromtimestamp(now, timezone.utc)
-
-    def written(name: str) -> bool:
-        days = today, today - timedelta(days=1)
-        return any(
-            through.s3.list_objects_v2(
-                Bucket=location.bucket,
-                Prefix=f"{location.log_prefix(here)}{day:%Y/%m/%d}/{name}",
-                MaxKeys=1,
-                ExpectedBucketOwner=here.account,
-            ).get("Contents")
-            for day in days
-        )
-
-    return tuple(kind for kind, name in _OTHERS.items() if written(name))
+    return today, today - timedelta(days=1)
 
 
-def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
-    """Return the time and owner of a listing's newest object, within `_MOST_PAGES` pages."""
-    newest: tuple[float, str] | None = None
-    for _ in range(_MOST_PAGES):
-        page = through.s3.list_objects_v2(**request)
-        for each in page.get("Contents", []):
-            found = each["LastModified"].timestamp(), each.get("Owner", {}).get("ID", "")
-            newest = found if newest is None else max(newest, found)
-        token = page.get("NextContinuationToken")
-        if not token:
-            break
-        request["ContinuationToken"] = token
-    return newest
+def _listing(
+    through: Reading, location: Location, here: Stack
+) -> Callable[..., ListObjectsV2OutputTypeDef]:
+    """Return a function that lists a location's bucket, which must be the account's."""
+    return partial(
+        through.s3.list_objects_v2, Bucket=location.bucket, ExpectedBucketOwner=here.account
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, cast
 
-from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
+from operating.account import STACK, carry_out, template, values
+from support.drifts import edit_policy
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import FetchError
@@ -22,8 +22,6 @@ from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
 
-VERSION = __version__
-HERE = new_stack("aws", REGION, ACCOUNT)
 LOGS = "logs-of-web"  # a customer's bucket
 DELIVERY: dict[str, Any] = {
     "Sid": "Delivery",
@@ -34,7 +32,6 @@ DELIVERY: dict[str, Any] = {
 }
 POLICY = {"Version": "2012-10-17", "Statement": [DELIVERY]}
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-Checks = dict[str, Check]
 
 
 @dataclass
@@ -124,46 +121,35 @@ class Looking:
         policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
         caller = self.account.caller([policy], role="operator")
         account, cloudformation = self.account, cast(Any, self.cloudformation)
-        clients = (
-            account.client("elbv2", caller=caller),
-            account.client("s3", caller=caller),
-            account.client("sns", caller=caller),
+        elbv2, s3, sns, *others = (
+            account.client(each, caller=caller)
+            for each in ("elbv2", "s3", "sns", "s3control", "logs", "cloudwatch")
         )
-        control = account.client("s3control", caller=caller)
-        logs, cloudwatch = (account.client(each, caller=caller) for each in ("logs", "cloudwatch"))
-        reach = Reach(clients, control, logs, cloudwatch, cloudformation, self.fetch, account.clock)
+        reach = Reach((elbv2, s3, sns), *others, cloudformation, self.fetch, account.clock)
+        here = new_stack("aws", account.region, account.account_id)
         described = [
             parsed(cast(Any, each))
             for each in self.cloudformation.stacks
             if each["StackName"] in stacks
         ]
         before = self.account.snapshot()
-        seen = look(reach, HERE, described, arns)
+        seen = look(reach, here, described, arns)
         assert self.account.snapshot() == before
         sha256 = template()["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"]
-        found = list(checks(seen, VERSION, sha256))
+        found = list(checks(seen, __version__, sha256))
         return {(each.subject, each.name): each for each in found}
 
-    def check(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> Check:
-        """Return one check of a load balancer."""
-        return self.of(arn, denied=denied)[load_balancer_name(arn), name]
-
-    def told(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return the verdict and the observation of one check of a load balancer."""
-        found = self.check(name, arn, denied)
-        return found.verdict, found.saw
-
-    def stack_check(self, name: str, denied: tuple[str, ...] = ()) -> Check:
-        """Return one check of the stack."""
+    def check(self, name: str, arn: str = "", denied: tuple[str, ...] = ()) -> Check:
+        """Return one check of a load balancer or, without an ARN, of the stack."""
+        if arn:
+            return self.of(arn, denied=denied)[load_balancer_name(arn), name]
         return self.of(stacks=("dt-logs",), denied=denied)["stack dt-logs", name]
 
-    def stack_told(self, name: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return the verdict and the observation of one check of the stack."""
-        found = self.stack_check(name, denied)
+    def told(self, name: str, arn: str = "", denied: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return the verdict and the observation of one check."""
+        found = self.check(name, arn, denied)
         return found.verdict, found.saw
 
     def edit_policy(self, bucket: str, change: Callable[[list[Any]], None]) -> None:
         """Change the statements of a bucket's policy by hand."""
-        policy = json.loads(self.account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
-        change(policy["Statement"])
-        self.account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        edit_policy(self.account, bucket, lambda policy: change(policy["Statement"]))

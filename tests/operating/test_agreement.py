@@ -8,14 +8,10 @@ import pytest
 from lifecycle.cloudformation import Stack
 from lifecycle.scenarios import SCENARIOS, Scenario, clients_of
 from operating.account import carry_out
-from operating.looking import Stacks, not_fetched
+from operating.looking import Looking, Stacks
 
-from dt_logs_cfn import __version__
-from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned, planned
-from dt_logs_cfn.operate.status.checks import checks
-from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_handler.request import parse
 from dt_logs_rehearsal.account import Account, Clock
 
@@ -65,13 +61,7 @@ def _all_is_well(account: Account, arns: list[str], *stacks: str) -> None:
         each.confirmed = True
     for arn in arns:
         assert account.write_log(arn)
-    clients: Any = clients_of(account)
     known = {"StackName": "s", "StackStatus": "CREATE_COMPLETE"}
-    cloudformation: Any = Stacks([{**known, "StackId": each} for each in stacks])
-    control, logs, cloudwatch = map(account.client, ("s3control", "logs", "cloudwatch"))
-    reach = Reach(clients, control, logs, cloudwatch, cloudformation, not_fetched, account.clock)
-    before = account.snapshot()
-    seen = look(reach, new_stack("aws", REGION, ACCOUNT), [], arns)
-    assert account.snapshot() == before
-    found = [each for each in checks(seen, __version__, "0" * 64) if each.verdict != "ok"]
+    looking = Looking(account, Stacks([{**known, "StackId": each} for each in stacks]))
+    found = [each for each in looking.of(*arns).values() if each.verdict != "ok"]
     assert [each.name for each in found] == ["organisation's policies"], found

@@ -47,7 +47,7 @@ def test_the_stacks_status(
 ) -> None:
     stack["StackStatus"] = status
     stack["StackStatusReason"] = "because"
-    found = looking.stack_check("stack status")
+    found = looking.check("stack status")
     assert found.verdict == verdict
     assert found.saw == (status if verdict != "finding" else f"{status}: because")
     assert fix in found.fix
@@ -69,11 +69,11 @@ def test_a_handler_of_another_release(
         {"OutputKey": "TemplateVersion", "OutputValue": version},
         {"OutputKey": "HandlerSha256", "OutputValue": sha256},
     ]
-    found = looking.stack_check("release")
+    found = looking.check("release")
     assert found.verdict == verdict
     assert f"{version} with the handler ffffffffffff" in found.saw
     del stack["Outputs"]
-    assert looking.stack_check("release").verdict == "unknown"
+    assert looking.check("release").verdict == "unknown"
 
 
 def listed(version: str, **more: Any) -> dict[str, Any]:
@@ -117,27 +117,27 @@ def test_a_release_that_was_withdrawn(
         looking.fetch = fetch
     record = looking.cloudformation.templates[STACK]["Metadata"]["DTLogsAnalysis"]
     record["Settings"] = {"aws": {"base_url": BASE}}
-    assert looking.stack_told("withdrawn release") == (verdict, saw)
+    assert looking.told("withdrawn release") == (verdict, saw)
     assert asked == ([] if versions is None else [f"{BASE}/versions.json"])
     record["Settings"] = {"aws": {"base_url": "file:///etc/passwd"}}
-    assert looking.stack_check("withdrawn release").verdict == "unknown"
+    assert looking.check("withdrawn release").verdict == "unknown"
 
 
 def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, Any]) -> None:
     looking.account.s3.put_bucket_notification_configuration(
         Bucket=OWN, NotificationConfiguration={}
     )
-    found = looking.stack_check("drift")
+    found = looking.check("drift")
     assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
     assert "plan --stack dt-logs" in found.fix
     lack = "not everything could be read: you lack s3:GetLifecycleConfiguration"
     denied = ("s3:GetLifecycleConfiguration",)
-    assert looking.stack_told("drift", denied=denied) == ("unknown", lack)
+    assert looking.told("drift", denied=denied) == ("unknown", lack)
 
 
 def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> None:
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
-    verdict, saw = looking.stack_told("drift")
+    verdict, saw = looking.told("drift")
     assert verdict == "finding"
     assert "exists, but its policy or tags are not the ones that we set" in saw
 
@@ -148,7 +148,7 @@ def test_what_stops_the_logs_and_no_run_mends_is_drift(
     deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
     deny["Resource"] = f"arn:aws:s3:::{OWN}/*"
     looking.edit_policy(OWN, lambda statements: statements.append(deny))
-    found = looking.stack_check("drift")
+    found = looking.check("drift")
     assert found.verdict == "finding"
     assert f"Statement OursAlone of the policy of bucket {OWN} denies" in found.saw
     command = "dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1"
@@ -159,21 +159,21 @@ def test_a_stack_that_cannot_be_understood(looking: Looking, stack: dict[str, An
     for each in stack["Parameters"]:
         if each["ParameterKey"] == "VendorReadScope":
             each["ParameterValue"] = "Everything"
-    assert looking.stack_check("drift").verdict == "unknown"
-    assert looking.stack_check("marks").verdict == "unknown"
+    assert looking.check("drift").verdict == "unknown"
+    assert looking.check("marks").verdict == "unknown"
     looking.cloudformation.denied = ("GetTemplate",)
     lack = "not readable: you lack cloudformation:GetTemplate"
     for name in ("drift", "marks", "withdrawn release"):
-        assert looking.stack_told(name) == ("unknown", lack)
-    assert looking.stack_check("release").verdict == "ok"
+        assert looking.told(name) == ("unknown", lack)
+    assert looking.check("release").verdict == "ok"
 
 
 def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
-    assert looking.stack_told("marks") == ("ok", f"its statements are in {OWN}")
-    assert looking.stack_check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
+    assert looking.told("marks") == ("ok", f"its statements are in {OWN}")
+    assert looking.check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
     looking.account.s3.delete_bucket_policy(Bucket=OWN)
     nothing = "no bucket policy has a statement of this stack"
-    assert looking.stack_told("marks") == ("finding", nothing)
+    assert looking.told("marks") == ("finding", nothing)
 
 
 def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
+from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, TAG, VENDOR
 from operating.looking import DELIVERY, LOGS, POLICY, Looking
+from support.drifts import (
+    add_statement,
+    announce,
+    announcements,
+    edit_policy,
+    encrypted_by_kms,
+    owned_by_writers,
+)
 
 from dt_logs_cfn.operate.account import reading
 from dt_logs_cfn.operate.status.reads import log_objects
 from dt_logs_handler.names import Stack, load_balancer_name
 from dt_logs_handler.observe import read_load_balancer
+from dt_logs_rehearsal.account import Account
 
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{LOGS}"
-SECOND = STACK.replace("/dt-logs/", "/second/")
-STRAY = f"bucket {LOGS}", "marks without a stack"
+NAME = f"dt-logs-analysis-1-{LOGS}"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
+NOTHING = "nothing announces new logs"
+AGAIN = "Run the stack again: update it with another RunToken."
+Change = Callable[[Account], object]
 
 
 def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
@@ -87,10 +99,11 @@ def test_logging_that_is_off_and_what_is_gone(looking: Looking) -> None:
     assert looking.told("bucket", astray) == ("finding", f"bucket {LOGS} does not exist")
 
 
+ELB = DELIVERY["Principal"]
 ELSEWHERE = {**DELIVERY, "Resource": f"arn:aws:s3:::{LOGS}/elsewhere/*"}
 BY_ACCOUNT = {**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}
 CONDITIONAL = {**DELIVERY, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
-FROM = {"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}
+FROM = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
 
 
 @pytest.mark.parametrize(
@@ -101,34 +114,25 @@ FROM = {"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}
         ([ELSEWHERE], "finding"),
         ([BY_ACCOUNT], "unknown"),
         ([CONDITIONAL], "unknown"),
-        ([DELIVERY, denies("s3:PutObject", Principal=DELIVERY["Principal"])], "finding"),
-        ([DELIVERY, denies("s3:PutObject", **FROM)], "unknown"),
+        ([DELIVERY, denies("s3:PutObject", Principal=ELB)], "finding"),
+        ([DELIVERY, denies("s3:PutObject", Principal=ELB, Condition=FROM)], "unknown"),
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
+    """Only a stored log proves that it may; without one, the policy is judged."""
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
-    arn = looking.logging(policy=policy)
-    assert looking.check("delivery grant", arn).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("policy", "verdict"),
-    [(POLICY, "unknown"), ({**POLICY, "Statement": [BY_ACCOUNT]}, "finding"), (None, "finding")],
-)
-def test_nothing_written_is_a_finding_unless_elb_may(
-    looking: Looking, policy: Any, verdict: str
-) -> None:
     arn, nothing = looking.logging(policy=policy), "no log since yesterday"
-    assert looking.told("log objects", arn) == (verdict, f"no test file, {nothing}")
-    if policy is None:
-        return
+    assert looking.check("delivery grant", arn).verdict == verdict
+    objects = "unknown" if verdict == "ok" else "finding"
+    assert looking.told("log objects", arn) == (objects, f"no test file, {nothing}")
     key = f"AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
     looking.account.s3.put_object(Bucket=LOGS, Key=key, Body=b"")
     assert looking.told("log objects", arn) == ("unknown", f"test file there, {nothing}")
-    assert looking.account.write_log(arn)
-    grant = looking.told("delivery grant", arn)
-    if policy is not POLICY:  # only a stored log proves that ELB may write
-        assert grant == ("ok", "Elastic Load Balancing writes there")
+    written = looking.account.write_log(arn) is not None
+    assert not (written and verdict == "finding")
+    if written:
+        told = ("ok", "Elastic Load Balancing writes there")
+        assert looking.told("delivery grant", arn) == told
 
 
 @pytest.mark.parametrize(
@@ -155,8 +159,13 @@ def test_another_load_balancers_logs_are_not_taken_for_its_own(looking: Looking)
     arn = looking.logging()
     other = looking.account.add_load_balancer("web-two", bucket=LOGS)
     looking.account.write_log(other)
-    assert "no log since yesterday" in looking.check("log objects", arn).saw
+    found = {name: each for (_, name), each in looking.of(arn).items()}
+    assert "no log since yesterday" in found["log objects"].saw
     assert looking.check("log objects", other).verdict == "ok"
+    # No stack has onboarded the load balancer.
+    assert found["read grant"].verdict == "finding"
+    assert found["notification"].saw == NOTHING
+    assert not {"subscription", "marks without a stack"} & found.keys()
 
 
 def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
@@ -205,35 +214,6 @@ def test_ownership_is_told_by_the_newest_log(
     assert found.saw.startswith(f"BucketOwnerPreferred, and {saw}")
 
 
-def test_what_shuts_out_logs_or_their_reader(looking: Looking) -> None:
-    arn = looking.logging(kms=True, ownership="ObjectWriter")
-    looking.account.s3.put_bucket_request_payment(
-        Bucket=LOGS, RequestPaymentConfiguration={"Payer": "Requester"}
-    )
-    found = {name: each for (_, name), each in looking.of(arn).items()}
-    for name, fix in (("encryption", "SSE-S3"), ("ownership", "BucketOwnerEnforced")):
-        assert (found[name].verdict, fix in found[name].fix) == ("finding", True)
-    saw = f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests"
-    assert (found["payer"].verdict, found["payer"].saw) == ("finding", saw)
-    # No stack has onboarded the load balancer.
-    assert found["read grant"].verdict == "finding"
-    assert found["notification"].saw == "nothing announces new logs"
-    assert "subscription" not in found
-
-
-def test_a_read_grant_that_somebody_widened(looking: Looking) -> None:
-    arn = looking.onboarded()
-
-    def widen(statements: list[Any]) -> None:
-        (ours,) = (each for each in statements if each["Sid"].startswith("DTLogsAnalysis1Read"))
-        ours["Resource"] = f"arn:aws:s3:::{LOGS}/*"
-
-    looking.edit_policy(LOGS, widen)
-    found = looking.check("read grant", arn)
-    assert found.verdict == "finding"
-    assert "is not as the stack dt-logs wrote it" in found.saw
-
-
 @pytest.mark.parametrize("of_the_customer", [True, False])
 @pytest.mark.parametrize("stacks", [("dt-logs",), ()])
 def test_what_restores_an_overwritten_policy_is_said_first(
@@ -274,97 +254,40 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     assert "NotYou" in first.saw
 
 
-@pytest.mark.parametrize(
-    ("condition", "verdict"),
-    [
-        (None, "finding"),
-        ({"Bool": {"aws:SecureTransport": "false"}}, "ok"),
-        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, "finding"),
-        ({"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}, "ok"),
-        ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, "unknown"),
-        # We do not know the ID of the role with which the vendor reads.
-        ({"StringNotLike": {"aws:userId": ["AROAEXAMPLEID0000001:*", ACCOUNT]}}, "unknown"),
-    ],
-)
-def test_a_statement_that_denies_the_vendor(looking: Looking, condition: Any, verdict: str) -> None:
-    arn = looking.onboarded()
-    deny = denies("s3:GetObject", **({"Condition": condition} if condition else {}))
-    looking.edit_policy(LOGS, lambda statements: statements.append(deny))
-    found = looking.check("explicit deny", arn)
-    assert found.verdict == verdict
-    assert ("NotYou" in found.saw) is (verdict != "ok")
-
-
 @pytest.mark.parametrize("by", ["bucket", "account", "nothing"])
 def test_what_restricts_a_public_policy(looking: Looking, by: str) -> None:
-    account = looking.account
+    account, name = looking.account, "public access block"
     arn = looking.onboarded(block=None)
-    public = denies("s3:GetObject", Sid="Web", Effect="Allow")
-    looking.edit_policy(LOGS, lambda statements: statements.append(public))
+    add_statement(account, LOGS, denies("s3:GetObject", Sid="Web", Effect="Allow"))
     block = {"RestrictPublicBuckets": True}
     if by == "bucket":
         account.s3.put_public_access_block(Bucket=LOGS, PublicAccessBlockConfiguration=block)
     elif by == "account":
         account.world.account_blocks[ACCOUNT] = block
-    found = looking.check("public access block", arn)
-    assert found.verdict == ("ok" if by == "nothing" else "finding")
-    right = "s3:GetAccountPublicAccessBlock"
-    unread = looking.check("public access block", arn, denied=(right,))
+    assert looking.check(name, arn).verdict == ("ok" if by == "nothing" else "finding")
+    unread = looking.check(name, arn, denied=("s3:GetAccountPublicAccessBlock",))
     assert unread.verdict == ("finding" if by == "bucket" else "unknown")
 
 
-def test_a_notification_that_somebody_took_away_or_changed(looking: Looking) -> None:
-    arn = looking.onboarded()
-    s3 = looking.account.s3
-    (entry,) = s3.get_bucket_notification_configuration(Bucket=LOGS)["TopicConfigurations"]
-    changed: Any = {**entry, "Events": ["s3:ObjectCreated:Put"]}
-    changed["Filter"] = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "elsewhere/"}]}}
-    for configuration, saw in (
-        ({"TopicConfigurations": [changed]}, f"the notification {entry['Id']} was changed"),
-        ({}, "nothing announces new logs"),
-    ):
-        s3.put_bucket_notification_configuration(
-            Bucket=LOGS, NotificationConfiguration=configuration
-        )
-        assert looking.told("notification", arn) == ("finding", saw)
-
-
-def announced_to_a_queue(looking: Looking, prefix: str) -> tuple[str, dict[str, Any]]:
-    """Add a queue; return its ARN, and a customer's notifications that announce objects to it."""
+@pytest.mark.parametrize("prefix", ["img/", ""])
+def test_who_else_listens_and_whether_that_is_in_the_way(looking: Looking, prefix: str) -> None:
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
     looking.account.add_destination(queue)
     only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}
     entry = {"Id": "theirs", "QueueArn": queue, "Events": ["s3:ObjectCreated:*"], "Filter": only}
-    return queue, {"QueueConfigurations": [entry], "EventBridgeConfiguration": {}}
-
-
-def test_who_else_listens(looking: Looking) -> None:
-    queue, theirs = announced_to_a_queue(looking, "img/")
-    arn = looking.onboarded(notifications=theirs)
+    theirs = {"QueueConfigurations": [entry], "EventBridgeConfiguration": {}}
+    arn = (looking.onboarded if prefix else looking.logging)(notifications=theirs)
     assert looking.told("who else listens", arn) == ("ok", f"{queue}, EventBridge")
-    assert looking.check("notification", arn).verdict == "ok"
-
-
-def test_an_entry_in_the_way_is_named(looking: Looking) -> None:
-    _, theirs = announced_to_a_queue(looking, "")
-    found = looking.check("notification", looking.logging(notifications=theirs))
-    assert found.verdict == "finding"
-    assert "theirs" in found.saw
-
-
-def allows(principal: Any, *actions: str) -> dict[str, Any]:
-    """Return a policy statement for the customer's topic."""
-    resource = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything"
-    return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": resource}
+    verdict, saw = looking.told("notification", arn)
+    assert (verdict, "theirs" in saw) == (("ok", False) if prefix else ("finding", True))
 
 
 def shared(looking: Looking) -> tuple[str, str]:
     """Onboard a load balancer whose bucket announces all objects to the customer's topic."""
-    own = "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"
-    s3 = allows({"Service": "s3.amazonaws.com"}, "sns:Publish")
-    root = allows({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, *own)
-    policy = {"Version": "2012-10-17", "Statement": [s3, root]}
-    topic = looking.account.add_topic("everything", policy)
+    topic, anybody = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything", {"AWS": "*"}
+    own = ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
+    allow = {"Effect": "Allow", "Principal": anybody, "Action": own, "Resource": topic}
+    looking.account.add_topic("everything", {"Version": "2012-10-17", "Statement": [allow]})
     entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
     return looking.onboarded(notifications={"TopicConfigurations": [entry]}), topic
 
@@ -398,54 +321,101 @@ def test_a_subscription_of_the_endpoint_that_is_not_the_stacks(
     looking: Looking, filter_policy: dict[str, Any] | None, saw: str, fix: str | None
 ) -> None:
     """`status` reports whether a run helps; a run never changes a filter of another form."""
-    arn, topic = shared(looking)
-    sns = looking.account.sns
-    (found,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    sns.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
-    policy = json.dumps({"Records": {"s3": filter_policy}})
-    attributes = {"FilterPolicy": policy, "FilterPolicyScope": "MessageBody"}
-    own = sns.subscribe(
-        TopicArn=topic,
-        Protocol=found["Protocol"],
-        Endpoint=found["Endpoint"],
-        Attributes=attributes if filter_policy else {},
-        ReturnSubscriptionArn=True,
-    )["SubscriptionArn"]
-    looking.account.world.subscriptions[own].confirmed = True
+    arn, _ = shared(looking)
+    (own,) = looking.account.world.subscriptions.values()
+    own.attributes["FilterPolicy"] = json.dumps({"Records": {"s3": filter_policy}})
+    if filter_policy is None:
+        del own.attributes["FilterPolicy"]
 
     check = looking.check("subscription", arn)
 
     assert (check.verdict, saw in check.saw) == ("finding", True)
     if fix is None:
-        assert check.fix == "Run the stack again: update it with another RunToken."
+        assert check.fix == AGAIN
         return
     assert check.fix.startswith(f"A run does not change that. {fix}")
     assert check.fix.endswith(", then run the stack again.")
-    assert own in check.fix or fix != "End it"
+    assert own.arn in check.fix or fix != "End it"
 
 
-def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:
+def widen(account: Account) -> None:
+    def change(policy: dict[str, Any]) -> None:
+        (ours,) = (e for e in policy["Statement"] if e["Sid"].startswith("DTLogsAnalysis1Read"))
+        ours["Resource"] = f"arn:aws:s3:::{LOGS}/*"
+
+    edit_policy(account, LOGS, change)
+
+
+def narrow(account: Account) -> None:
+    (entry,) = announcements(account, LOGS)["TopicConfigurations"]
+    entry["Filter"] = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "elsewhere/"}]}}
+    announce(account, LOGS, {"TopicConfigurations": [entry]})
+
+
+def requester_pays(account: Account) -> None:
+    payer: Any = {"Payer": "Requester"}
+    account.s3.put_bucket_request_payment(Bucket=LOGS, RequestPaymentConfiguration=payer)
+
+
+def deny(operator: str, key: str, value: Any) -> Change:
+    """Deny everybody the logs under a condition."""
+    statement = denies("s3:GetObject", Condition={operator: {key: value}})
+    return lambda account: add_statement(account, LOGS, statement)
+
+
+def retry(text: str | None = None, **changed: Any) -> Change:
+    """Set our topic's delivery policy, or change the retries over https."""
+
+    def change(account: Account) -> None:
+        attributes = account.world.topics[TOPIC].attributes
+        policy = json.loads(attributes["DeliveryPolicy"])
+        policy["http"]["defaultHealthyRetryPolicy"] |= changed
+        attributes["DeliveryPolicy"] = json.dumps(policy) if text is None else text
+
+    return change
+
+
+DENIED, RETRIES = "explicit deny", "delivery retries"
+FEW = "failed announcements are not retried for as long as SNS can"
+ENDED = "the owner of the endpoint of stack dt-logs has ended its subscription"
+GONE = "the endpoint of stack dt-logs is not subscribed"
+PAYS = f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests"
+SET_RETRIES = f"aws sns set-topic-attributes --topic-arn {TOPIC} "
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "verdict", "saw", "fix"),
+    [
+        (lambda a: encrypted_by_kms(a, LOGS), "encryption", "finding", "aws:kms", "SSE-S3"),
+        (lambda a: owned_by_writers(a, LOGS), "ownership", "finding", "", "BucketOwnerEnforced"),
+        (requester_pays, "payer", "finding", PAYS, "Payer=BucketOwner"),
+        (widen, "read grant", "finding", "is not as the stack dt-logs wrote it", AGAIN),
+        (deny("StringNotEquals", "aws:PrincipalOrgID", "o-1"), DENIED, "finding", "NotYou", ""),
+        (deny("NotIpAddress", "aws:SourceIp", "192.0.2.0/24"), DENIED, "unknown", "NotYou", ""),
+        # We do not know the ID of the role with which the vendor reads.
+        (deny("StringNotLike", "aws:userId", ["A:*", ACCOUNT]), DENIED, "unknown", "NotYou", ""),
+        (deny("Bool", "aws:SecureTransport", "false"), DENIED, "ok", "no statement denies", ""),
+        (deny("StringNotEquals", "aws:PrincipalAccount", VENDOR), DENIED, "ok", "no statement", ""),
+        (narrow, "notification", "finding", "was changed", AGAIN),
+        (lambda a: announce(a, LOGS, {}), "notification", "finding", NOTHING, AGAIN),
+        # The new topic has SNS's default policy.
+        (lambda a: a.add_topic(NAME), "topic", "finding", f"{TOPIC} was changed", "delete-topic"),
+        (lambda a: a.world.topics.clear(), "topic", "finding", f"{TOPIC} does not exist", AGAIN),
+        (retry(backoffFunction="linear"), RETRIES, "ok", "are retried for an hour", ""),
+        (retry(numRetries=3), RETRIES, "finding", FEW, SET_RETRIES),
+        *((retry(each), RETRIES, "finding", FEW, SET_RETRIES) for each in ("", "{", "{}")),
+        (lambda a: a.unsubscribe(ENDPOINT), "subscription", "finding", ENDED, AGAIN),
+        (lambda a: a.world.subscriptions.clear(), "subscription", "finding", GONE, AGAIN),
+    ],
+)
+def test_what_was_changed_after_the_onboarding(
+    looking: Looking, change: Change, name: str, verdict: str, saw: str, fix: str
+) -> None:
     arn = looking.onboarded()
-    looking.account.add_topic(TOPIC.rpartition(":")[2])  # with SNS's default policy
-    verdict, saw = looking.told("topic", arn)
-    assert (verdict, TOPIC in saw) == ("finding", True)
-    looking.account.sns.delete_topic(TopicArn=TOPIC)
-    assert looking.told("topic", arn) == ("finding", f"topic {TOPIC} does not exist")
-
-
-def test_a_topic_that_gives_up_early_is_found(looking: Looking) -> None:
-    arn = looking.onboarded()
-    attributes = looking.account.world.topics[TOPIC].attributes
-    policy = json.loads(attributes["DeliveryPolicy"])
-    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"  # this change is fine
-    attributes["DeliveryPolicy"] = json.dumps(policy)
-    assert looking.check("delivery retries", arn).verdict == "ok"
-    policy["http"]["defaultHealthyRetryPolicy"]["numRetries"] = 3
-    for few in ("", "{", "{}", json.dumps(policy)):
-        attributes["DeliveryPolicy"] = few
-        found = looking.check("delivery retries", arn)
-        assert found.verdict == "finding"
-        assert f"set-topic-attributes --topic-arn {TOPIC}" in found.fix
+    change(looking.account)
+    found = looking.check(name, arn)
+    assert (found.verdict, saw in found.saw, fix in found.fix) == (verdict, True, True), found
+    assert ENDPOINT not in found.saw + found.fix
 
 
 def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
@@ -462,7 +432,7 @@ def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
     assert denied.verdict == "unknown"
 
 
-def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
+def test_a_subscription_that_is_pending(looking: Looking) -> None:
     """A pending subscription waits until an hour after the last change; then it is a finding."""
     arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
@@ -480,38 +450,69 @@ def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
         stack[name] = datetime.fromtimestamp(at, timezone.utc)
         found = looking.of(arn, stacks=("dt-logs",))[load_balancer_name(arn), "subscription"]
         assert (found.verdict, found.saw) == (verdict, saw)
-    looking.account.world.subscriptions.clear()
-    found = looking.check("subscription", arn)
-    assert found.verdict == "finding"
-    assert found.saw == "the endpoint of stack dt-logs is not subscribed"
-    assert ENDPOINT not in found.fix
 
 
-def test_a_subscription_that_its_owner_ended(looking: Looking) -> None:
-    arn = looking.onboarded()
-    looking.account.unsubscribe(ENDPOINT)
-    saw = "the owner of the endpoint of stack dt-logs has ended its subscription"
-    assert looking.told("subscription", arn) == ("finding", saw)
+def also(account: Account, arn: str, kind: str, prefix: str = "alb") -> None:
+    """Let a load balancer store another kind of logs in the same bucket."""
+    account.world.load_balancers[arn].attributes |= {
+        f"{kind}.s3.enabled": "true",
+        f"{kind}.s3.bucket": LOGS,
+        f"{kind}.s3.prefix": prefix,
+    }
 
 
-def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
+def test_other_logs_in_the_same_place_are_announced(looking: Looking) -> None:
+    account, announced = looking.account, " and are announced, too; Data Theorem cannot read them"
+    account.add_bucket(LOGS, policy=POLICY)
+    arn = account.add_load_balancer("web", bucket=LOGS, prefix="alb")
+    other = account.add_load_balancer("other")  # its connection logs have the same location
+    also(account, other, "connection_logs")
+    also(account, arn, "health_check_logs")
+    also(account, arn, "connection_logs", prefix="elsewhere")
+    assert account.write_log(arn, kind="connection")
+    none = ("ok", "none in the same place since yesterday")
+    assert looking.told("other logs", arn) == none
+    assert account.write_log(other, kind="connection")
+    assert looking.told("other logs", arn) == ("ok", "connection logs land in the same place")
+    looking.create(arn)
+    for hours, kinds in ((0, "connection"), (24, "connection and health check")):
+        account.clock.sleep(hours * 3600)
+        assert not hours or account.write_log(arn, kind="health check")
+        told = f"{kinds} logs land in the same place{announced}"
+        assert looking.told("other logs", arn) == ("ok", told)
+    account.clock.sleep(24 * 3600)
+    told = f"health check logs land in the same place{announced}"
+    assert looking.told("other logs", arn) == ("ok", told)
+    denied = "not readable: you lack s3:ListBucket on arn:aws:s3:::" + LOGS
+    assert looking.told("other logs", arn, denied=("s3:ListBucket",)) == ("unknown", denied)
+
+
+def stray(looking: Looking, arn: str, bucket: str = LOGS) -> tuple[str, str]:
+    """Return the verdict and the observation about marks of deleted stacks."""
+    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
+    return found.verdict, found.saw
+
+
+def test_statements_of_a_stack_that_is_not_there(looking: Looking) -> None:
+    """An interrupted Delete leaves statements whose principal is the customer's own account."""
     arn = looking.onboarded()
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    found = looking.of(arn)[STRAY]
-    assert found.verdict == "finding"
-    assert "statement DTLogsAnalysis1Read558d71137e72" in found.saw
-    found = looking.of(new := looking.account.add_load_balancer("new"))  # it has no marks
-    assert not [name for _, name in found if name == "marks without a stack"]
-    looking.account.world.load_balancers[new].attributes |= {
-        "access_logs.s3.enabled": "true",
-        "access_logs.s3.bucket": LOGS,
-        "access_logs.s3.prefix": "_/dt-logs-analysis/0123456789ab",
-    }
-    assert looking.of(new)[STRAY].verdict == "finding"
+    verdict, saw = stray(looking, arn)
+    assert (verdict, saw.startswith(f"statement DTLogsAnalysis1Read{TAG}")) == ("finding", True)
+
+    def disarm(statements: list[Any]) -> None:
+        (ours,) = (each for each in statements if each.get("Sid", "").startswith("DTLogs"))
+        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+
+    looking.edit_policy(LOGS, disarm)
+    verdict, saw = stray(looking, arn)
+    told = f", which grants nothing, belongs to a stack that does not exist (tag {TAG})"
+    assert (verdict, saw.endswith(told)) == ("finding", True)
+    grant = looking.check("read grant", arn)
+    assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
+    assert grant.fix.startswith("Onboard it")
     looking.cloudformation.denied = ("ListStacks",)
-    found = looking.of(arn)[STRAY]
-    assert found.verdict == "unknown"
-    assert "cloudformation:ListStacks" in found.fix
+    assert stray(looking, arn) == ("unknown", "not readable: you lack cloudformation:ListStacks")
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
@@ -519,24 +520,24 @@ def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
 
     While the first stack's statement exists, no other stack's Delete removes shared things.
     """
-    arn = looking.account.add_load_balancer("web")
+    arn, s3 = looking.account.add_load_balancer("web"), looking.account.s3
     looking.create(arn)
-    looking.create(arn, name="second", stack=SECOND)
+    looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
     (bucket,) = looking.account.world.buckets
-    first = Stack(STACK, "aws", REGION, ACCOUNT).tag
-    stray = f"bucket {bucket}", "marks without a stack"
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    tags.append({"Key": "dt-logs-analysis:left", "Value": "holds logs - topic t"})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    found = looking.of(arn)[stray]
-    assert found.verdict == "finding"
-    assert found.saw.startswith("statement DTLogsAnalysis1Read")
+    verdict, saw = stray(looking, arn, bucket)
+    assert (verdict, saw.startswith("statement DTLogsAnalysis1Read")) == ("finding", True)
+    assert saw.endswith("; it left: holds logs - topic t")
 
     def unregister(statements: list[Any]) -> None:
-        statements[:] = [each for each in statements if f"Read{first}" not in each["Sid"]]
+        statements[:] = [each for each in statements if f"Read{TAG}" not in each["Sid"]]
 
     looking.edit_policy(bucket, unregister)
-    found = looking.of(arn)[stray]
-    assert found.verdict == "ok"
-    assert found.saw == "stack second takes over what a deleted stack has set up"
+    told = "stack second takes over what a deleted stack has set up"
+    assert stray(looking, arn, bucket) == ("ok", told)
 
 
 def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
@@ -544,40 +545,8 @@ def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
     looking.onboarded()
     prefix = "_/dt-logs-analysis/0123456789ab"
     other = looking.account.add_load_balancer("other", bucket=LOGS, prefix=prefix)
-    found = looking.of(other)[STRAY]
-    name = load_balancer_name(other)
-    assert found.verdict == "finding"
-    assert found.saw == (
-        f"the prefix of {name} belongs to a stack that does not exist (tag 0123456789ab)"
+    assert stray(looking, other) == (
+        "finding",
+        f"the prefix of {load_balancer_name(other)} belongs to a stack that does not exist"
+        " (tag 0123456789ab)",
     )
-
-
-def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> None:
-    """Their stack is gone, and their principal is now the customer's own account."""
-    arn = looking.onboarded()
-
-    def disarm(statements: list[Any]) -> None:
-        (ours,) = (each for each in statements if each.get("Sid", "").startswith("DTLogs"))
-        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-
-    looking.edit_policy(LOGS, disarm)
-    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    found = looking.of(arn)
-    grant, stray = found[load_balancer_name(arn), "read grant"], found[STRAY]
-    assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
-    assert grant.fix.startswith("Onboard it")
-    assert stray.verdict == "finding"
-    assert stray.saw.startswith("statement DTLogsAnalysis1Read")
-    assert ", which grants nothing, belongs to a stack that does not exist (tag " in stray.saw
-
-
-def test_what_a_delete_has_left_is_told_by_the_buckets_tag(looking: Looking) -> None:
-    arn, s3 = looking.account.add_load_balancer("web"), looking.account.s3
-    looking.create(arn)
-    (bucket,) = looking.account.world.buckets
-    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
-    tags.append({"Key": "dt-logs-analysis:left", "Value": "holds logs - topic t"})
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
-    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
-    assert found.saw.endswith("; it left: holds logs - topic t")

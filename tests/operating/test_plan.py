@@ -26,7 +26,6 @@ from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.planned import Planned, Preview, planned
 from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
-from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account
 
@@ -208,24 +207,6 @@ def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
     assert "in this account and region (123456789012, eu-west-1)" in failure
 
 
-@pytest.mark.parametrize("privileges", list(Privileges))
-def test_the_run_takes_the_steps_that_were_planned(
-    account: Account, privileges: Privileges
-) -> None:
-    account.add_bucket("logs-of-api")
-    arns = [
-        account.add_load_balancer("web"),
-        account.add_load_balancer("api", bucket="logs-of-api", prefix="api"),
-    ]
-    request = asked.creation(template(privileges), values(*arns), STACK, account.clock())
-    before = account.snapshot()
-    found = plan(account, request)
-    assert account.snapshot() == before
-    taken, _ = carry_out(request, account)
-    assert found.plan is not None
-    assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
-
-
 def test_what_has_become_unusable_is_a_warning(looking: Looking) -> None:
     """The stack keeps its load balancer, and an update that leaves it unchanged succeeds."""
     account, arn = looking.account, looking.logging()
@@ -285,17 +266,10 @@ def test_load_balancers_that_leave_are_named_first(served: Served) -> None:
         {"load_balancer": ours, "logging_stops": True},
         {"load_balancer": theirs, "logging_stops": False},
     ]
-
-
-def test_of_every_load_balancer_all_that_leave_are_named(served: Served) -> None:
-    web, api = (served.account.add_load_balancer(name) for name in ("web", "api"))
-    served.create("dt-logs-analysis", "*")
-
-    found = as_data(served, "plan", "--load-balancer", web)
-    again = as_data(served, "plan", "--load-balancer", "*")
-
-    assert found["leaving"] == [{"load_balancer": api, "logging_stops": True}]
-    assert again["leaving"] == []
+    served.create("all", "*")
+    every = as_data(served, "plan", "--stack", "all", "--load-balancer", stays)["leaving"]
+    assert [each["load_balancer"] for each in every] == sorted([ours, theirs])
+    assert as_data(served, "plan", "--stack", "all", "--load-balancer", "*")["leaving"] == []
 
 
 def test_the_folder_s_settings_are_what_is_planned(served: Served, tmp_path: Path) -> None:

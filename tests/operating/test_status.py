@@ -27,7 +27,6 @@ ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/
 NET = ARN.replace("/app/", "/net/")
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"
 ONCE = Config(retries={"total_max_attempts": 1})
-OTHER = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}  # not one of our templates
 CHECKS = [
     Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
     Check("encryption", "app/web/1", "AES256", "ok"),
@@ -143,24 +142,13 @@ def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], t
     assert served.run("status", *arguments).failure.startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("status", "fix"),
-    [
-        ("ROLLBACK_FAILED", "`dt-logs-cfn remove --stack dt-logs-analysis`"),
-        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name dt-logs-analysis"),
-        ("UPDATE_IN_PROGRESS", "Wait until it is done"),
-    ],
-)
-def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix: str) -> None:
+def test_a_stack_that_cannot_be_updated_or_is_deleted_is_told(served: Served) -> None:
     made = served.create(NAME, served.account.add_load_balancer("web"))
-    made.status = status
+    made.status = "UPDATE_ROLLBACK_FAILED"
     failure = served.run("plan", "--stack", NAME).failure
-    assert failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
-    assert fix in failure
-
-
-def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
-    made = served.create(NAME, served.account.add_load_balancer("web"))
+    assert failure.startswith(f"The stack {NAME} is in {made.status} and cannot be updated. ")
+    assert f"continue-update-rollback --stack-name {NAME}" in failure
+    made.status = "UPDATE_COMPLETE"
     served.sandbox.cloudformation.begin_delete(made)()
     assert served.run("status", "--stack", made.id).failure == (
         f"The stack {NAME} is deleted. Check load balancers with --load-balancer, or name"
@@ -168,22 +156,42 @@ def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
     )
 
 
-def test_a_stack_of_another_kind_is_told_and_is_not_followed_if_it_is_at_work(
-    served: Served,
+ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)}}
+LIKE_OURS = {"InvokeLambdaFunction": ROLE, "Precious": ROLE}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}},
+        {"Parameters": template()["Parameters"], "Resources": LIKE_OURS},
+    ],
+    ids=["of another kind", "that looks like ours"],
+)
+def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
+    served: Served, body: dict[str, Any]
 ) -> None:
     client, lines = served.client("cloudformation"), list[str]()
-    client.create_stack(StackName="other", TemplateBody=json.dumps(OTHER))
+    given = values(served.account.add_load_balancer("web")) if "Parameters" in body else {}
+    client.create_stack(
+        StackName=NAME,
+        TemplateBody=json.dumps(body),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
+    )
     served.sandbox.cloudformation.join()
+    told = f"The stack {NAME} does not onboard load balancers."
+    for command in (("plan",), ("deploy", "--yes"), ("remove", "--yes"), ("status",)):
+        assert served.run(*command, "--stack", NAME).failure.startswith(told)
+    assert served.run("status").failure.startswith("There is no stack of Data Theorem's")
     (stack,) = served.sandbox.cloudformation.stacks.values()
-    for command in (("status",), ("plan", "--load-balancer", "*", *ASKED)):
-        assert "does not onboard load balancers" in served.run(*command, "--stack", "other").failure
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
     nothing: Any = None  # no clients, because `remove` must not read the account
-    with pytest.raises(OperatingError, match="does not onboard load balancers"):
-        settled(client, "other", operator)
-    with pytest.raises(OperatingError, match="does not onboard load balancers"):
-        remove(client, nothing, "other", operator)
+    with pytest.raises(OperatingError, match=told):
+        settled(client, NAME, operator)
+    with pytest.raises(OperatingError, match=told):
+        remove(client, nothing, NAME, operator)
     assert lines == []
 
 
@@ -371,24 +379,6 @@ def test_a_name_that_no_stack_can_have_is_wrong_usage(served: Served, name: str)
         assert (ran.code, ran.out) == (2, "")
         assert "is not a stack name." in ran.err
         assert "\x1b" not in ran.err
-
-
-def test_a_stack_that_only_looks_like_ours_is_left_alone(served: Served) -> None:
-    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)}}
-    ours = template()["Parameters"]
-    body = {"Parameters": ours, "Resources": {"InvokeLambdaFunction": role, "Precious": role}}
-    given = values(served.account.add_load_balancer("web"))
-    served.client("cloudformation").create_stack(
-        StackName=NAME,
-        TemplateBody=json.dumps(body),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
-    )
-    served.sandbox.cloudformation.join()
-    for command in (("plan",), ("deploy", "--yes"), ("remove", "--yes"), ("status",)):
-        failure = served.run(*command, "--stack", NAME).failure
-        assert failure.startswith(f"The stack {NAME} does not onboard load balancers.")
-    assert served.run("status").failure.startswith("There is no stack of Data Theorem's")
 
 
 def test_a_stack_that_nothing_tells_the_owner_of_is_not_removed(served: Served) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from botocore.config import Config
 from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
-from operating.looking import EVERYTHING
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands.status import data, told
 from dt_logs_cfn.errors import OperatingError
@@ -20,13 +17,12 @@ from dt_logs_cfn.operate.stacks.deploying import settled
 from dt_logs_cfn.operate.stacks.removing import remove
 from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_handler.names import load_balancer_name
-from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 NET = ARN.replace("/app/", "/net/")
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"
-ONCE = Config(retries={"total_max_attempts": 1})
 CHECKS = [
     Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
     Check("encryption", "app/web/1", "AES256", "ok"),
@@ -195,60 +191,18 @@ def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
     assert lines == []
 
 
-def no_credentials(served: Served) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        served.shell.delenv(name)
-
-
-def expired(served: Served) -> None:
-    credentials = served.endpoint.session("administrator")
+def test_credentials_that_aws_refuses_are_told(served: Served) -> None:
+    """`tests/cli/test_sdk_failures.py` tests failures that the SDK's settings cause."""
+    credentials = served.endpoint.session(ADMINISTRATOR)
     served.sign_in(credentials)
     served.endpoint.expire(credentials)
-
-
-def unknown(served: Served) -> None:
-    served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
-
-
-def throttled(served: Served) -> None:
-    def throttle(call: Any) -> None:
-        if call.operation == "DescribeLoadBalancers":
-            raise Refused("Throttling", "Rate exceeded")
-
-    served.shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
-    served.endpoint.before = throttle
-
-
-@pytest.mark.parametrize(
-    ("arrange", "told"),
-    [
-        (no_credentials, "There are no AWS credentials (NoCredentialsError). Sign in"),
-        (expired, "The credentials have expired. Sign in"),
-        (unknown, "AWS does not know the credentials (InvalidClientTokenId)."),
-        (throttled, "AWS cannot do DescribeLoadBalancers now (Throttling). Wait"),
-    ],
-)
-def test_a_failure_is_a_line_that_says_what_happened_and_what_to_do(
-    served: Served, arrange: Callable[[Served], None], told: str
-) -> None:
-    """`tests/cli/test_sdk_failures.py` tests failures that the SDK's settings cause."""
-    arrange(served)
-    for command in (("status",), ("plan", *ASKED)):
-        assert served.run(*command, "--load-balancer", "*").failure.startswith(told)
-
-
-def test_without_the_right_to_list_load_balancers_status_is_unknown(served: Served) -> None:
-    arn = served.account.add_load_balancer("web")
-    deny = {"Effect": "Deny", "Action": "elasticloadbalancing:*", "Resource": "*"}
-    served.sign_in_as(EVERYTHING, deny)
-    ran = served.run("status", "--load-balancer", arn)
-    assert ran.code == 0
-    assert "you lack elasticloadbalancing:DescribeLoadBalancerAttributes" in ran.out
-    failure = served.run("status", "--load-balancer", "*").failure
-    assert "elasticloadbalancing:DescribeLoadBalancers" in failure
-    served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    for command in ("status", "plan"):
-        assert "AWS denies DescribeStacks" in served.run(command, "--stack", NAME).failure
+    for failure in (
+        "The credentials have expired. Sign in",
+        "AWS does not know the credentials (InvalidClientTokenId).",
+    ):
+        for command in (("status",), ("plan", *ASKED)):
+            assert served.run(*command, "--load-balancer", "*").failure.startswith(failure)
+        served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
 
 
 def test_checks_are_grouped_aligned_and_counted() -> None:

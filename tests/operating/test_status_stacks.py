@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, cast
 
 import pytest
+from lifecycle.cloudformation import Stack as Sender
+from lifecycle.cloudformation import properties
+from lifecycle.scenarios import clients_of
 from operating.account import STACK, TAG, VENDOR
 from operating.looking import Looking
+from support.drifts import add_statement, announce
 
 from dt_logs_cfn import __version__
+from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.stacks.stack import StackDescription
+from dt_logs_cfn.operate.status.checks import schedule
+from dt_logs_cfn.operate.status.metrics import refreshes
 from dt_logs_handler.names import load_balancer_name
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account.small_services import embedded_metrics
 
 OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
 BASE = "https://releases.example.com/dt"
@@ -54,21 +65,19 @@ def test_the_stacks_status(
 
 
 @pytest.mark.parametrize(
-    ("version", "sha256", "verdict"),
+    ("version", "verdict"),
     [
-        (__version__, "f" * 64, "finding"),
-        ("0.0.9", "f" * 64, "finding"),
-        ("99.0.0", "f" * 64, "unknown"),
-        ("nonsense", "f" * 64, "finding"),
+        (__version__, "finding"),
+        ("0.0.9", "finding"),
+        ("99.0.0", "unknown"),
+        ("nonsense", "finding"),
     ],
 )
 def test_a_handler_of_another_release(
-    looking: Looking, stack: dict[str, Any], version: str, sha256: str, verdict: str
+    looking: Looking, stack: dict[str, Any], version: str, verdict: str
 ) -> None:
-    stack["Outputs"] = [
-        {"OutputKey": "TemplateVersion", "OutputValue": version},
-        {"OutputKey": "HandlerSha256", "OutputValue": sha256},
-    ]
+    named = {"TemplateVersion": version, "HandlerSha256": "f" * 64}
+    stack["Outputs"] = [{"OutputKey": key, "OutputValue": each} for key, each in named.items()]
     found = looking.check("release")
     assert found.verdict == verdict
     assert f"{version} with the handler ffffffffffff" in found.saw
@@ -124,33 +133,22 @@ def test_a_release_that_was_withdrawn(
 
 
 def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, Any]) -> None:
-    looking.account.s3.put_bucket_notification_configuration(
-        Bucket=OWN, NotificationConfiguration={}
-    )
+    announce(looking.account, OWN, {})
     found = looking.check("drift")
     assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
     assert "plan --stack dt-logs" in found.fix
-    lack = "not everything could be read: you lack s3:GetLifecycleConfiguration"
-    denied = ("s3:GetLifecycleConfiguration",)
-    assert looking.told("drift", denied=denied) == ("unknown", lack)
 
 
-def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> None:
+def test_what_no_run_mends_is_drift(looking: Looking, stack: dict[str, Any]) -> None:
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
     verdict, saw = looking.told("drift")
     assert verdict == "finding"
     assert "exists, but its policy or tags are not the ones that we set" in saw
-
-
-def test_what_stops_the_logs_and_no_run_mends_is_drift(
-    looking: Looking, stack: dict[str, Any]
-) -> None:
     deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
-    deny["Resource"] = f"arn:aws:s3:::{OWN}/*"
-    looking.edit_policy(OWN, lambda statements: statements.append(deny))
+    add_statement(looking.account, OWN, {**deny, "Resource": f"arn:aws:s3:::{OWN}/*"})
     found = looking.check("drift")
-    assert found.verdict == "finding"
     assert f"Statement OursAlone of the policy of bucket {OWN} denies" in found.saw
+    assert found.saw.endswith(" And 1 more.")
     command = "dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1"
     assert found.fix == f"Correct that, and run the stack again: `{command}`."
 
@@ -200,3 +198,71 @@ def test_two_stacks_on_one_load_balancer_are_both_told(
         f"account {VENDOR} may read all logs there (stack dt-logs);"
         f" account {VENDOR} may read its logs (stack dt-logs-two)"
     )
+
+
+class Refreshed:
+    """An account with a stack whose function refreshes when a test requests it."""
+
+    def __init__(self, rate: str) -> None:
+        self.clock = Clock()
+        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
+        self.sender = Sender(self.clock, seed=1)
+        arn = self.account.add_load_balancer("web")
+        self.sender.create(properties(arn), lambda: clients_of(self.account))
+        self.parameters = {"RefreshSchedule": rate}
+
+    def refresh(self, hours: float, fails: bool = False) -> str:
+        """Let hours pass, then refresh the stack; the refresh's log line becomes a metric.
+
+        Returns the hour.
+        """
+        self.clock.sleep(hours * 3600)
+
+        def before(service: str, operation: str, params: object) -> None:
+            if fails:
+                raise RuntimeError("a fault")
+
+        line = self.sender.refresh(lambda: clients_of(self.account, before=before))
+        self.account.world.metrics += embedded_metrics(json.dumps(line))
+        self.clock.sleep(60)
+        return f"{datetime.fromtimestamp(self.clock(), timezone.utc):%Y-%m-%d %H}h UTC"
+
+    def check(self) -> tuple[str, str, str] | None:
+        """Return the verdict, the observation and the fix."""
+        client, given = cast(Any, self.account.client("cloudwatch")), self.parameters
+        stack = StackDescription(self.sender.id, "s", "CREATE_COMPLETE", "", given, {}, {})
+        found = refreshes(client, stack, self.clock())
+        if found is None:
+            return None
+        check = schedule(found, self.clock())
+        return check.verdict, check.saw, check.fix
+
+
+def test_it_says_since_when_the_schedule_keeps_a_stack_in_step() -> None:
+    assert Refreshed("").check() is None  # there is no schedule
+    world = Refreshed("rate(6 hours)")
+    before = world.check()
+    assert before is not None
+    assert before[:2] == ("unknown", "none in the last two weeks")
+    first, second = world.refresh(6), world.refresh(6)
+    assert world.check() == ("ok", f"in step since {first}, refreshed last {second}", "")
+    failed = world.refresh(6, fails=True)
+    now = world.check()
+    assert now is not None
+    assert now[:2] == ("finding", f"the last one, {failed}, failed")
+    again = world.refresh(6)
+    assert world.check() == ("ok", f"in step since {again}, refreshed last {again}", "")
+    unread = schedule(Unread.lacking("cloudwatch:GetMetricData"), 0)
+    assert (unread.verdict, "cloudwatch:GetMetricData" in unread.saw) == ("unknown", True)
+
+
+@pytest.mark.parametrize("rate", ["rate(1 hour)", "rate(6 hours)", "rate(1 day)"])
+def test_a_schedule_that_has_stopped_is_a_finding(rate: str) -> None:
+    world = Refreshed(rate)
+    last = world.refresh(1)
+    assert world.check() == ("ok", f"in step since {last}, refreshed last {last}", "")
+    world.clock.sleep(3 * 24 * 3600)
+    stopped = world.check()
+    assert stopped is not None
+    assert stopped[:2] == ("finding", f"the last one was {last}")
+    assert "DTLogsAnalysisRefreshRule" in stopped[2]

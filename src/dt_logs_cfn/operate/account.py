@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
@@ -26,11 +26,6 @@ from dt_logs_handler.model import State, Topic
 from dt_logs_handler.names import Stack, digest
 from dt_logs_handler.observe import observe, of_topic
 from dt_logs_handler.request import Request
-
-if TYPE_CHECKING:
-    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
 
 T = TypeVar("T")
 
@@ -134,10 +129,16 @@ class Denied:
         return f"{self.right} on {self.on}" if self.on else self.right
 
 
-class Noting:
-    """A client that notes denied reads; if `lenient`, it then answers as if nothing existed."""
+def noting(client: T, noted: list[Denied], *, lenient: bool = False) -> T:
+    """Return a client that adds denied reads to `noted`.
 
-    def __init__(self, client: object, noted: list[Denied], *, lenient: bool = False) -> None:
+    If `lenient`, the client then answers as if nothing existed.
+    """
+    return cast(T, _Noting(client, noted, lenient))
+
+
+class _Noting:
+    def __init__(self, client: object, noted: list[Denied], lenient: bool) -> None:
         self._client = client
         self._noted = noted
         self._lenient = lenient
@@ -196,11 +197,11 @@ def reading(
     given: Clients, noted: list[Denied], clock: Callable[[], float], *, lenient: bool = False
 ) -> Reading:
     """Return a `Reading` with these clients, which adds denied reads to `noted`."""
-    elbv2, s3, sns = (Noting(each, noted, lenient=lenient) for each in given)
+    elbv2, s3, sns = given
     return Reading(
-        elbv2=cast("ElasticLoadBalancingv2Client", elbv2),
-        s3=cast("S3Client", s3),
-        sns=cast("SNSClient", sns),
+        elbv2=noting(elbv2, noted, lenient=lenient),
+        s3=noting(s3, noted, lenient=lenient),
+        sns=noting(sns, noted, lenient=lenient),
         clock=clock,
         sleep=lambda seconds: None,
         random=Random(),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account
-from dt_logs_cfn.operate.account import Denied, Noting, observed, reading
+from dt_logs_cfn.operate.account import Denied, noting, observed, reading
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers, Marked
 from dt_logs_handler.aws import code, denied
 from dt_logs_handler.buckets import ABSENT, POLICY, OwnedBucket, read_bucket
@@ -27,7 +27,6 @@ from dt_logs_handler.register import registrations
 from dt_logs_handler.request import Request, Traces
 
 if TYPE_CHECKING:
-    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_logs import CloudWatchLogsClient
 
 T = TypeVar("T")
@@ -64,7 +63,7 @@ class _Search:
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
         self._denied: list[Denied] = []  # reads of load balancers; no other read depends on them
-        lenient = cast("ElasticLoadBalancingv2Client", Noting(elbv2, self._denied, lenient=True))
+        lenient = noting(elbv2, self._denied, lenient=True)
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)
         self._logs, self._stack, self._hints = access.logs, stack, hints

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from dt_logs_cfn.operate.account import TopicSeen, Unread
 from dt_logs_cfn.operate.replay.window import Window
-from dt_logs_cfn.operate.status.metrics import Announced
 from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,
     Check,
@@ -207,7 +206,7 @@ class _Deliveries:
         counts = self._seen.announced
         if isinstance(counts, Unread):
             return unread(counts)
-        found = counts.get(self.topic.arn, Announced())
+        found = counts[self.topic.arn]
         of = ", of all that your topic carries" if self.foreign else ""
         saw = f"{found.delivered:,} delivered in the last day, {found.failed:,} failed{of}"
         if not found.failed:

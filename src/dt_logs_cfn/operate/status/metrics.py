@@ -37,9 +37,9 @@ class Announced:
     counts lost messages [SNS guide, sns-monitoring-using-cloudwatch.md].
     """
 
-    delivered: int = 0
-    failed: int = 0
-    gap: Window | None = None  # when S3 stored the logs whose deliveries failed
+    delivered: int
+    failed: int
+    gap: Window | None  # when S3 stored the logs whose deliveries failed
 
 
 @dataclass(frozen=True)

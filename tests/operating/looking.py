@@ -73,6 +73,7 @@ class Looking:
     account: Account
     cloudformation: Stacks = field(default_factory=Stacks)
     fetch: Callable[[str, int], bytes] = not_fetched
+    calls: list[str] = field(default_factory=list)  # the operations of the checks
 
     def logging(self, **bucket: Any) -> str:
         """Add a load balancer that already logs to a customer's bucket."""
@@ -122,7 +123,7 @@ class Looking:
         caller = self.account.caller([policy], role="operator")
         account, cloudformation = self.account, cast(Any, self.cloudformation)
         elbv2, s3, sns, *others = (
-            account.client(each, caller=caller)
+            account.client(each, caller=caller, before=lambda *call: self.calls.append(call[1]))
             for each in ("elbv2", "s3", "sns", "s3control", "logs", "cloudwatch")
         )
         reach = Reach((elbv2, s3, sns), *others, cloudformation, self.fetch, account.clock)

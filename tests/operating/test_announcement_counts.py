@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import pytest
@@ -101,32 +102,23 @@ def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(lookin
     assert last < gap.until <= last + timedelta(minutes=5)
 
 
-class Metrics:
-    """CloudWatch with one count per query, and another for the first query on a second page."""
+def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
+    topics = [f"arn:aws:sns:{REGION}:{ACCOUNT}:t{number:03}" for number in range(251)]
+    sizes = []
 
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-
-    def get_paginator(self, name: str) -> Metrics:
-        assert name == "get_metric_data"
-        return self
-
-    def paginate(self, **given: Any) -> list[dict[str, Any]]:
+    def paginate(**given: Any) -> list[dict[str, Any]]:
+        """Return a count for each query, and another for the first one on a second page."""
         queries = given["MetricDataQueries"]
-        self.sizes.append(len(queries))
-        noon = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
-        found = {"Values": [1.0], "Timestamps": [noon]}
+        sizes.append(len(queries))
+        found = {"Values": [1.0], "Timestamps": [datetime(2026, 11, 28, 12, tzinfo=timezone.utc)]}
         results = [{"Id": each["Id"], **found} for each in queries]
         return [{"MetricDataResults": results}, {"MetricDataResults": results[:1]}]
 
-
-def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
-    topics = [f"arn:aws:sns:{REGION}:{ACCOUNT}:t{number:03}" for number in range(251)]
-    client: Any = Metrics()
+    client: Any = Namespace(get_paginator=lambda name: Namespace(paginate=paginate))
 
     found = announcement_counts(client, topics, 1e9)
 
     assert isinstance(found, dict)
-    assert client.sizes == [500, 2]
+    assert sizes == [500, 2]
     first, second = Announced(2, 1, GAP), Announced(1, 1, GAP)
     assert (len(found), found[topics[0]], found[topics[1]]) == (251, first, second)

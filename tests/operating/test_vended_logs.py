@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 from operating.account import ACCOUNT, ASKED, REGION, Served
 from operating.looking import EVERYTHING, Looking
 
-from dt_logs_cfn.operate.status.reads import vended_logs
+from dt_logs_cfn.operate.status.reads import VendedLogs, vended_logs
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, LogDelivery
 
@@ -64,38 +65,21 @@ def test_both_deliveries_are_told(looking: Looking) -> None:
     assert found[name, "logging"].saw == "access logs go to s3://logs/"
 
 
-class Pages:
-    """A CloudWatch Logs client that answers each operation with one page."""
-
-    def __init__(self, **pages: dict[str, Any]) -> None:
-        self.pages = pages
-
-    def get_paginator(self, name: str) -> Pages:
-        return Pages(page=self.pages[name])
-
-    def paginate(self) -> list[dict[str, Any]]:
-        return [self.pages["page"]]
-
-
 def test_destination_in_another_account_is_named_by_its_delivery_destination() -> None:
     theirs = f"arn:aws:logs:{REGION}:444455556666:delivery-destination:central"
     source = {"name": "web", "resourceArns": ["arn:web"], "logType": "ALB_ACCESS_LOGS"}
     idle = {"name": "idle", "resourceArns": ["arn:idle"], "logType": "ALB_ACCESS_LOGS"}
-    client: Any = Pages(
-        describe_delivery_sources={"deliverySources": [source, idle]},
-        describe_delivery_destinations={},
-        describe_deliveries={
-            "deliveries": [
-                {"deliverySourceName": "web", "deliveryDestinationArn": theirs},
-                {"deliverySourceName": "another", "deliveryDestinationArn": theirs},
-            ]
-        },
-    )
-
-    found = vended_logs(client)
-
-    assert isinstance(found, tuple)
-    assert [(each.load_balancer, each.destination) for each in found] == [("arn:web", theirs)]
+    deliveries = [
+        {"deliverySourceName": each, "deliveryDestinationArn": theirs}
+        for each in ("web", "another")
+    ]
+    pages: dict[str, Any] = {
+        "describe_delivery_sources": {"deliverySources": [source, idle]},
+        "describe_delivery_destinations": {},
+        "describe_deliveries": {"deliveries": deliveries},
+    }
+    client: Any = Namespace(get_paginator=lambda name: Namespace(paginate=lambda: [pages[name]]))
+    assert vended_logs(client) == (VendedLogs("arn:web", theirs),)
 
 
 def test_plan_tells_what_cloudwatch_logs_delivers_already(served: Served) -> None:

@@ -110,7 +110,7 @@ class _Shown:
         before = self.policies.get(step.bucket, found.policy if found else None)
         after = step.edit.applied(before)
         self.policies[step.bucket] = after
-        old, new = (list(statements(parsed(each))) if each else [] for each in (before, after))
+        old, new = (statements(parsed(each or "{}")) for each in (before, after))
         gone = [each for each in old if not any(same_statement(each, other) for other in new)]
         come = [each for each in new if not any(same_statement(each, other) for other in old)]
         for each in gone:
@@ -164,12 +164,13 @@ def _secured(found: model.Bucket | None) -> Iterator[str]:
     if found is None:
         yield "+ public access blocked, encryption SSE-S3, ownership BucketOwnerEnforced"
         return
-    if found.encryption != "AES256":
-        yield _replaced("encryption", found.encryption, "AES256")
-    if found.ownership != "BucketOwnerEnforced":
-        yield _replaced("object ownership", found.ownership, "BucketOwnerEnforced")
-    if not model.Bucket(found.name, public_access_block=found.public_access_block).secure:
-        yield _replaced("public access block", compact(dict(found.public_access_block)), "all on")
+    block = found.public_access_block
+    on = model.Bucket(found.name, public_access_block=block).secure
+    yield from _differing(
+        ("encryption", found.encryption, "AES256"),
+        ("object ownership", found.ownership, "BucketOwnerEnforced"),
+        ("public access block", "all on" if on else compact(dict(block)), "all on"),
+    )
 
 
 def _tags(found: model.Bucket | None, step: model.SetTags) -> Iterator[str]:
@@ -185,13 +186,16 @@ def _tag(sign: str, key: str, value: str) -> str:
 
 
 def _logging(was: model.Logging, to: model.Logging) -> Iterator[str]:
-    for name, old, new in (
-        ("enabled", str(was.enabled).lower(), str(to.enabled).lower()),
-        ("bucket", was.bucket, to.bucket),
-        ("prefix", was.prefix, to.prefix),
-    ):
-        if old != new:
-            yield _replaced(f"access_logs.s3.{name}", old, new)
+    return _differing(
+        ("access_logs.s3.enabled", str(was.enabled).lower(), str(to.enabled).lower()),
+        ("access_logs.s3.bucket", was.bucket, to.bucket),
+        ("access_logs.s3.prefix", was.prefix, to.prefix),
+    )
+
+
+def _differing(*values: tuple[str, str, str]) -> Iterator[str]:
+    """Yield those of the values that change; each has a name, and the old and new value."""
+    return (_replaced(*each) for each in values if each[1] != each[2])
 
 
 def _replaced(name: str, old: str, new: str) -> str:

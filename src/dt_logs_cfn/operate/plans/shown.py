@@ -108,9 +108,7 @@ def _sentences(preview: Preview) -> Mapping[str, list[str]]:
     """Return sentences about each load balancer of a plan, by the subject of its changes."""
     lines: dict[str, list[str]] = {}
     found, unsupported = preview.planned, preview.unsupported
-    plan, request = found.plan, found.request
-    if plan is None:
-        return lines
+    plan, request = found.plan or Plan(), found.request
     logging = {each.load_balancer: each for each in plan.steps if isinstance(each, SetLogging)}
     for arn, step in logging.items():
         lines[arn] = [_logging(step.was, step.to)]

@@ -250,7 +250,7 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
     The handler judges each Allow as if it were a Deny, because both match a call in the same way.
     """
     turned: list[Json] = []
-    for each in statements(parsed(policy)) if policy else ():
+    for each in statements(parsed(policy or "{}")):
         if each.get("Effect") == "Allow":
             form = {**each, "Effect": "Deny"}
             if anybody:
@@ -262,7 +262,7 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
 
 def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
     """Name a statement that denies the call under a condition that we cannot judge."""
-    for number, each in enumerate(statements(parsed(policy)) if policy else (), 1):
+    for number, each in enumerate(statements(parsed(policy or "{}")), 1):
         if each.get("Effect") == "Deny" and not _judged(each.get("Condition"), caller):
             bare = {name: value for name, value in each.items() if name != "Condition"}
             if denying(json.dumps({"Statement": [bare]}), caller, action, resource):

@@ -179,13 +179,11 @@ class _Look:
 
     def named(self, arns: Sequence[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
-        wanted: dict[str, None] = {}
+        wanted: dict[str, object] = {}
         for arn in arns:
             if arn != EVERY_LOAD_BALANCER:
                 _check_local(arn, self._here)
-                wanted[arn] = None
-            else:
-                wanted |= dict.fromkeys(self.listed)
+            wanted |= self.listed if arn == EVERY_LOAD_BALANCER else {arn: None}
         if arns and not wanted:
             raise OperatingError(
                 "There is no application load balancer in this account and region.",

@@ -193,6 +193,8 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in failure
     assert "sns:gettopicattributes" in failure.lower()
     assert "Get the permission" in failure
+    served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    assert "AWS denies DescribeStacks" in served.run(*words).failure
 
 
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands.status import data, told
 from dt_logs_cfn.errors import OperatingError
@@ -17,6 +18,8 @@ from dt_logs_cfn.operate.stacks.deploying import settled
 from dt_logs_cfn.operate.stacks.removing import remove
 from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_handler.names import load_balancer_name
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.cloudformation.stack import Asked
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR
 
@@ -140,10 +143,15 @@ def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], t
 
 def test_a_stack_that_cannot_be_updated_or_is_deleted_is_told(served: Served) -> None:
     made = served.create(NAME, served.account.add_load_balancer("web"))
-    made.status = "UPDATE_ROLLBACK_FAILED"
-    failure = served.run("plan", "--stack", NAME).failure
-    assert failure.startswith(f"The stack {NAME} is in {made.status} and cannot be updated. ")
-    assert f"continue-update-rollback --stack-name {NAME}" in failure
+    for status, fix in (
+        ("ROLLBACK_FAILED", f"`dt-logs-cfn remove --stack {NAME}`"),
+        ("UPDATE_ROLLBACK_FAILED", f"continue-update-rollback --stack-name {NAME}"),
+        ("UPDATE_IN_PROGRESS", "Wait until it is done"),
+    ):
+        made.status = status
+        failure = served.run("plan", "--stack", NAME).failure
+        assert failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
+        assert fix in failure
     made.status = "UPDATE_COMPLETE"
     served.sandbox.cloudformation.begin_delete(made)()
     assert served.run("status", "--stack", made.id).failure == (
@@ -191,18 +199,31 @@ def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
     assert lines == []
 
 
-def test_credentials_that_aws_refuses_are_told(served: Served) -> None:
+def test_a_failure_is_a_line_that_says_what_happened_and_what_to_do(served: Served) -> None:
     """`tests/cli/test_sdk_failures.py` tests failures that the SDK's settings cause."""
+    once = Config(retries={"total_max_attempts": 1})
+
+    def throttle(call: Call) -> None:
+        if call.operation == "DescribeLoadBalancers":
+            raise Refused("Throttling", "Rate exceeded")
+
+    def fails(failure: str) -> None:
+        for command in (("status",), ("plan", *ASKED)):
+            assert served.run(*command, "--load-balancer", "*").failure.startswith(failure)
+
+    with served.shell.context() as shell:
+        shell.setattr(aws, "CONFIG", aws.CONFIG.merge(once))
+        shell.setattr(served.endpoint, "before", throttle)
+        fails("AWS cannot do DescribeLoadBalancers now (Throttling). Wait")
     credentials = served.endpoint.session(ADMINISTRATOR)
     served.sign_in(credentials)
     served.endpoint.expire(credentials)
-    for failure in (
-        "The credentials have expired. Sign in",
-        "AWS does not know the credentials (InvalidClientTokenId).",
-    ):
-        for command in (("status",), ("plan", *ASKED)):
-            assert served.run(*command, "--load-balancer", "*").failure.startswith(failure)
-        served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
+    fails("The credentials have expired. Sign in")
+    served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
+    fails("AWS does not know the credentials (InvalidClientTokenId).")
+    for name in credentials:
+        served.shell.delenv(name.upper())
+    fails("There are no AWS credentials (NoCredentialsError). Sign in")
 
 
 def test_checks_are_grouped_aligned_and_counted() -> None:

@@ -50,6 +50,22 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
     assert found[name, "subscription"].saw == "https://logs.example.com/… is subscribed"
 
 
+@pytest.mark.parametrize(
+    ("right", "name"),
+    [
+        ("elasticloadbalancing:DescribeLoadBalancerAttributes", "logging"),
+        ("elasticloadbalancing:DescribeLoadBalancers", "outpost"),
+        ("s3:GetBucketNotification", "notification"),
+        ("s3:GetBucketPolicy", "read grant"),
+        ("sns:GetTopicAttributes", "topic"),
+    ],
+)
+def test_what_may_not_be_read_is_unknown(looking: Looking, right: str, name: str) -> None:
+    """`tests/rehearsal/test_denied.py` denies every call."""
+    found = looking.check(name, looking.onboarded(), denied=(right,))
+    assert (found.verdict, right in found.saw) == ("unknown", True)
+
+
 def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> None:
     found = looking.of(looking.logging(owner="444455556666"))
     names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
@@ -254,6 +270,8 @@ def test_a_topic_of_the_customers_is_shared_by_a_filter(
     told = f"your own topic {topic} gets all new objects"
     assert looking.told("notification", arn) == ("ok", told)
     assert looking.check("subscription", arn).verdict == "ok"
+    right = ("sns:GetSubscriptionAttributes",)
+    assert looking.check("subscription", arn, denied=right).verdict == "unknown"
     (own,) = looking.account.world.subscriptions.values()
     own.attributes["FilterPolicy"] = json.dumps({"Records": {"s3": filter_policy}})
     if filter_policy is None:

@@ -137,6 +137,9 @@ def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, 
     found = looking.check("drift")
     assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
     assert "plan --stack dt-logs" in found.fix
+    right = "s3:GetLifecycleConfiguration"
+    lack = f"not everything could be read: you lack {right}"
+    assert looking.told("drift", denied=(right,)) == ("unknown", lack)
 
 
 def test_what_no_run_mends_is_drift(looking: Looking, stack: dict[str, Any]) -> None:

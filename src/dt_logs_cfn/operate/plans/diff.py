@@ -72,9 +72,8 @@ class _Shown:
             case model.SetTags():
                 yield from _tags(self._bucket(step.bucket), step)
             case model.SetRetention():
-                found = self._bucket(step.bucket)
-                days = found.retention if found else None
-                yield _replaced("days until logs expire", str(days or ""), str(step.days))
+                days = str(self._bucket(step.bucket).retention or "")
+                yield _replaced("days until logs expire", days, str(step.days))
             case model.EditPolicy():
                 yield from self._policy(step)
             case model.EditNotifications():
@@ -101,13 +100,13 @@ class _Shown:
             case model.DeleteBucket():
                 yield "- the bucket itself, unless it holds logs"
 
-    def _bucket(self, name: str) -> model.Bucket | None:
+    def _bucket(self, name: str) -> model.Bucket:
+        """Return a bucket; one that does not exist yet is empty."""
         found = self.state.buckets.get(name)
-        return found if isinstance(found, model.Bucket) else None
+        return found if isinstance(found, model.Bucket) else model.Bucket(name)
 
     def _policy(self, step: model.EditPolicy) -> Iterator[str]:
-        found = self._bucket(step.bucket)
-        before = self.policies.get(step.bucket, found.policy if found else None)
+        before = self.policies.get(step.bucket, self._bucket(step.bucket).policy)
         after = step.edit.applied(before)
         self.policies[step.bucket] = after
         old, new = (statements(parsed(each or "{}")) for each in (before, after))
@@ -123,8 +122,7 @@ class _Shown:
         yield from (f"+ policy {compact(each)}" for each in come)
 
     def _notifications(self, step: model.EditNotifications) -> Iterator[str]:
-        found = self._bucket(step.bucket)
-        before = self.configurations.get(step.bucket, found.notifications if found else {})
+        before = self.configurations.get(step.bucket, self._bucket(step.bucket).notifications)
         after = step.edit.applied(before)
         self.configurations[step.bucket] = after
         old, new = (list(notifications.entries(each)) for each in (before, after))
@@ -160,22 +158,19 @@ def _amended(was: Statement, to: Statement) -> Iterator[str]:
     yield from (f"+   resource {each}" for each in new if each not in old)
 
 
-def _secured(found: model.Bucket | None) -> Iterator[str]:
-    if found is None:
-        yield "+ public access blocked, encryption SSE-S3, ownership BucketOwnerEnforced"
-        return
+def _secured(found: model.Bucket) -> Iterator[str]:
     block = found.public_access_block
     on = model.Bucket(found.name, public_access_block=block).secure
-    yield from _differing(
+    return _differing(
         ("encryption", found.encryption, "AES256"),
         ("object ownership", found.ownership, "BucketOwnerEnforced"),
         ("public access block", "all on" if on else compact(dict(block)), "all on"),
     )
 
 
-def _tags(found: model.Bucket | None, step: model.SetTags) -> Iterator[str]:
-    now = found.tags if found else {}
-    yield from (_tag("-", key, now.get(key, "")) for key in sorted(step.drop))
+def _tags(found: model.Bucket, step: model.SetTags) -> Iterator[str]:
+    now = found.tags
+    yield from (_tag("-", key, now[key]) for key in sorted(step.drop))
     for key, value in sorted(step.tags.items()):
         if now.get(key) != value:
             yield f"~ tag {shown_value(key)}: {changed(now.get(key, ''), value, '(none)')}"

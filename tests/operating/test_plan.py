@@ -20,6 +20,7 @@ from operating.account import (
     values,
 )
 from operating.looking import LOGS, Looking
+from support.drifts import encrypted_by_kms
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans import asked
@@ -27,22 +28,25 @@ from dt_logs_cfn.operate.plans.planned import Planned, Preview, planned
 from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_handler.names import load_balancer_name
+from dt_logs_handler.request import Request
 from dt_logs_rehearsal.account import Account
 
 KMS = "Set its default encryption to SSE-S3 (AES256), or set another bucket."
 
 
-def plan(account: Account, request: Any) -> Planned:
+def plan(account: Account, request: Request) -> Planned:
     clients = account.elbv2, account.s3, account.sns
     return planned(request, clients, account.clock)
 
 
-def made(*arns: str) -> Existing:
-    stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", values(*arns), {}, {})
-    return Existing(stack, template())
+def update(account: Account, before: list[str], after: list[str]) -> Request:
+    given = values(*before)
+    stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", given, {}, {})
+    made = Existing(stack, template())
+    return asked.update(template(), values(*after), made, account.clock())
 
 
-def creation(account: Account, *arns: str, **changed: str) -> Any:
+def creation(account: Account, *arns: str, **changed: str) -> Request:
     return asked.creation(template(), values(*arns, **changed), STACK, account.clock())
 
 
@@ -121,7 +125,8 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     account, one = looking.account, looking.logging()
     two = account.add_load_balancer("two", bucket=LOGS)
     carry_out(creation(account, one), account)
-    request = asked.update(template(), values(one, two), made(one), account.clock() + 5)
+    account.clock.sleep(5)
+    request = update(account, [one], [one, two])
     preview = Preview(plan(account, request), None, True, True)
     lines = told(preview, "An update").splitlines()
     at = lines.index(f"load balancer {load_balancer_name(two)}")
@@ -138,8 +143,9 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     assert sum(line.startswith("  ~ policy statement DTLogsAnalysis1Read") for line in lines) == 1
     # Removing the load balancer from the list only removes its pattern again.
     carry_out(request, account)
-    back = asked.update(template(), values(one), made(one, two), account.clock() + 9)
-    lines = told(Preview(plan(account, back), None, True, True), "An update").splitlines()
+    account.clock.sleep(5)
+    back = plan(account, update(account, [one, two], [one]))
+    lines = told(Preview(back, None, True, True), "An update").splitlines()
     assert [line[:14] for line in lines if "   resource " in line] == ["  -   resource"]
 
 
@@ -207,11 +213,8 @@ def test_what_has_become_unusable_is_a_warning(looking: Looking) -> None:
     """The stack keeps its load balancer, and an update that leaves it unchanged succeeds."""
     account, arn = looking.account, looking.logging()
     carry_out(creation(account, arn), account)
-    kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-    account.s3.put_bucket_encryption(
-        Bucket=LOGS, ServerSideEncryptionConfiguration={"Rules": [kms]}
-    )
-    found = plan(account, asked.update(template(), values(arn), made(arn), account.clock()))
+    encrypted_by_kms(account, LOGS)
+    found = plan(account, update(account, [arn], [arn]))
     assert found.works
     preview = Preview(found, None, exists=True, runs=True)
     (warning,) = data(preview)["warnings"]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 import pytest
@@ -320,6 +321,9 @@ def retry(text: str | None = None, **changed: Any) -> Change:
 
 
 DENIED, RETRIES = "explicit deny", "delivery retries"
+FINE = "no statement denies Data Theorem's reads"
+MISSING = f"topic {TOPIC} does not exist"
+RETRIED = "failed announcements are retried for an hour"
 FEW = "failed announcements are not retried for as long as SNS can"
 ENDED = "the owner of the endpoint of stack dt-logs has ended its subscription"
 GONE = "the endpoint of stack dt-logs is not subscribed"
@@ -330,22 +334,22 @@ SET_RETRIES = f"aws sns set-topic-attributes --topic-arn {TOPIC} "
 @pytest.mark.parametrize(
     ("change", "name", "verdict", "saw", "fix"),
     [
-        (lambda a: encrypted_by_kms(a, LOGS), "encryption", "finding", "aws:kms", "SSE-S3"),
-        (lambda a: owned_by_writers(a, LOGS), "ownership", "finding", "", "BucketOwnerEnforced"),
+        (lambda a: encrypted_by_kms(a, LOGS), "encryption", "finding", "*aws:kms*", "SSE-S3"),
+        (lambda a: owned_by_writers(a, LOGS), "ownership", "finding", "*", "BucketOwnerEnforced"),
         (requester_pays, "payer", "finding", PAYS, "Payer=BucketOwner"),
-        (widen, "read grant", "finding", "is not as the stack dt-logs wrote it", AGAIN),
-        (deny("StringNotEquals", "aws:PrincipalOrgID", "o-1"), DENIED, "finding", "NotYou", ""),
-        (deny("NotIpAddress", "aws:SourceIp", "192.0.2.0/24"), DENIED, "unknown", "NotYou", ""),
+        (widen, "read grant", "finding", "*is not as the stack dt-logs wrote it", AGAIN),
+        (deny("StringNotEquals", "aws:PrincipalOrgID", "o-1"), DENIED, "finding", "*NotYou*", ""),
+        (deny("NotIpAddress", "aws:SourceIp", "192.0.2.0/24"), DENIED, "unknown", "*NotYou*", ""),
         # We do not know the ID of the role with which the vendor reads.
-        (deny("StringNotLike", "aws:userId", ["A:*", ACCOUNT]), DENIED, "unknown", "NotYou", ""),
-        (deny("Bool", "aws:SecureTransport", "false"), DENIED, "ok", "no statement denies", ""),
-        (deny("StringNotEquals", "aws:PrincipalAccount", VENDOR), DENIED, "ok", "no statement", ""),
-        (narrow, "notification", "finding", "was changed", AGAIN),
+        (deny("StringNotLike", "aws:userId", ["A:*", ACCOUNT]), DENIED, "unknown", "*NotYou*", ""),
+        (deny("Bool", "aws:SecureTransport", "false"), DENIED, "ok", FINE, ""),
+        (deny("StringNotEquals", "aws:PrincipalAccount", VENDOR), DENIED, "ok", FINE, ""),
+        (narrow, "notification", "finding", "the notification * was changed", AGAIN),
         (lambda a: announce(a, LOGS, {}), "notification", "finding", NOTHING, AGAIN),
         # The new topic has SNS's default policy.
-        (lambda a: a.add_topic(NAME), "topic", "finding", f"{TOPIC} was changed", "delete-topic"),
-        (lambda a: a.world.topics.clear(), "topic", "finding", f"{TOPIC} does not exist", AGAIN),
-        (retry(backoffFunction="linear"), RETRIES, "ok", "are retried for an hour", ""),
+        (lambda a: a.add_topic(NAME), "topic", "finding", f"*{TOPIC} was changed", "delete-topic"),
+        (lambda a: a.world.topics.clear(), "topic", "finding", MISSING, AGAIN),
+        (retry(backoffFunction="linear"), RETRIES, "ok", RETRIED, ""),
         (retry(numRetries=3), RETRIES, "finding", FEW, SET_RETRIES),
         *((retry(each), RETRIES, "finding", FEW, SET_RETRIES) for each in ("", "{", "{}")),
         (lambda a: a.unsubscribe(ENDPOINT), "subscription", "finding", ENDED, AGAIN),
@@ -358,7 +362,8 @@ def test_what_was_changed_after_the_onboarding(
     arn = looking.onboarded()
     change(looking.account)
     found = looking.check(name, arn)
-    assert (found.verdict, saw in found.saw, fix in found.fix) == (verdict, True, True), found
+    assert (found.verdict, fix in found.fix) == (verdict, True), found
+    assert fnmatchcase(found.saw, saw)
     assert ENDPOINT not in found.saw + found.fix
 
 

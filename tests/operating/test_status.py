@@ -67,7 +67,9 @@ def test_a_finding_is_told_with_its_fix(served: Served) -> None:
     assert (drift.code, "  + notification {" in drift.out) == (0, True)
     assert "with `--parameter RunToken=1` it would do this" in drift.out
     found = json.loads(served.run("plan", "--json").out)
-    assert (found["runs"], found["changes"], len(found["drift"])) == (False, [], 2)
+    assert (found["runs"], found["changes"]) == (False, [])
+    # The policy also changes, unless the account's clock, which is faster, shows the same second.
+    assert found["drift"][-1]["step"] == "EditNotifications"
     changes = served.run("plan", "--stack", NAME, "--parameter", "RunToken=2")
     assert (changes.code, "  + notification {" in changes.out) == (1, True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, cast
 
-from operating.account import STACK, carry_out, template, values
+from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
 from support.drifts import edit_policy
 
 from dt_logs_cfn import __version__
@@ -22,6 +22,7 @@ from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
 
+HERE = new_stack("aws", REGION, ACCOUNT)
 LOGS = "logs-of-web"  # a customer's bucket
 DELIVERY: dict[str, Any] = {
     "Sid": "Delivery",

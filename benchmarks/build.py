@@ -2,8 +2,9 @@
 
     python benchmarks/build.py [RUNS]
 
-All run alternately, each in its own process, so that other load affects all alike.
-Seconds differ between machines, so compare the ratios of the medians. The goal is at most 2.
+The commands run alternately, each in its own process, so that other load affects all alike.
+Seconds differ between machines, so compare the ratios of the medians. The goal is a ratio of at
+most 2.
 """
 
 import compileall

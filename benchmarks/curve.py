@@ -8,7 +8,7 @@ LINES = {
     "seconds": ("Create", "#0b6e4f"),
     "deleting": ("Delete", "#a23e48"),
     "unthrottled": ("Create, not throttled", "#2660a4"),
-    "alone": ("the same, one by one", "#8a8a8a"),
+    "alone": ("Create, not throttled, one by one", "#8a8a8a"),
 }
 
 

@@ -270,7 +270,7 @@ def run(sizes: Sequence[int]) -> Iterator[dict[str, float]]:
 def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> list[str]:
     """Print the measurements; return the bounds that were missed."""
     first, last = rows[0], rows[-1]
-    print(f"Python {sys.version.split()[0]}, {LATENCY * 1000:.0f} ms a call; seconds at its pace")
+    print(f"Python {sys.version.split()[0]}, {LATENCY * 1000:.0f} ms a call; emulated seconds")
     print(
         f"{'load':>9} {'':>6} {'':>9} {'':>8} {'of one,':>8} {'of ELBs':>8} {'':>7}"
         f" {'not throttled':>18} {'':>7}"
@@ -300,7 +300,7 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
     each = (last["calls"] - first["calls"]) / (last["count"] - first["count"])
     memory = last["memory"] - first["memory"]
     bounds = {
-        f"at most {CALLS_EACH} calls for one more, but for its listing": each <= CALLS_EACH + 0.05,
+        f"at most {CALLS_EACH} calls for one more, besides the listing": each <= CALLS_EACH + 0.05,
         f"within half of {TIMEOUT} s": last["seconds"] <= TIMEOUT / 2,
         f"linear: within {MOST_ABOVE_LIMITS} times ELB's limits": (
             last["seconds"] <= least(last["count"]) * MOST_ABOVE_LIMITS + first["seconds"]

@@ -240,7 +240,7 @@ def main(objects: int) -> int:
     rows = {"nothing but waiting": least, "PublishBatch": found.bare, "replay": found.seconds}
     for name, seconds in rows.items():
         print(f"{name:<20} {seconds:8.1f} s   {seconds / found.bare:5.2f}")
-    print(f"replay, goal {GOAL}; {found.memory:.1f} MiB beyond its start")
+    print(f"replay, goal {GOAL}; {found.memory:.1f} MiB more than at its start")
     if not found.complete:
         print("MISSED  each object is announced once")
     return 0 if found.complete and found.seconds <= found.bare * GOAL else 1

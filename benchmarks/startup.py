@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
-All run alternately, each in its own process, so that other load affects all alike.
+The commands run alternately, each in its own process, so that other load affects all alike.
 `OTHER_SOURCES` is the `src` folder of another version. If it is given, that version's `--help` is
 measured as well, and the ratios are relative to it; the goal is at most 1.3.
 """

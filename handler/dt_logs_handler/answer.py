@@ -63,7 +63,7 @@ def failed(
 
 
 def told(outcome: Outcome) -> str:
-    """Describe what stays, what was not read, what was not onboarded, and the warnings."""
+    """Describe the leftovers, the unread buckets, the load balancers left out, and the warnings."""
     parts = {
         "Left in place": outcome.kept,
         "Not looked into": outcome.unread,

@@ -1,7 +1,7 @@
 """Carry out a plan's steps: tolerate some failures, and record the outcomes.
 
-The plan decides what to do. A step changes nothing if its goal is already reached. Changes that
-somebody else has made since we looked are merged or left alone.
+The plan decides what to do. A step changes nothing if its goal is already reached. It merges or
+keeps changes that others have made since we looked.
 """
 
 from __future__ import annotations
@@ -77,18 +77,18 @@ class Effects:
         self._policies.pop(bucket, None)
 
     def at(self, bucket: str) -> OwnedBucket:
-        """Return a bucket for calls to S3; a new bucket is not visible everywhere at once."""
+        """Return a bucket for calls to S3; if this run created it, retry NoSuchBucket."""
         passing = (BUCKET_SPREADS,) if bucket in self.made else ()
         return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
-        """Record a step that cannot be taken and what stays because of that; return the outcome."""
+        """Record a step that cannot be taken, and describe what stays; return the outcome."""
         self.hopeless.append(step)
         (self.kept if harmless else self.warnings).append(what)
         return "kept"
 
     def tolerate(self, step: model.Step, why: HandlerError) -> str:
-        """Record a tolerated step's failure; return the outcome, or an empty string."""
+        """Record a step's failure if it is tolerated; return the outcome, or an empty string."""
         for each, arns in self.plan.tolerated:
             if each == step:
                 if not arns:
@@ -150,8 +150,8 @@ class Effects:
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raise HandlerError at the first that fails.
 
-    Consecutive load balancers are changed several at a time. If one of them fails and the failure
-    is tolerated, the remaining steps are left to the next plan.
+    Consecutive changes of load balancers run several at a time. If one of them fails and the
+    failure is tolerated, the next plan contains the remaining steps.
     """
     for group in _groups(steps):
         known = len(effects.failed)
@@ -163,8 +163,8 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
     """Take every step, even after one has failed; return the failures.
 
-    After the failure of any step but a policy edit, the registrations and the bucket stay, so that
-    the next try finds what is left. A policy that cannot be changed does not stop other steps.
+    If a step other than a policy edit fails, the registrations and the bucket stay, so that the
+    next try finds what is left. A policy that cannot be changed does not stop other steps.
     """
     failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):

@@ -210,9 +210,9 @@ def read_bucket(
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket of the account; with `region`, also the bucket's region.
 
-    `settings` are those that decide whether logs can flow; a removal does not need them. A bucket
-    is Unreadable if another account owns it or it denies us access. Raises ClientError or
-    CallFailed, but not for the documented "not configured" errors.
+    `settings` adds the settings that decide whether logs can flow; a removal does not need them. A
+    bucket is Unreadable if another account owns it or it denies us access. Raises ClientError,
+    CallFailed or OutOfTime, but not for the documented "not configured" errors.
     """
     bucket, policy = OwnedBucket(aws, name, account), None
     try:

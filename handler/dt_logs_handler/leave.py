@@ -1,4 +1,4 @@
-"""Pure functions that plan removals. The order lets a later run finish an interrupted one."""
+"""Pure functions that plan removals, in an order that lets a later run finish interrupted ones."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +20,7 @@ from .request import Request
 def leaving(
     request: Request, state: model.State, placed: Sequence[Placed], claimed: Sequence[Registration]
 ) -> tuple[list[model.Step], tuple[str, ...]]:
-    """Return the steps that remove what the stack no longer claims, and descriptions of the rest.
+    """Return the steps that remove what the stack no longer claims, and descriptions of what stays.
 
     The first steps end the vendor's right to read; the last ones remove the registrations. Anything
     that stacks share stays as long as another stack's registration covers it.
@@ -70,8 +70,8 @@ class _View:
         to |= {each.arn: model.Logging() for each in self.off}
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
-        # If two stacks leave at the same time, each may have seen the other's claim. So a stack
-        # knows its endpoints from its properties as well as from its registrations.
+        # If two stacks are removed at the same time, each may see the other's claim, and keep what
+        # they share. The next look may find no registration, so use the properties' endpoints.
         self._ends = request.endpoints | {each.endpoint for each in self._mine}
         self._left = {each.location.bucket for each in self._gone}
         self._left |= {each.logging.bucket for each in self.off}
@@ -85,7 +85,7 @@ class _View:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: model.LoadBalancer) -> bool:
-        """Return whether to turn off logging that one of our stacks turned on and none claims."""
+        """Return whether to turn off logging that we turned on and no other stack claims."""
         tag = self._state.turned_on(found.logging, self._stack)
         return (
             tag is not None
@@ -100,15 +100,15 @@ class _View:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
     def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """End the vendor's right to read; keep the registrations until all else is removed."""
+        """End the vendor's right to read; keep the registrations until the rest is removed."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Remove our notifications for locations that nobody claims any more.
 
-        They may have been another stack's. If two stacks leave at the same time, each may see the
-        other's claim and leave what they share.
+        The notifications may be another stack's. If two stacks are removed at the same time, each
+        may see the other's claim and keep what they share.
         """
         drop = frozenset(
             each
@@ -142,7 +142,7 @@ class _View:
         ends = {each.endpoint for each in self._mine if each.location.bucket == bucket}
         if left and not staying:
             self.kept.append(
-                f"topic {arn} with its subscription, if it is there, which nothing uses any more"
+                f"topic {arn} with its subscription, if it exists, which nothing uses any more"
                 f" (the role may not delete it: aws sns delete-topic --topic-arn {arn})"
             )
         elif staying and ends - {each.endpoint for each in staying}:
@@ -203,8 +203,8 @@ class _View:
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Delete our unused bucket, or remove our statements from a bucket that stays.
 
-        A bucket of ours is deleted with its policy; if it holds logs, it stays without our
-        statements. In both cases, the register is removed last.
+        Deleting a bucket deletes its policy. A bucket that holds logs stays without our statements.
+        In both cases, the register is removed last.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

@@ -231,7 +231,10 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """PUT the body; return the status, or 0 if none. The URL is signed without a content type."""
+    """PUT the body; return the status, or 0 without an answer.
+
+    The URL is signed without a content type.
+    """
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=5) as response:

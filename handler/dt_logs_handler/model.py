@@ -177,8 +177,8 @@ class State:
     def turned_on(self, logging: Logging, stack: Stack) -> str | None:
         """Return the tag of the stack that turned on this logging, or None if none of ours did.
 
-        A mark in the prefix is not enough: a controller that sets another bucket and leaves the
-        prefix has taken the logging over. If the bucket no longer exists, the mark is enough.
+        A mark in the prefix is not enough, because a controller may have set another bucket and
+        kept the prefix. If the bucket no longer exists, the mark is enough.
         """
         location, bucket = logging.location, self.buckets.get(logging.bucket)
         ours = location in self.ours or is_own_bucket_name(location.bucket)

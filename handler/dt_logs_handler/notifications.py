@@ -101,8 +101,8 @@ def covering_topic(
 
     None means that our own notification can be put. S3 refuses two entries that share an event type
     if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
-    ours, it must send every log object there to a topic, and the role must be able to `share` that
-    topic. Otherwise raises Refused, which names the entry.
+    ours, it must announce every log object there to a topic, and the role must be able to `share`
+    that topic. Otherwise raises Refused, which names the entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -122,11 +122,12 @@ def covering_topic(
             return topic
         raise Refused(
             f"Bucket {location.bucket} announces objects below {location.prefix or 'its root'} by"
-            f" the notification {_named(item)} ({kind}), and S3 allows no second one for them.",
-            "Give it a prefix or suffix that leaves out the load balancer's logs, or send it to an"
+            f" the notification {_named(item)} ({kind}), and S3 does not allow a second one for"
+            " them.",
+            "Give it a prefix or suffix that excludes the load balancer's logs, or send it to an"
             " SNS topic for all created objects, then run the stack again."
             if share
-            else "Give it a prefix or suffix that leaves out the load balancer's logs, then run the"
+            else "Give it a prefix or suffix that excludes the load balancer's logs, then run the"
             " stack again.",
             location.bucket,
         )

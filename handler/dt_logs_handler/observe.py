@@ -218,9 +218,8 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 def _lost(request: Request, state: State) -> bool:
     """Return whether this stack may have registrations that its load balancers no longer reveal.
 
-    It may if an onboarded load balancer has no registration of this stack where it logs now,
-    because it was moved to another bucket. A registration of a whole location does not name load
-    balancers.
+    If somebody moved an onboarded load balancer to another bucket, this stack has no registration
+    where it logs now. A registration of a whole location does not name load balancers.
     """
     if request.kind == "Create":
         return False
@@ -240,7 +239,7 @@ def _lost(request: Request, state: State) -> bool:
 
 
 def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
-    """Read the topics that announce, or may come to announce, these buckets' objects.
+    """Read the topics that announce, or may later announce, these buckets' objects.
 
     Returns None if the role may not read topics. Raises ClientError.
     """
@@ -263,8 +262,8 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
         arn: _unless_gone(lambda: _own_topic(aws, arn))
         for name, each in buckets.items()
         if isinstance(each, Bucket)
-        # A bucket that does not exist may have left its topic. Before a Create, only a bucket named
-        # in LogBucketName may have: a Delete removes the topic before the bucket.
+        # The topic of a bucket that does not exist may still exist. Before a Create, this is true
+        # only of LogBucketName's bucket, because a Delete removes the topic before the bucket.
         or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
         for arn in [stack.topic_arn(name)]
     }

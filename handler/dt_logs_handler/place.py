@@ -17,7 +17,7 @@ _SHOWN = 5  # of possibly hundreds of reasons
 class Placed:
     """A load balancer, how it will log, and whether the stack onboarded it `before`.
 
-    If `claimed` is false, its bucket does not exist or cannot be read, and it is left alone.
+    If `claimed` is false, the bucket does not exist or cannot be read, so nothing is changed.
     """
 
     load_balancer: LoadBalancer
@@ -66,7 +66,7 @@ def place(request: Request, state: State) -> Placing:
         claimed = mark == request.stack.tag or is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # For `*`, an earlier request includes a load balancer only if its bucket no longer exists.
+        # For `*`, a repeated request proves an earlier onboarding only if the bucket is gone.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
         before = request.kind != "Create" and (again or known)
@@ -86,7 +86,7 @@ def place(request: Request, state: State) -> Placing:
         reasons = [f"{load_balancer_name(arn)}: {why}" for arn, why in refused.items()]
         raise Refused(
             "No load balancer can be onboarded. " + " ".join(reasons[:_SHOWN]),
-            "Correct that, or name load balancers that can.",
+            "Correct that, or name other load balancers.",
         )
     return Placing(tuple(placed), refused, tuple(warnings))
 
@@ -112,7 +112,7 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Return whether this stack, or with `others` another, claims a load balancer where it logs."""
+    """Return whether this stack, or another if `others`, claims a load balancer where it logs."""
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
         (each.stack != request.stack.tag) is others
@@ -206,7 +206,8 @@ def claims(
             turned_on=turned_on,
         )
         if mine:
-            before = min(mine, key=lambda each: each.location != location)  # from here, if any
+            # Prefer the registration of this location.
+            before = min(mine, key=lambda each: each.location != location)
             previous = before.previous if before.asked == claim.asked else before.asked
             claim = replace(claim, previous=previous, time=before.time if time is None else time)
         result.append(claim)

@@ -172,7 +172,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Raise Refused, or record it as a warning if the stack has onboarded all here before."""
+        """Raise Refused, or record it as a warning if `kept`."""
         try:
             yield
         except Refused as why:
@@ -183,7 +183,7 @@ class _Entry:
     def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
-        ours = name in stack.own_buckets  # of our other buckets, the role covers LogBucketName
+        ours = name in stack.own_buckets  # of our other buckets, the role covers only LogBucketName
         if found is None:
             yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (

@@ -38,8 +38,8 @@ _DIGEST = "([0-9a-f]{8})"
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
 _DELIVERY = re.compile(f"{SID}[0-9]+Deliver{_DIGEST}")
 LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
-# China's regions did not accept the service principal when last tried (2023). AWS still documents
-# these accounts of Elastic Load Balancing for them.
+# China's regions did not accept the service principal when last tried (2023). For these regions,
+# AWS still documents Elastic Load Balancing's accounts.
 _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
 
 
@@ -102,8 +102,8 @@ class Registration:
 def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registration]:
     """Read the register from a bucket's policy.
 
-    If somebody has edited a statement's resources beyond recognition, its Sid still contains the
-    digest of its location. It then counts as a claim on the whole location.
+    A Sid contains the location's digest, even if somebody has edited the statement's resources
+    beyond recognition. Such a statement counts as a claim on the whole location.
     """
     return [
         _registration(each, sid, bucket, stack)

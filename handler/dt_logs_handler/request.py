@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Enum)
 
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
-_SKEW = 60.0  # seconds by which AWS's clocks may differ
+_SKEW = 60.0  # seconds; AWS's clocks may differ by this much
 _FOREIGN = "Let the stack invoke the function."
 # AWS reserves the first prefix; our marks use the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
@@ -119,8 +119,8 @@ class Traces:
 class Request:
     """One checked event. `properties` is None for a Delete, which needs only traces.
 
-    An Update's `traces` are those of its old properties, but `traces.every` covers the new ones
-    too.
+    An Update's `traces` are those of its old properties, but `traces.every` also covers the new
+    ones.
     """
 
     kind: Kind
@@ -156,7 +156,7 @@ class Request:
         return {*self.asked.endpoints, *self.traces.endpoints}
 
     def strays(self, bucket: str) -> bool:
-        """Return whether the role from before this Update cannot clean up a bucket."""
+        """Return whether this Update's rollback, under the old role, cannot clean up a bucket."""
         before = self.traces
         return (
             self.kind == "Update"

@@ -2,8 +2,8 @@
 
 Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
 has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
-writer may overwrite our change. After such a change, the run waits SETTLE seconds, looks again, and
-restores what was lost. The next run restores what is lost later.
+writer may overwrite our change. After changing one of them, the run waits SETTLE seconds, looks
+again, and restores what was lost. The next run restores what is lost later.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
 rolls back a failed Update with another Update. The run removes only what those events cannot.
@@ -112,7 +112,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     _check_order(request, state)
     if request.kind == "Refresh" and (state.lost or not effects.before):
         raise Refused(
-            "No statement of this stack is left where its load balancers log.",
+            "This stack's statements are missing where its load balancers log.",
             "Change RunToken, so that the stack sets everything up again.",
         )
     planned = plan(request, state)
@@ -158,8 +158,8 @@ def fitting(
 ) -> Plan:
     """Return a plan that fits into the time; refuse a Create whose plan does not fit.
 
-    An Update leaves out load balancers instead, because it may be a rollback, which must succeed.
-    `failed` receives them. `planned` is the plan for the whole state. Raises Refused.
+    An Update may be a rollback, which must succeed. So it leaves out load balancers instead, and
+    adds them to `failed`. `planned` is the plan for the whole state. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
     if request.kind == "Create":
@@ -175,7 +175,7 @@ def _settle(aws: Aws, number: int) -> None:
 
 
 def _remembering(request: Request, effects: Effects) -> Request:
-    """Add to the request where this run turned on logging, because the register may lose that."""
+    """Add the locations where this run turned on logging, because the register may lose them."""
     stack = request.stack
     put = [
         each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
@@ -285,8 +285,8 @@ def _unread(state: State) -> tuple[str, ...]:
 def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
     """Clean up the buckets that the old role may not touch; return the failures.
 
-    Logging is turned off there. Where we chose the bucket, our prefix stays: it shows the rollback
-    that the customer did not choose the bucket.
+    Logging to these buckets is turned off. If we chose the bucket, our prefix stays, so that the
+    rollback knows that the customer did not choose it.
     """
     strays = {name for name in state.buckets if request.strays(name)} - effects.before
     claimed = [
@@ -308,7 +308,7 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Remove what the stack set up, until two looks, SETTLE seconds apart, find nothing.
+    """Remove the stack's setup until two looks, SETTLE seconds apart, find nothing to remove.
 
     A Create that is still running may put something back in between. It then finds its statements
     removed, and removes the rest itself. Every step is tried, even after one has failed.
@@ -336,7 +336,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
         _settle(aws, 0 if quiet else number)
         state = observe(aws, request, state)
     raise Overtaken(
-        "What this stack removes comes back each time.",
-        "Find out who puts it back (another stack of this kind, or one of your tools), then delete"
+        "Somebody else keeps restoring what this stack removes.",
+        "Find out who does (another stack of this kind, or one of your tools), then delete"
         " the stack again.",
     )

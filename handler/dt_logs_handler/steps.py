@@ -138,7 +138,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, S3 "creates" it again
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 accepts an existing bucket
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)
@@ -206,7 +206,7 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
                 f"Remove the statement {left} from it, or let the function's role change it, then"
                 " delete the stack again.",
             ) from error
-        text = f"by which Data Theorem reads nothing, in the policy of bucket {bucket}: it {why}"
+        text = f"which lets Data Theorem read nothing, in the policy of bucket {bucket}: it {why}"
         return effects.keep(step, f"statement {left}, {text}")
     if edit.put or bucket in effects.put:
         effects.put[bucket] = after
@@ -216,8 +216,8 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
 def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
     """Merge our entries into the current notifications.
 
-    If entries are only removed, S3 is told not to validate destinations, so that a foreign
-    destination that no longer exists cannot keep our entries in place.
+    A removal skips S3's validation of destinations, because a foreign destination that no longer
+    exists would make the call fail.
     """
     bucket, edit = step.bucket, step.edit
     if edit.drop:

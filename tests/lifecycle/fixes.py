@@ -145,7 +145,7 @@ class Reader(Case):
     def tidies(self, text: str) -> None:
         """Remove the statements that a Delete reports as leftovers."""
         for sids, bucket in re.findall(
-            r"statement ([^;]*?), by which Data Theorem reads nothing, in the policy of bucket"
+            r"statement ([^;]*?), which lets Data Theorem read nothing, in the policy of bucket"
             r" (\S+):",
             text,
         ):

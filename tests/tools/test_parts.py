@@ -38,8 +38,8 @@ def test_the_plan_says_what_is_made_and_what_it_costs(
     ]
     assert source == "Only 203.0.113.7/32 can reach the load balancer."
     assert cost == (
-        "This takes about 30 minutes and costs about $0.09. Left behind, it would cost about $0.78"
-        " a day; --sweep removes what a killed run left."
+        "This takes about 30 minutes and costs about $0.09. Resources that stay cost about"
+        " $0.78 a day; --sweep removes those of a killed run."
     )
     assert (tagged[:13], more[:10], others[:8]) == ("Each has the ", "The stacks", "No other")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ account is as it was before.
 | `plan` | list a run's resources, their names and their costs |
 | `ledger` | record each resource before it is created |
 | `run` | hold a run's state; run our commands; wait |
-| `guard` | record calls; stop any that would change a bucket or load balancer of others |
+| `guard` | record calls; stop any that would change others' buckets or load balancers |
 | `transcript` | write calls and answers, without account IDs or secrets |
 | `making` | create the load balancer, the queue, the service role and buckets |
 | `scenes` | create, read a log, update, delete, adopt |

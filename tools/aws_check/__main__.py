@@ -1,4 +1,4 @@
-"""The entry point of `python -m aws_check`. SIGTERM, like Ctrl-C, removes the run's things."""
+"""The entry point of `python -m aws_check`. SIGTERM, like Ctrl-C, makes it clean up."""
 
 import signal
 import sys

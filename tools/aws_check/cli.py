@@ -43,12 +43,12 @@ _FLAGS = {
 }
 # By name in the code: option, placeholder, default (None: required), help.
 _VALUES: dict[str, tuple[str, str, object, str]] = {
-    "account": ("--account", "ID", None, "the account, which the credentials must be of"),
+    "account": ("--account", "ID", None, "the account of your credentials"),
     "region": ("--aws-region", "REGION", None, "the region"),
     "vendor": ("--vendor-profile", "NAME", "", "a profile of another account, to read the logs"),
-    "source": ("--from", "CIDR", "", f"who reaches the load balancer (default: ask {_ADDRESS})"),
+    "source": ("--from", "CIDR", "", f"who can reach the load balancer (default: ask {_ADDRESS})"),
     "release": ("--release", "DIR", Path("build") / __version__, "default: %(default)s"),
-    "folder": ("--folder", "DIR", Path(".aws-check"), "for what it writes; default: %(default)s"),
+    "folder": ("--folder", "DIR", Path(".aws-check"), "for its files; default: %(default)s"),
     "wait": ("--wait", "MINUTES", 30.0, "how long a log may take; default: %(default)s"),
 }
 
@@ -93,11 +93,11 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
     if options.sweep:
         return _swept(options, operator)
     if not (options.release / "manifest.json").is_file():
-        raise UsageError(f"'{options.release}' is not a release.", "Give its folder by --release.")
+        raise UsageError(f"'{options.release}' is not a release.", "Give one with --release.")
     vendor = _account(options.vendor, region)
     if options.vendor and vendor == account:
         raise UsageError(
-            f"Profile '{options.vendor}' is of account '{account}', too.",
+            f"Profile '{options.vendor}' is also of account '{account}'.",
             "Give --vendor-profile of another account, or leave it out.",
         )
     source = source or _cidr(f"{_fetched(_ADDRESS).strip()}/32")
@@ -169,7 +169,7 @@ def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) ->
         _played(run, options, source, vendor, reader)
     except KeyboardInterrupt:
         interrupted = True
-        run.operator.tell("Interrupted: removing what was made. Interrupt again to stop that.")
+        run.operator.tell("Interrupted: removing what was made. Interrupt again to stop removal.")
     finally:
         left = remove(run)
     for line in [*(f"finding: {e}" for e in run.findings), *(f"left: {e}" for e in left)]:

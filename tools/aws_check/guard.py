@@ -1,4 +1,4 @@
-"""Watch a session's calls: record each, and stop any that would change a resource of others."""
+"""Watch a session's calls: record each, and stop any that would change others' resources."""
 
 from __future__ import annotations
 

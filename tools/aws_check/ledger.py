@@ -50,7 +50,8 @@ class Ledger:
             return cls(path, Names(run), account, region)
         except ValueError as error:
             raise OperatingError(
-                f"'{path}' is not the ledger of a run.", "Look at the account, and move it away."
+                f"'{path}' is not the ledger of a run.",
+                "Check the account for its resources, then move the file away.",
             ) from error
 
     def making(self, thing: Thing) -> None:

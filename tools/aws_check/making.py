@@ -64,7 +64,7 @@ def role_template(release: Path) -> str:
 
 
 def role_parameters(names: Names) -> list[dict[str, str]]:
-    """Return the role's parameters: it may act only on the run's stacks."""
+    """Return the parameters that let the role act only on the run's stacks."""
     return [{"ParameterKey": "StackNamePrefix", "ParameterValue": names.base}]
 
 
@@ -99,7 +99,7 @@ def _security_group(run: Run, vpc: str, source: str) -> str:
         Thing("security group", name),
         lambda: ec2.create_security_group(
             GroupName=name,
-            Description="Lets one machine reach a load balancer that is checked",
+            Description="Admits requests to the load balancer of a check",
             VpcId=vpc,
             TagSpecifications=[{"ResourceType": "security-group", "Tags": run.tags}],
         ),

@@ -61,16 +61,16 @@ def planned(names: Names) -> dict[Thing, str]:
     The stacks name the bucket and topics that they create; these are recorded once known.
     """
     return {
-        Thing("service role stack", names.role_stack): "the role that CloudFormation acts by",
-        Thing("security group", names.base): "lets one machine reach the load balancer",
+        Thing("service role stack", names.role_stack): "the role that CloudFormation uses",
+        Thing("security group", names.base): "admits requests to the load balancer",
         Thing("load balancer", names.base): "answers requests, and logs them",
-        Thing("queue", names.base): "hears of new log objects",
-        Thing("bucket", names.named("texts")): "is asked for what S3 refuses",
-        Thing("topic", names.named("texts")): "is asked for what SNS refuses",
-        Thing("bucket", names.named("missing")): "must be refused, in another region",
+        Thing("queue", names.base): "receives announcements of logs",
+        Thing("bucket", names.named("texts")): "for requests that S3 refuses",
+        Thing("topic", names.named("texts")): "for requests that SNS refuses",
+        Thing("bucket", names.named("missing")): "not created: AWS must refuse it",
         Thing("stack", names.named("fresh")): "create, read a log, update, delete",
-        Thing("bucket", names.named("foreign")): "has settings and logs of others",
-        Thing("stack", names.named("adopt")): "adopts that bucket, and leaves it as it was",
+        Thing("bucket", names.named("foreign")): "has foreign settings and logs",
+        Thing("stack", names.named("adopt")): "adopts that bucket, then restores it",
     }
 
 
@@ -82,10 +82,10 @@ def told(names: Names, account: str, region: str, source: str) -> str:
             f"Run {names.run} in account {account}, {region}, makes and removes again:",
             *rows,
             f"Each has the tag {TAG}={names.run}, and is recorded before it is made.",
-            "The stacks make roles, functions, log groups, a bucket and topics besides.",
+            "The stacks also make roles, functions, log groups, a bucket and topics.",
             "No other bucket or load balancer is changed.",
             f"Only {source} can reach the load balancer.",
-            f"This takes about 30 minutes and costs about ${_RUN:.2f}. Left behind, it would cost"
-            f" about ${_DAY:.2f} a day; --sweep removes what a killed run left.",
+            f"This takes about 30 minutes and costs about ${_RUN:.2f}. Resources that stay cost"
+            f" about ${_DAY:.2f} a day; --sweep removes those of a killed run.",
         )
     )

@@ -67,7 +67,7 @@ def _remove(run: Run, thing: Thing) -> None:
         )
     if thing.kind == "service role stack" and any(e.kind == "stack" for e in run.ledger.left()):
         raise OperatingError(
-            f"Stack '{thing.name}' stays, since a stack that is left needs its role.",
+            f"Stack '{thing.name}' stays, because a remaining stack needs its role.",
             "Run this with --sweep once that stack is gone.",
         )
 

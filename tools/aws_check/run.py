@@ -1,6 +1,6 @@
 """The state of one run: clients, ledger and findings.
 
-`Run` also runs our commands, and polls until a result is there.
+`Run` also runs our commands, and polls for results.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _first(stage: Stage) -> tuple[str, ...]:
 
 
 def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
-    """Deploy a stack and return its outputs. Raises OperatingError if it misses the status."""
+    """Deploy a stack; return its outputs. Raises OperatingError if its status is another one."""
     run, release = stage.run, ("--release", str(stage.release))
     code, found = run.make(
         Thing("stack", name),
@@ -178,7 +178,7 @@ def _read(stage: Stage, bucket: str, key: str) -> None:
     """Read the log as the vendor, or as the owner if there is no vendor profile."""
     run, s3 = stage.run, stage.reader or stage.run.client("s3")
     text = gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
-    run.expect(_PATH in text, "The log object does not have our request.")
+    run.expect(_PATH in text, "The log object does not contain our request.")
     fields = {len(re.findall(r'"[^"]*"|\S+', line)) for line in text.splitlines()}
     run.transcript.write({"log": key, "fields": sorted(fields)})
     if stage.reader is None:

@@ -41,7 +41,7 @@ class Side:
     template: str  # of the service role's stack
 
     def name(self) -> str:
-        """Return the common name of the bucket and the topic."""
+        """Return the name that the bucket and the topic share."""
         return self.names.named("texts")
 
     def missing(self) -> str:
@@ -170,23 +170,25 @@ _SSE = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "nonse
 _HTTPS = "https://logs.example.com/in"
 PROBES: Mapping[str, Ask] = {
     "create a bucket twice": _create(Side.name),
-    "create a bucket nowhere": _create(Side.missing, "nonsense"),
+    "create a bucket in an unknown region": _create(Side.missing, "nonsense"),
     "create a bucket in another region": _create(Side.missing, "eu-west-3"),
-    "read a policy that is not there": _s3("get_bucket_policy"),
-    "read lifecycle rules that are not there": _s3("get_bucket_lifecycle_configuration"),
+    "read a missing policy": _s3("get_bucket_policy"),
+    "read missing lifecycle rules": _s3("get_bucket_lifecycle_configuration"),
     "name an owner that is not an account": _s3("get_bucket_policy", ExpectedBucketOwner="me"),
     "name another owner": _s3("get_bucket_policy", ExpectedBucketOwner="000000000000"),
     "put a policy that is not JSON": _s3("put_bucket_policy", Policy="{bad"),
-    "notify what is not an ARN": _notify(lambda side: "not-an-arn"),
-    "notify what is not an ARN, unvalidated": _notify(lambda side: "not-an-arn", skip=True),
+    "notify an invalid ARN": _notify(lambda side: "not-an-arn"),
+    "notify an invalid ARN, unvalidated": _notify(lambda side: "not-an-arn", skip=True),
     "notify a missing topic": _notify(Side.no_topic),
     "notify a topic that does not admit S3": _notify(Side.topic),
-    "notify two topics of the same": _notify(Side.topic, Side.no_topic),
+    "notify two topics of the same objects": _notify(Side.topic, Side.no_topic),
     "notify with a rule without a value": _notify(Side.topic, Filter=_NO_VALUE),
-    "expire noncurrent versions never": _s3(
+    "expire noncurrent versions without days": _s3(
         "put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": [_NEVER]}
     ),
-    "encrypt by nonsense": _s3("put_bucket_encryption", ServerSideEncryptionConfiguration=_SSE),
+    "encrypt with an unknown algorithm": _s3(
+        "put_bucket_encryption", ServerSideEncryptionConfiguration=_SSE
+    ),
     "tag a bucket with aws:": _tag("aws:x"),
     "tag a bucket twice": _tag("x", "x"),
     "create a topic with other attributes": _topic(Attributes={"DisplayName": "other"}),
@@ -194,13 +196,17 @@ PROBES: Mapping[str, Ask] = {
     "create a FIFO topic without its suffix": _topic(Attributes={"FifoTopic": "true"}),
     "create a topic with other tags": _topic(Tags=_tags("other")),
     "create a topic with a tag twice": _topic(Tags=_tags("x", "x")),
-    "subscribe by nonsense": _subscribe("nonsense", "x"),
+    "subscribe by an unknown protocol": _subscribe("nonsense", "x"),
     "subscribe with a filter that is not JSON": _subscribe("https", _HTTPS, FilterPolicy="{bad"),
     "subscribe a queue": _subscribe("sqs", Side.queue, RawMessageDelivery="true"),
-    "subscribe it again as True": _subscribe("sqs", Side.queue, RawMessageDelivery="True"),
-    "subscribe it again otherwise": _subscribe("sqs", Side.queue, RawMessageDelivery="false"),
-    "unsubscribe what is not an ARN": _ask("sns", "unsubscribe", SubscriptionArn="not-an-arn"),
-    "read a subscription that is not one": _ask(
+    "subscribe the queue again, with True": _subscribe(
+        "sqs", Side.queue, RawMessageDelivery="True"
+    ),
+    "subscribe the queue again, with false": _subscribe(
+        "sqs", Side.queue, RawMessageDelivery="false"
+    ),
+    "unsubscribe an invalid ARN": _ask("sns", "unsubscribe", SubscriptionArn="not-an-arn"),
+    "read an invalid subscription": _ask(
         "sns",
         "get_subscription_attributes",
         SubscriptionArn=lambda side: f"{side.topic()}:nonsense",
@@ -220,9 +226,9 @@ PROBES: Mapping[str, Ask] = {
         "cloudformation", "describe_stacks", StackName="dt-check-missing"
     ),
     "create a stack twice": _stack("create_stack"),
-    "update a stack to what it is": _stack("update_stack"),
+    "update a stack without changes": _stack("update_stack"),
     "validate a template that is not JSON": _validate(TemplateBody='{\n "Resources": {,}\n}'),
-    "validate a template of elsewhere": _validate(TemplateURL="https://example.com/template.json"),
+    "validate a template outside S3": _validate(TemplateURL="https://example.com/template.json"),
 }
 
 

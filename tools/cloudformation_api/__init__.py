@@ -4,7 +4,7 @@
 commands' tests. A rehearsal calls the engine directly and does not need the API.
 
 The API is as strict as AWS is documented to be; its error messages are those that users quote,
-unverified. It refuses as not emulated: replacement of a resource, nested stacks, imports, stack
-policies, any behaviour on failure other than a rollback, notifications, forced deletion or
+unverified. It refuses these as not emulated: replacement of a resource, nested stacks, imports,
+stack policies, any behaviour on failure other than a rollback, notifications, forced deletion or
 rollback. It never checks for drift.
 """

@@ -1,4 +1,4 @@
-"""CloudFormation's whole API: the API for stacks, with change sets."""
+"""CloudFormation's API for stacks and change sets."""
 
 from __future__ import annotations
 

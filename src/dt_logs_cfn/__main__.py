@@ -15,8 +15,8 @@ from dt_logs_cfn.cli.main import main
 class _Stream(io.TextIOWrapper):
     """A process stream that never raises OSError; output that cannot be written is lost.
 
-    If the reader closes the pipe, the process continues to follow the stack. For any other reason,
-    `failure` is the error.
+    If the reader closes the pipe, the process continues to follow the stack. `failure` holds any
+    other error.
     """
 
     failure: OSError | None = None
@@ -51,7 +51,7 @@ def run() -> None:
     """Run the command line of this process and exit with its code.
 
     Ctrl-C and a full disk end the process without a traceback. A closed stream, or one that nobody
-    reads, does not change the exit code. If results could not be written, the exit code is 3.
+    reads, does not change the exit code. After any other failure to write results, the code is 3.
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)

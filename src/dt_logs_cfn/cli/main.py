@@ -2,7 +2,7 @@
 
 The codes are 0 for success, 1 for findings or drift, 2 for wrong usage, and 3 for an expected
 failure, with one line on stderr. Any other failure is a bug and shows a traceback. Each command is
-a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only if needed,
+a module of `dt_logs_cfn.commands` with `configure` and `run`. It is imported only if needed,
 because cfn-lint and boto3 take longer to load than a whole build.
 """
 
@@ -157,7 +157,7 @@ def _program() -> Parser:
 
 
 def _load(name: str) -> ModuleType:
-    """Import a command's module, without collecting garbage: what is imported stays."""
+    """Import a command's module without collecting garbage, because its objects stay in use."""
     gc.disable()
     command = import_module(f"dt_logs_cfn.commands.{name}")
     gc.freeze()

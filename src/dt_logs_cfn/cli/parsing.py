@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
     """Return a question that offers the nearest known words, or an empty string."""
-    from difflib import get_close_matches  # here, because every command starts with this module
+    from difflib import get_close_matches  # here, because every command imports this module
 
     listed = list(known)
     near = [each for word in words for each in get_close_matches(word, listed, 1)]
@@ -59,7 +59,7 @@ def matching(pattern: str, rule: str) -> Callable[[str], str]:
 def completion_script(
     parser: argparse.ArgumentParser, commands: Mapping[str, argparse.ArgumentParser], shell: str
 ) -> str:
-    """Return a script for one of SHELLS that completes a program and its commands."""
+    """Return a script that completes a program and its commands in `shell`, one of SHELLS."""
     import shtab
 
     for command in commands.values():

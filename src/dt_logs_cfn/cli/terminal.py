@@ -56,7 +56,7 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
 
 
 def tell(line: str) -> None:
-    """Print lines other than the result on stderr, immediately."""
+    """Print progress, a warning or advice on stderr, immediately."""
     show(line.split("\n"), sys.stderr)
 
 
@@ -144,7 +144,7 @@ def shown_value(value: str) -> str:
     before, address, rest = value.partition("://")
     if not address:
         return value
-    # urlsplit raises ValueError for some inputs.
+    # This does not use urlsplit, which raises ValueError for some inputs.
     place = re.split(r"[/?#\\\s]", rest, maxsplit=1)[0].rpartition("@")[2]
     host = _HOST.match(place)
     return f"{before}://{host[0] if host else ''}/…"
@@ -162,7 +162,7 @@ def shown_text(text: str) -> str:
 
 def shown_line(text: str) -> str:
     """Return untrusted text as one line that is safe to show and not too long."""
-    # Addresses first, because one_line makes a control character a space, which ends one.
+    # Cut addresses first: one_line replaces control characters with spaces, which end one.
     return cut(one_line(shown_text(text)))
 
 
@@ -272,7 +272,7 @@ class Operator:
 
 
 def at_terminal(here: Here) -> Operator:
-    """Return the operator of this process, whose `wait` overwrites its own line."""
+    """Return this process's operator; on a terminal, its `wait` overwrites its previous line."""
     if not live(sys.stderr):
         return Operator(here=here)
     width = columns(sys.stderr) or 80

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _runs(deployment: Deployment) -> bool:
-    """Return whether CloudFormation would invoke the function: for a new stack or input."""
+    """Return whether CloudFormation would invoke the function: for a new stack or changed input."""
     if deployment.before is None:
         return True
     before = properties(deployment.before.template, deployment.before.stack.parameters)

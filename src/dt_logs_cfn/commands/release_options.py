@@ -1,4 +1,4 @@
-"""Options that decide which release is built: `--config` and `--customize`."""
+"""Declare and load the options that determine the release: `--config` and `--customize`."""
 
 import argparse
 import os

@@ -37,7 +37,7 @@ _NONE = OperatingError(
 )
 _FEW = 20  # the most subjects for which every check is shown
 _MOST = 5  # the most subjects that a line names
-# Fewer attempts than usual, because only a verdict depends on these calls.
+# Fewer attempts than usual: if one of these calls fails, its checks are unknown.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -152,7 +152,7 @@ def told(found: Sequence[Check]) -> str:
 
 
 def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], list[Check]]:
-    """Group subjects with the same problems; those without any come last."""
+    """Group subjects with equal problems; put subjects without problems last."""
     groups: dict[tuple[Check, ...], list[str]] = {}
     for name, found in by_subject.items():
         wrong = (replace(each, subject="") for each in found if each.verdict != "ok")

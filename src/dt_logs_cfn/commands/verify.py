@@ -163,7 +163,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
 
 
 def _published(vendor: Vendor, template: str) -> Provenance:
-    """Check whether the version was withdrawn, at the S3 location that the template names."""
+    """Look up, at the S3 location that the template names, whether the version was withdrawn."""
     try:
         if not vendor.base_url:
             raise VerifyError("the template has no base URL", "")

@@ -1,6 +1,6 @@
-"""Read an account, always as the handler does, but with the caller's credentials.
+"""Read an account as the handler does, but with the caller's credentials.
 
-A denied read is only noted, because the Lambda may have the permission.
+Denied reads are noted. They do not prove a fault, because the Lambda may have the permission.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Unread:
 
 
 def attempted(make: Callable[[], T]) -> T | Unread:
-    """Return the result of `make`, or an Unread if it fails."""
+    """Return the result of `make`, or an Unread if it raises a DtLogsError."""
     try:
         return make()
     except DtLogsError as error:

@@ -1,4 +1,4 @@
-"""The stack's list of load balancers: how options change it, and which ones an update drops."""
+"""Change a stack's list of load balancers by options, and find those that an update drops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plan the handler's changes to an account with its own code; write nothing.
+"""Plan the handler's changes to an account, with the handler's own code; write nothing.
 
 asked (the request) ─► operate.account (the state) ─► planned ─► diff ─► shown
 """

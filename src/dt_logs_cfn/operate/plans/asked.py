@@ -28,7 +28,7 @@ def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, o
     """Return the custom resource's properties as CloudFormation would send them.
 
     The function's ARN is a placeholder, because the handler does not read it. Raises
-    OperatingError if the template has no such resource, or was edited beyond recognition.
+    OperatingError if the template has no such resource, or cannot be evaluated.
     """
     try:
         found = ResolvedTemplate(template, values).properties(INVOCATION)

@@ -189,7 +189,7 @@ def _logging(was: model.Logging, to: model.Logging) -> Iterator[str]:
 
 
 def _differing(*values: tuple[str, str, str]) -> Iterator[str]:
-    """Yield those of the values that change; each has a name, and the old and new value."""
+    """Yield a line for each value that changes; `values` are names with old and new values."""
     return (_replaced(*each) for each in values if each[1] != each[2])
 
 

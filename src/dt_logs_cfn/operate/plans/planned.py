@@ -55,13 +55,13 @@ class Planned:
 
     @property
     def works(self) -> bool:
-        """True if there is a plan that has changes or does not depend on a denied read."""
+        """True if there is a plan, and either it has changes or no read was denied."""
         return self.plan is not None and (bool(self.plan.changes) or not self.denied)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The changes by `deploy`: to the stack itself and, if the function `runs`, to the account."""
+    """`deploy`'s changes: to the stack itself and, if the function `runs`, to the account."""
 
     planned: Planned
     itself: PlannedChange | None
@@ -198,7 +198,7 @@ def as_the_role_may(request: Request, state: State) -> State:
 
 
 def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflict]:
-    """Yield the obstacle of each load balancer by itself, because a plan stops at the first one."""
+    """Plan each load balancer alone and yield its obstacle; a plan for all stops at the first."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

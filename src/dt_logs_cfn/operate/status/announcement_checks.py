@@ -1,4 +1,4 @@
-"""Check whether new log objects are announced to the vendor, and to whom else; pure."""
+"""Check whether new log objects are announced to the vendor, and list other recipients; pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
 
 
 def _others(logs: Logs) -> Check:
-    """Return who else is notified of the bucket's objects, as a check that is always ok."""
+    """Return a check, always ok, that lists the other recipients of the bucket's notifications."""
     found = [
         next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
         for _, item in notifications.entries(logs.bucket.notifications)
@@ -94,7 +94,10 @@ def _others(logs: Logs) -> Check:
 
 
 def _other_logs(found: tuple[str, ...], announced: bool) -> Check:
-    """Return which other logs S3 also announces, because it filters only by prefix and suffix."""
+    """Return a check, always ok, that names other kinds of logs at the location.
+
+    S3 announces them with the access logs, because it filters only by prefix and suffix.
+    """
     if not found:
         return ok("none in the same place since yesterday")
     more = " and are announced, too; Data Theorem cannot read them" if announced else ""
@@ -140,7 +143,7 @@ def _retry_policy(delivery_policy: str) -> Mapping[str, Json]:
 
 @dataclass(frozen=True)
 class _Deliveries:
-    """A topic's deliveries for a load balancer's logs; `foreign` is true if it is not our topic."""
+    """A topic's deliveries for a load balancer's logs; `foreign` is false for our own topic."""
 
     logs: Logs
     topic: Topic

@@ -40,7 +40,7 @@ def checks(logs: Logs) -> Iterator[Named]:
     """Yield the checks of a bucket that a load balancer logs to.
 
     If somebody overwrote the policy, another run of the stack restores it. So checks with that fix
-    precede their consequences, but follow a Deny, which a run does not remove.
+    precede all others, except a finding about a Deny, which a run does not remove.
     """
     found = [
         logs.check("delivery grant", _delivery, "GetBucketPolicy"),
@@ -102,7 +102,7 @@ def _delivery(logs: Logs) -> Check:
 def _restored(logs: Logs, arn: str) -> bool:
     """Return whether another run of the stack that turned the logging on would let ELB write."""
     if logs.location.mark in logs.seen.known_names and not logs.seen.stacks:
-        return True  # the stacks were not read
+        return True  # the stack exists but was not read, so assume that it would
     policy = logs.bucket.policy
     for step in (step for each in logs.seen.stacks for step in each.steps):
         if isinstance(step, EditPolicy) and step.bucket == logs.bucket.name:
@@ -147,7 +147,7 @@ def _encryption(logs: Logs) -> Check:
 
 
 def _ownership(logs: Logs) -> Check:
-    """Judge the setting; if it leaves the owner open, judge by the owner of the newest log.
+    """Judge the setting; if it does not determine the owner, judge by the newest log's owner.
 
     A bucket policy lets others read only objects that the bucket's owner owns [S3 guide,
     about-object-ownership.md].
@@ -245,9 +245,10 @@ def _restricted(logs: Logs) -> Check:
 
 
 def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
-    """Return whether a statement certainly lets ELB, or with `anybody` just somebody, write.
+    """Return whether a statement certainly lets ELB write.
 
-    The handler judges each Allow as if it were a Deny, because both match a call in the same way.
+    With `anybody`, a statement for any principal, under any condition, is enough. The handler's
+    `denying` judges each Allow as a Deny, because both match a call in the same way.
     """
     turned: list[Json] = []
     for each in statements(parsed(policy or "{}")):
@@ -261,7 +262,10 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
 
 
 def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
-    """Name a statement that denies the call under a condition that we cannot judge."""
+    """Return the Sid or number of a statement that may deny the call, or None.
+
+    Such a statement has a condition that we cannot judge.
+    """
     for number, each in enumerate(statements(parsed(policy or "{}")), 1):
         if each.get("Effect") == "Deny" and not _judged(each.get("Condition"), caller):
             bare = {name: value for name, value in each.items() if name != "Condition"}

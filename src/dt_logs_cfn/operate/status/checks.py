@@ -1,6 +1,6 @@
-"""Make every check of `status` from what was read; pure.
+"""Make every check of `status` from the results of its reads; pure.
 
-`bucket_checks` and `announcement_checks` have those of a load balancer that logs.
+`bucket_checks` and `announcement_checks` have the checks of a load balancer that logs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ _MOST = 3  # the most subjects that a line names
 def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     """Yield every check, by subject: load balancers, stacks, buckets, the account.
 
-    `version` is this source's; `sha256` is its handler's.
+    `version` is the version of this source; `sha256` is the digest of its handler.
     """
     for arn, found in seen.load_balancers.items():
         stacks = [each.stack for each in seen.stacks_of(arn)]
@@ -107,7 +107,7 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
 
 
 def _off(seen: Seen, arn: str) -> Check:
-    """Judge a load balancer whose S3 attribute is off; CloudWatch Logs may deliver its logs."""
+    """Judge a load balancer with access_logs.s3 off; CloudWatch Logs may deliver its logs."""
     fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
     saw = "access logs are off"
     if by := seen.vended_to(arn):
@@ -128,7 +128,7 @@ def _vended(seen: Seen) -> Check:
 
 
 def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Named]:
-    """Yield the checks of a stack; `version` and `sha256` are those of this release.
+    """Yield the checks of a stack; `version` and `sha256` are this source's, as in `checks`.
 
     A stack that cannot be updated gets no check with an update as its fix.
     """
@@ -227,7 +227,7 @@ def _drift(found: Planned, stack: str) -> Check:
 
 
 def schedule(found: Refreshes | Unread, at: float) -> Check:
-    """Check whether a stack's schedule keeps it in step."""
+    """Check whether a stack's scheduled refreshes run and succeed."""
     if isinstance(found, Unread):
         return unread(found)
     late = datetime.fromtimestamp(at, timezone.utc) - (2 * found.every + timedelta(hours=2))
@@ -258,7 +258,7 @@ def _statements(found: Planned) -> Check:
 
 
 def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
-    """Check for marks of deleted stacks, except those that another stack takes over."""
+    """Check for marks of deleted stacks, except marks that an existing stack takes over."""
     marks, names = list(_marks(seen, bucket)), seen.stack_names
     denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
     if denied:
@@ -284,7 +284,8 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     """Yield each mark: its stack's tag, a description, and the claims that keep it in use."""
     claims = bucket.register(seen.here)
     for claim in claims:
-        # No stack takes over a statement: while it exists, others remove nothing that it claims.
+        # No stack takes over another's statement. While a statement exists, other stacks do not
+        # remove the settings that it registers.
         granting = "" if not claim.inert(seen.here) else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
@@ -299,8 +300,8 @@ def _without_stack(
 ) -> tuple[dict[str, str], set[str]]:
     """Return a mark of each deleted stack without heirs, by tag, and the names of all heirs.
 
-    An heir is a stack that still uses things that a deleted stack set up. With the last heir, the
-    handler removes those things, as their marks allow.
+    An heir is a stack that still uses resources that a deleted stack set up. When the last heir is
+    deleted, the handler removes the resources whose marks allow it.
     """
     strays: dict[str, str] = {}
     heirs: set[str] = set()

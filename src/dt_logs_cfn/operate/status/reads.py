@@ -1,4 +1,4 @@
-"""Make the reads that the handler does not make, in few calls.
+"""Read data that the handler does not read, in few calls.
 
 A function that cannot return `Unread` raises botocore's errors.
 """
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3control import S3ControlClient
 
 ACCESS_LOGS = "ALB_ACCESS_LOGS"
-# How the names of other logs begin; those of access logs begin with the account ID.
+# Prefixes of the names of other logs; names of access logs begin with the account ID.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
 _TOKENS = "ContinuationToken", "NextContinuationToken"  # in a request, in its response
-_MOST_PAGES = 10  # pages of one load balancer's logs of a day: 10,000 objects
+_MOST_PAGES = 10  # pages of one load balancer's logs from one day: 10,000 objects
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
     if bucket.public:
         return True
     if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
-        return False  # there is no policy, or the handler has read this
+        return False  # no policy, or the handler has read that the policy is not public
     answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
     return answer["PolicyStatus"]["IsPublic"]
 
@@ -186,7 +186,7 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
     """Return the kinds of other logs that were written to a location since yesterday.
 
-    They are in the same folders if a load balancer has the same bucket and prefix for them [ELB
+    They are in the access logs' folders if a load balancer has one bucket and prefix for all [ELB
     guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
     errors.
     """

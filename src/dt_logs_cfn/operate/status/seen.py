@@ -1,4 +1,4 @@
-"""The data of `status`: its reads of an account, the denied reads, and a check."""
+"""Define the data of `status`: the results of its reads, the denied reads, and a check."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 class Check:
     """One check: its name, subject, observation, verdict and fix.
 
-    A function that judges leaves name and subject to `checks`. `waiting` will become ok by itself.
-    `unknown` could not be read or decided. Only an ok check has no fix.
+    A judging function omits the name and subject; `checks` adds them. A `waiting` check becomes ok
+    by itself. An `unknown` check could not be read or decided. Only an ok check has no fix.
     """
 
     name: str
@@ -41,31 +41,31 @@ class Check:
             raise ValueError(f"{self.saw!r} has no fix")
 
 
-Named = tuple[str, Check]  # a check's name, and the check, which does not have it yet
+Named = tuple[str, Check]  # a check's name, and the check, in which the name is still empty
 
 
 def ok(saw: str) -> Check:
-    """Return the verdict that something is as it should be."""
+    """Return a check whose observation is as it should be."""
     return Check("", "", saw, "ok")
 
 
 def finding(saw: str, fix: str) -> Check:
-    """Return the verdict that somebody has to fix something."""
+    """Return a check with a fault that somebody has to correct."""
     return Check("", "", saw, "finding", fix)
 
 
 def unknown(saw: str, fix: str) -> Check:
-    """Return the verdict that the observation is inconclusive; `fix` says how to find out."""
+    """Return a check with an inconclusive observation; `fix` says how to find out."""
     return Check("", "", saw, "unknown", fix)
 
 
 def unread(found: Unread) -> Check:
-    """Return the verdict that something could not be read."""
+    """Return an unknown check for a failed read."""
     return unknown(found.why, found.fix)
 
 
 def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
-    """Return a fix with the command added, if it says to run the stack again."""
+    """Return a fix; if it says to run the stack again, add the commands that do so."""
     commands = " and ".join(f"`{each.run_again}`" for each in stacks)
     return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
 
@@ -122,7 +122,7 @@ class Seen:
         return {} if isinstance(self.stack_names, Unread) else self.stack_names
 
     def stacks_of(self, arn: str) -> list[StackSeen]:
-        """Return the stacks whose list contains a load balancer or `*`."""
+        """Return the stacks whose list contains this load balancer or `*`."""
         wanted = {arn, EVERY_LOAD_BALANCER}
         return [each for each in self.stacks if wanted.intersection(each.stack.load_balancers)]
 
@@ -134,7 +134,7 @@ class Seen:
     def claims(self, found: LoadBalancer) -> list[Registration]:
         """Return a load balancer's registrations at the location to which it logs.
 
-        Those that an interrupted Delete left grant nothing, and are not included.
+        Registrations that grant nothing are omitted; an interrupted Delete leaves them.
         """
         bucket = self.buckets.get(found.logging.bucket)
         return [
@@ -173,10 +173,11 @@ class Logs:
 
     @property
     def was_onboarded(self) -> bool:
-        """True if a stack should let Data Theorem read these logs; used where no statement does.
+        """True if a stack should let Data Theorem read these logs; used if no statement does.
 
-        A mark in the prefix shows this, a stack's list, or our notification without a statement.
-        If a statement grants nothing, a deleted stack left both it and the notification.
+        The evidence is an existing stack's mark in the prefix, a stack's list, or our notification.
+        The notification counts only if no stack has a statement for the location. A statement that
+        grants nothing shows that a deleted stack left the notification.
         """
         named = bool(self.seen.stacks_of(self.load_balancer.arn))
         marked = self.location.mark in self.seen.known_names
@@ -186,6 +187,6 @@ class Logs:
         return marked or named or (announced and not any(e.covers(self.location) for e in claims))
 
     def check(self, name: str, judge: Callable[[Logs], Check], *operations: str) -> Named:
-        """Return the judged check; it is unknown if one of these `operations` was denied."""
+        """Judge these logs; return an unknown check instead if one of `operations` was denied."""
         denied = self.seen.denial(self.bucket.name, *operations)
         return name, unread(denied) if denied else judge(self)

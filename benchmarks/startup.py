@@ -1,4 +1,4 @@
-"""Compare the time of `--help` with that of a Python that does nothing.
+"""Compare how long `--help` takes with how long Python alone takes to start.
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 

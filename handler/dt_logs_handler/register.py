@@ -1,8 +1,8 @@
 """The register of the stacks' claims, kept in the log buckets' policies.
 
-A registration is one stack's read statement for the vendor at one location. Its Sid names the
-stack, so every stack sees which stacks use a location, and the last one removes what they share. No
-edit changes a statement that is not ours.
+A registration is a bucket policy statement that lets the vendor read one location for one stack.
+Its Sid names the stack, so every stack sees which stacks use a location, and the last one removes
+what they share. No edit changes a statement that is not ours.
 """
 
 from __future__ import annotations

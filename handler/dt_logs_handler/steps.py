@@ -146,7 +146,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
 
 
 def _explain_refused(error: ClientError, bucket: str) -> None:
-    """Raise Refused for a bucket that cannot be created, unless an earlier try created it."""
+    """Return if an earlier try created the bucket; otherwise raise Refused or the error."""
     if code(error) == "BucketAlreadyOwnedByYou" and is_own_bucket_name(bucket):
         return
     if code(error) in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):

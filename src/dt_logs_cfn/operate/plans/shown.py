@@ -192,7 +192,7 @@ def _vended_lines(preview: Preview) -> Iterator[str]:
 
 
 def _outpost_lines(preview: Preview) -> Iterator[str]:
-    """Yield the load balancers on an Outpost, whose logs another service delivers (unsupported)."""
+    """Yield lines that name the load balancers on an Outpost, which are not supported."""
     if isinstance(preview.on_outposts, Unread):
         yield from _listed("Unknown whether one is on an Outpost:", [preview.on_outposts.why])
     names = map(load_balancer_name, preview.unsupported)

@@ -3,7 +3,7 @@
     scenarios ─► sandbox ────────────────────────────────────────────────► report
     (a release,   ├ http            the account's endpoint; asks IAM first  (text, JSON,
      step by      │  ├ account      Elastic Load Balancing, S3, SNS, STS     HTML page)
-     step)        │  └ moto         IAM, Lambda, CloudWatch Logs
+     step)        │  └ moto         EventBridge, IAM, Lambda, CloudWatch Logs
                   ├ cloudformation  stacks, custom resources, rollback
                   ├ functions       awslambdaric, in a process with the role's credentials
                   └ vendor          the second account, which reads the logs

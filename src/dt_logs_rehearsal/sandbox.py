@@ -134,7 +134,7 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Run a function with an event; return a call that waits for its end and writes its log."""
+        """Start a function with an event; return a callable that waits and writes the log."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 

@@ -92,7 +92,7 @@ def page(browser: webdriver.Chrome, folder: Path) -> Iterator[LaunchPage]:
     resize(browser, 1280, "light")
     browser.get_log("browser")
     yield found
-    assert browser.get_log("browser") == []  # the policy refused nothing either
+    assert browser.get_log("browser") == []  # no errors, and nothing refused by the policy
 
 
 def test_where_it_is_not_published_it_says_so_and_commands_take_the_file(page: LaunchPage) -> None:

@@ -215,7 +215,7 @@ def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
     assert compared([], [allow(many)]) == expected
 
 
-# Few enough requests to try all of them. The long names stand for names that only `*` matches.
+# These requests are few enough to try all. The long names stand for names that only `*` matches.
 MANY = settings(STEADY, max_examples=400)
 LONG = "q" * 20
 ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)

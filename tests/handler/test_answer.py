@@ -138,7 +138,7 @@ def test_outputs_tell_each_thing_once_and_what_was_left_out_and_what_stays() -> 
 
 
 def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
-    """Otherwise, a cut could leave part of the secret at the end."""
+    """If outputs were cut first, part of the secret could remain at the end."""
     outcome = Outcome(warnings=("x" * 450 + "s3cr3t" * 200,), refused=(("arn", "to s3cr3t"),))
     data = outputs(outcome, lambda text: text.replace("s3cr3t" * 200, "…").replace("s3cr3t", "…"))
     assert data["NotOnboarded"] == "arn: to …"

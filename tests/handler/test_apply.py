@@ -110,7 +110,7 @@ WAY_OUT: list[model.Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
 def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
     failing: list[model.Step], left: list[model.Step]
 ) -> None:
-    """A policy that cannot be changed stops no other step; any other failure keeps the register."""
+    """If a policy cannot be changed, all other steps follow; another failure keeps the register."""
     bench = Bench({each: error("MalformedXML") for each in failing})
     failures = carry_out_all(WAY_OUT, bench.effects(), bench.take)
     assert len(failures) == len(failing)
@@ -213,7 +213,7 @@ STEPS: dict[str, model.Step] = {
 def test_what_another_stack_or_a_later_event_needs_stays(
     found: list[Registration] | None, needed: set[str]
 ) -> None:
-    """Nobody needs a bucket that is gone."""
+    """No stack needs a deleted bucket."""
     effects = Bench(policies={} if found is None else {"logs": claims(*found)}).effects()
     assert {name for name, step in STEPS.items() if effects.needed(step)} == needed
 

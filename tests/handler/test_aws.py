@@ -1,4 +1,4 @@
-"""Calls to AWS: temporary errors are retried for a limited time, other errors are not."""
+"""Calls to AWS: temporary errors are retried for a limited time; other errors are not."""
 
 import threading
 from dataclasses import replace

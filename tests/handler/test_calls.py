@@ -85,7 +85,7 @@ def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
     """Others may know the bucket's name, so its settings, topic and region are read first."""
     world = World(1)
     calls = world.count("Create", properties(*world.arns, LogBucketName="customers-own-name"))
-    # The stack's own bucket is looked for under each of its names, before and after the changes.
+    # A run looks up the stack's own bucket under each of its names, before and after the changes.
     own = ["GetBucketTagging"] * (2 if world.new_boto3 else 4)
     tags = [] if world.new_boto3 else ["PutBucketTagging"]
     safety = ["GetTopicAttributes", "GetBucketLocation"]

@@ -59,7 +59,7 @@ def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
 
 @WORKERS
 def test_one_that_cannot_be_changed_is_left_out_and_told(workers: int) -> None:
-    """The refused one's claim is removed, with the bucket, topic and notification only it needs."""
+    """The claim is removed, with the bucket, topic and notification that only this ALB needs."""
     fleet = Fleet(5, workers)
     fleet.customer(customers_bucket)
     for number in (0, 1, 3, 4):
@@ -141,7 +141,7 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
 
 
 class Deaf:
-    """An ELB client whose first change has no effect, which its response shows."""
+    """An ELB client whose first change has no effect; its response shows that."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -177,12 +177,12 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
     ids=["to look at", "to set"],
 )
 def test_more_than_fit_are_refused_with_a_number(count: int, told: str) -> None:
-    """Of 60 s, 30 s are kept for the answer. Looking at one takes 0.3 s, setting one 0.4 s."""
+    """Of 60 s, 30 s are kept for the answer. Reading an ALB takes 0.3 s; setting it, 0.4 s."""
     assert told in Fleet(count).fail(EVERY, 60)
 
 
 def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
-    """Otherwise, there would be no time to update an onboarded account, or to roll back."""
+    """If the others counted, an onboarded account could be neither updated nor rolled back."""
     fleet = Fleet(75)
     fleet.succeed("Create", EVERY, None, 60)
     assert all(fleet.logs())

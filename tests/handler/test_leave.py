@@ -105,7 +105,7 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
 
 @BOTH
 def test_delete_goes_on_from_where_another_has_stopped(before: model.State) -> None:
-    """After each step, the registration shows what is left to do, but no longer grants anything.
+    """After each step, the registration shows the remaining work, but no longer grants anything.
 
     If everything is gone, or nothing was ever set up, a Delete does nothing.
     """

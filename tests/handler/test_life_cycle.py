@@ -23,7 +23,7 @@ from support.moto_account import Account, emulated_account
 from support.running import Clock
 from support.states import PRIVATE
 
-# An older botocore causes this on a newer Python.
+# An older botocore causes this warning on a newer Python.
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:datetime.datetime.utcnow\(\):DeprecationWarning:botocore"
 )

@@ -73,7 +73,7 @@ def _no_clients() -> Clients:
 def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
     capsys: pytest.CaptureFixture[str], privileges: str
 ) -> None:
-    """Neither the endpoint's token nor the answer URL's signature appears, even after a failure."""
+    """The log has neither the endpoint's token nor the URL's signature, even if a run fails."""
     case = Case(new)
     given = properties(*case.arns, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}

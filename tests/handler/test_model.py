@@ -110,7 +110,7 @@ def test_retention_comes_beside_the_rules_of_others(
     ],
 )
 def test_retention_is_read_where_it_holds_for_versions_too(rule: Any, days: int | None) -> None:
-    """Otherwise, nothing would ever be deleted once somebody turns on versioning."""
+    """A rule that omits versions deletes nothing for good once somebody turns on versioning."""
     rules = rule if isinstance(rule, list) else [rule]
     assert Bucket("logs", lifecycle={"Rules": [THEIRS, *rules]}).retention == days
 

@@ -95,7 +95,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
 def test_edits_of_two_stacks_commute(
     configuration: dict[str, Any], mine: list[str], others: list[str]
 ) -> None:
-    """At a shared location, both put the same entry; elsewhere, neither touches the other's."""
+    """At one location, both stacks put the same entry; elsewhere, each leaves the other's alone."""
     first, second = coming(*mine), coming(*others)
     one = second.applied(first.applied(configuration))
     two = first.applied(second.applied(configuration))

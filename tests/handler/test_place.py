@@ -97,7 +97,7 @@ def test_customers_choice_stays_and_the_others_get_a_bucket(
 
 
 def test_load_balancers_of_one_location_are_one_claim() -> None:
-    """Their logging stays unchanged. VendorReadScope=Location claims the whole location."""
+    """The logging stays unchanged. VendorReadScope=Location claims the whole location."""
     albs = [alb("web", 1, bucket="logs"), alb("api", 2, bucket="logs"), alb("x", 3, bucket="logs")]
     before = state(*albs, buckets=(LOGS,))
     found = after(request("Create", WEB, API, LogBucketName="other"), before)
@@ -180,7 +180,7 @@ REFUSED = [
 def test_load_balancer_that_cannot_be_onboarded_is_named(
     before: State, what: str, fix: str
 ) -> None:
-    """If load balancers are named, a single bad one stops them all."""
+    """If load balancers are named, one that is refused stops them all."""
     with pytest.raises(Refused) as refused:
         planned(request("Create", API, WEB), before)
     assert WEB_NAME in refused.value.what
@@ -237,7 +237,10 @@ RECOGNISED: dict[str, tuple[list[str], dict[str, object], list[str], bool]] = {
 def test_request_is_recognised_by_what_the_register_remembers(
     arns: list[str], given: dict[str, object], known: list[str], again: bool
 ) -> None:
-    """The register has a digest of the request, and names if the vendor reads by load balancer."""
+    """The register has a digest of the request.
+
+    It names the load balancers unless the vendor reads the whole location.
+    """
     before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
     there = after(request("Create", WEB, API), before)
     nothing = properties(alb_arn("x", 7))

@@ -93,7 +93,7 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
     plan, found = comes_to_rest(asked, there)
     assert any("S3 refuses to change" in each for each in plan.warnings)
     assert bucket(found, "logs").policy == bucket(there, "logs").policy
-    # An edit that takes a right away is tried, since the Update must not succeed without it.
+    # An edit that removes a right is tried, because the Update must not succeed without it.
     other: dict[str, object] = {"DataTheoremAccountId": "111122223333"}
     for given in (other, {"LoadBalancerArns": [SHOP]}):
         asked = request("Update", WEB, SHOP, old=properties(WEB, SHOP), at=LATER, **given)

@@ -42,7 +42,7 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def denied(*statements: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the statements that deny the vendor reading, and ELB writing, an object."""
+    """Return the statements that forbid the vendor to read, and ELB to write, an object."""
     return (
         denying(policy(*statements), vendor(VENDOR, "aws"), "s3:GetObject", OBJECT),
         denying(policy(*statements), delivery(), "s3:PutObject", OBJECT),

@@ -318,7 +318,8 @@ def taken(kind: Kind, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# If applied later, these would touch the stack's settings, or depend on their number or length.
+# If applied later, these would touch the stack's settings, or depend on the number or length
+# of those settings.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)

@@ -38,7 +38,7 @@ class Stack:
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, from this release or another
     workers: int = 1  # one, so that the order of calls never varies
-    status: str = ""  # as CloudFormation shows it; so are `parameters` and `updated`
+    status: str = ""  # shown by CloudFormation, like `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
     privileges: object = ""  # the privileges with which the function last ran

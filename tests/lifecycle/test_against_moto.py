@@ -120,7 +120,8 @@ def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
         for account, stack in both:
             clients = tuple(account.client(name) for name in SERVICES)
             event = stack.event(kind, new or old, old if kind == "Update" else None)
-            answers.append(stack.send(event, lambda: clients)["Status"])  # called in this iteration
+            # The lambda is called only in this iteration, so it may use the loop's variable.
+            answers.append(stack.send(event, lambda: clients)["Status"])
         compare()
         if privileges == "documented" and scenario.prepare is announced:
             assert answers == ["FAILED", "FAILED"]  # this role cannot share a topic

@@ -56,7 +56,7 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
 
 
 def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[object]]:
-    """Return a hook that makes S3 refuse notifications `times` times, and the calls.
+    """Return a hook that makes S3 refuse notifications `times` times, and a list of the calls.
 
     The error about a destination is a recorded one.
     """

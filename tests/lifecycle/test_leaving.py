@@ -150,7 +150,10 @@ STAYS = {
 def test_a_bucket_that_stays_is_told_also_by_its_tag(
     why: str, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The tag also names a topic that the role may not delete. Denied tagging fails nothing."""
+    """The tag also names a topic that the role may not delete.
+
+    A denied tagging call does not fail the Delete.
+    """
     case = Leaving(new, privileges)
     (topic,) = case.topics()
     key = case.account.write_log(case.web) if "logs" in why else None
@@ -172,7 +175,7 @@ def test_a_bucket_that_stays_is_told_also_by_its_tag(
 
 @PRIVILEGES
 def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted(privileges: str) -> None:
-    """CloudFormation's rollback succeeds; it names any topic that the role may not delete."""
+    """CloudFormation's rollback succeeds, and names any topic that the role may not delete."""
     case = Case(new)
     given = properties(*case.arns, Privileges=privileges)
     case.forbidden = [
@@ -251,7 +254,7 @@ def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, c
 
     assert granted(case.account) == []
     if code == "AccessDenied":
-        logged = prepare is logs_there  # then there is no logging to turn off
+        logged = prepare is logs_there  # the customer's own logging stays on
         fails = operation == ANNOUNCING or (operation == LOGGING and not logged)
         assert answer["Status"] == ("FAILED" if fails else "SUCCESS"), answer["Reason"]
         assert not fails or operation in answer["Reason"]

@@ -2,9 +2,9 @@
 
     python tests/mutation/run.py .tox/names 'handler/*/names.py' --tests tests/handler
 
-mutmut makes the changes in a copy of the project, in the folder. It tries a sample of all changes,
-which depends only on the code, the seed and the size. Strings are not changed, because most are
-messages, and neither are values that a module computes once.
+mutmut makes the changes in a copy of the project in FOLDER, here `.tox/names`. It tries a sample of
+all changes, which depends only on the code, the seed and the size. It changes neither
+strings, most of which are messages, nor values that a module computes once.
 
 If mutmut fails to collect stats, run pytest in FOLDER/mutants, with src on PYTHONPATH, to see why.
 """

@@ -1,4 +1,4 @@
-"""How a stack is followed: what is shown, what a failure's cause is, and how lost answers end."""
+"""How a stack is followed: the events shown, a failure's cause, and calls without an answer."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_what_may_be_a_token_in_a_tag_is_not_shown() -> None:
 @STEADY
 @given(policies())
 def test_a_policys_diff_is_what_the_edit_changes(text: str | None) -> None:
-    """A policy is shown whole, also an address or a long list in it."""
+    """A policy is shown whole, including any address or long list in it."""
     ours = {"Sid": "https://h.example.com/a/b?c=d", "Effect": "Deny", "Resource": "x" * 900}
     edit = PolicyEdit((ours,), frozenset({"AllowTrail"}))
     _, lines = diff(EditPolicy("logs", edit), Bucket("logs", policy=text))

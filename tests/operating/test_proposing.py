@@ -66,7 +66,7 @@ class Stage:
 
     @property
     def left(self) -> list[tuple[str, str]]:
-        """The existing stacks, once none of them is being changed."""
+        """The stacks that remain, with their statuses, after all operations have ended."""
         self.sandbox.cloudformation.join()
         stacks = self.sandbox.cloudformation.stacks.values()
         return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]

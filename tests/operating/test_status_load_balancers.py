@@ -119,7 +119,7 @@ def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], ve
 
 
 def test_the_age_of_the_newest_log(looking: Looking) -> None:
-    """Another load balancer's logs are not taken for its own."""
+    """Another load balancer's logs do not count."""
     clock, arn = cast(Clock, looking.account.clock), looking.logging()
     noon = clock.now = 1_800_000_000.0 - 1_800_000_000.0 % 86400 + 12 * 3600
     looking.account.write_log(arn)
@@ -303,13 +303,13 @@ def requester_pays(account: Account) -> None:
 
 
 def deny(operator: str, key: str, value: Any) -> Change:
-    """Deny everybody the logs under a condition."""
+    """Return a change that denies everybody the logs under a condition."""
     statement = denies("s3:GetObject", Condition={operator: {key: value}})
     return lambda account: add_statement(account, LOGS, statement)
 
 
 def retry(text: str | None = None, **changed: Any) -> Change:
-    """Set our topic's delivery policy, or change the retries over https."""
+    """Return a change of our topic's whole delivery policy, or of its retries over https."""
 
     def change(account: Account) -> None:
         attributes = account.world.topics[TOPIC].attributes

@@ -111,7 +111,7 @@ def test_a_name_is_taken_once_and_free_again_after_the_stack_is_gone(cfn: Any) -
     text = "Stack [thing] does not exist"
     assert invalid(cfn.describe_stack_events, StackName="thing") == text
     assert created(cfn)["StackId"] != first
-    cfn.delete_stack(StackName="never")  # as on AWS, succeeds without a stack
+    cfn.delete_stack(StackName="never")  # as on AWS, this succeeds without a stack
     gone = cfn.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
     assert [each["StackId"] for each in gone] == [first]
 
@@ -366,7 +366,7 @@ def test_credentials_that_are_over_or_unknown_are_told_apart(account: Emulated) 
     ):
         clients = (sandbox.client(service, each) for each in (expired, unknown))
         assert [refusal(getattr(each, call))[0] for each in clients] == codes
-    who = sandbox.client("sts", account.person()).get_caller_identity()  # needs no permission
+    who = sandbox.client("sts", account.person()).get_caller_identity()  # this needs no permission
     assert who["Account"] == "123456789012"
     assert who["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/person-")
 

@@ -118,8 +118,8 @@ class Gate:
 def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
     """Yield a denial of each recorded operation, and of each operation after the first change.
 
-    A denial has the service's own code, or `both` yields one with each code that AWS has. The first
-    denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
+    A denial has the service's own code; with `both`, each code that AWS has gets a denial. The
+    first denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
     """
     for each in dict.fromkeys(heard):
         if each.service != "sts":
@@ -521,7 +521,7 @@ def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str
         renew(tried, "nothing")
         ran = tried.without(Denial(operation, code), command, *argv)
         told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
-        done = command is remove and ran.code == 0 and not tried.stack()  # but a read failed
+        done = command is remove and ran.code == 0 and not tried.stack()  # although a read failed
         # Nothing depends on these reads, so the command only reports their results as unknown.
         if "CloudWatch Logs' deliveries cannot be read (" in " ".join(ran.out.split()):
             assert operation.service == "logs"

@@ -61,7 +61,7 @@ class Outage:
             self.pace.jump(every)
 
     def read(self) -> Counter[str]:
-        """Let the vendor receive its notifications, and count the visits in all logs it read."""
+        """Let the vendor receive its notifications; count the visits in the logs that it read."""
         vendor = self.account.sandbox.vendor
         vendor.receive()
         return Counter(re.findall(r"/visit-\d+", "\n".join(vendor.received)))

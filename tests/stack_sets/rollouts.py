@@ -1,4 +1,4 @@
-"""What roll-out tests share: accounts, regions, values, a small template, and who runs them."""
+"""The roll-out tests' accounts, regions, parameter values, small template and terminal."""
 
 from __future__ import annotations
 

@@ -131,14 +131,14 @@ def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
 
 
 def closed_to_others(account: Account) -> None:
-    """Deny every other account, including the vendor, reads from the customer's bucket."""
+    """Forbid all other accounts, including the vendor, to read from the customer's bucket."""
     outside = {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}}
     denied = statement(CUSTOMERS, "Deny", "*", "s3:GetObject", Sid="Perimeter", Condition=outside)
     add_statement(account, CUSTOMERS, denied)
 
 
 def closed_to_delivery(account: Account) -> None:
-    """Deny Elastic Load Balancing writes to the customer's bucket."""
+    """Forbid Elastic Load Balancing to write to the customer's bucket."""
     delivery = {"Service": DELIVERY}
     denied = statement(CUSTOMERS, "Deny", delivery, "s3:PutObject", Sid="NoDelivery")
     add_statement(account, CUSTOMERS, denied)

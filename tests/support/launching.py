@@ -11,7 +11,7 @@ PLACES = [
     (3, "eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
 ]
 ENDPOINT = "https://logs.example.com/in?a='$(touch+x)`id`${b}%{c}\"\\!*&<i>;|,#"
-# Values that a careless quoting would break.
+# Values that careless quoting would break.
 ODD_VALUES = (
     ENDPOINT,
     "plain",

@@ -1,4 +1,4 @@
-"""Read an emulated account: who has access, how load balancers log, what arrived, what is left."""
+"""Read an emulated account: access, load balancers' logging, deliveries and leftovers."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
 def forget_principal(on: Account, arn: str, unique_id: str) -> None:
     """Delete a role or user; from now on, bucket policies show its unique ID.
 
-    From then on, S3 refuses a policy that contains that ID or the ARN.
+    S3 then refuses a policy that contains that ID or the ARN.
     """
     on.world.unknown_principals.add(arn)
     for bucket in on.world.buckets.values():

@@ -30,7 +30,8 @@ MEMBERS = {
     "The emulated account shows the owner as S3 and SNS do; moto shows a fixed one.": ("Owner",),
 }
 _LEFT_OUT = {name for names in MEMBERS.values() for name in names}
-# Since 2023, S3 encrypts every bucket [S3 guide, default-encryption-faq.md]; moto, only if set.
+# Since 2023, S3 encrypts every bucket [S3 guide, default-encryption-faq.md]. moto encrypts a bucket
+# only on request.
 _ENCRYPTION = {
     "Rules": [
         {

@@ -47,7 +47,7 @@ class Time(Protocol):
 
 @dataclass
 class Clock:
-    """A clock that only `sleep` moves; seconds since 1970."""
+    """A clock, in seconds since 1970, that only `sleep` moves forward."""
 
     now: float = 1_800_000_000.0
 
@@ -123,7 +123,7 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session as a caller; without policies, it may do everything."""
+        """Return a role's session as a caller; if `policies` is None, it may do everything."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
@@ -144,7 +144,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer and return its ARN; with `bucket`, it logs there, unchecked."""
+        """Add a load balancer and return its ARN; `bucket` sets its logging, without checks."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -171,7 +171,8 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        None means never configured: ObjectWriter, and no Block Public Access.
+        If `ownership` or `block` is None, it was never configured: the bucket has ObjectWriter, or
+        no Block Public Access.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -201,12 +202,12 @@ class Account:
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:
-        """Confirm the subscription with this ARN, or this endpoint's, as the endpoint would."""
+        """Confirm the subscriptions with this ARN or endpoint, as the endpoint would."""
         for each in self._subscriptions(subscription):
             each.confirmed = True
 
     def unsubscribe(self, subscription: str) -> None:
-        """End the subscription with this ARN, or this endpoint's, as the endpoint's owner would."""
+        """End the subscriptions with this ARN or endpoint, as the endpoint's owner would."""
         for each in self._subscriptions(subscription):
             self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
 
@@ -226,7 +227,7 @@ class Account:
 
 
 def _snapshot(world: World) -> Snapshot:
-    """Return all lasting state, in a form that is equal for states of the same meaning.
+    """Return all lasting state as data; states with the same meaning give equal data.
 
     Times, and the IDs of subscriptions and versions, are left out. `versions` are those that a
     plain list does not show: old versions and delete markers.

@@ -31,7 +31,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
 
 @cache
 def answers(service: str) -> Operations:
-    """Map each operation of a service to the function that answers it, named as boto3's method."""
+    """Map each operation of a service to its function, which has the name of boto3's method."""
     return {
         model.name: getattr(module, method)
         for module in SERVICES[service]

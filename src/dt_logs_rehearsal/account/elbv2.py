@@ -1,4 +1,4 @@
-"""Elastic Load Balancing: load balancers, the logs that they write, and their delivery."""
+"""Elastic Load Balancing: load balancers, and the logs that they write and deliver."""
 
 import gzip
 import re
@@ -49,7 +49,7 @@ _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.en
 
 
 def _logging(log: Log) -> dict[str, str]:
-    """Return the attributes of one kind of log, turned off."""
+    """Return the attributes that turn one kind of log off."""
     start = log.attributes
     return {f"{start}enabled": "false", f"{start}bucket": "", f"{start}prefix": ""}
 
@@ -201,7 +201,8 @@ def _rejected(text: str) -> Refused:
 
 _SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 _OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
-# The accounts that write logs in regions opened before 2022; in newer ones, only the service.
+# The accounts that write logs in regions opened before 2022; in newer regions, only the service
+# writes them.
 # [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws, service account
 # data source]
 ELB_ACCOUNTS = {
@@ -242,10 +243,10 @@ def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
 def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
     """Write an object as Elastic Load Balancing; return whether the bucket allowed it.
 
-    ELB writes as a service, except in China [GH terraform-aws-modules/terraform-aws-s3-bucket#263],
-    and as the region's ELB account, if the region has one. On an Outpost, ELB writes as another
-    service, with an ACL [ELB guide, enable-access-logging.md]. AWS does not document that ELB sends
-    aws:SourceAccount or aws:SourceArn, so this emulation does not.
+    ELB writes as a service and, if the region has one, as the region's ELB account; in China, only
+    as the account [GH terraform-aws-modules/terraform-aws-s3-bucket#263]. On an Outpost, ELB writes
+    as another service, with an ACL [ELB guide, enable-access-logging.md]. AWS does not document
+    that ELB sends aws:SourceAccount or aws:SourceArn, so this emulation does not.
     """
     account = ELB_ACCOUNTS.get(found.region, "")
     if found.outpost:

@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def client_error(operation: str, refused: Refused) -> ClientError:
-    """Return boto3's error for a refused operation, given by its name in AWS's API."""
+    """Return boto3's error for a refused call; `operation` is its name in AWS's API."""
     response: Any = {
         "Error": {"Code": refused.code, "Message": refused.message, **refused.details},
         "ResponseMetadata": metadata(refused.status),

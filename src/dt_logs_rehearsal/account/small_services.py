@@ -38,7 +38,7 @@ def get_caller_identity(world: World, call: Call) -> Response:
 def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
     """Return the operation that lists one part of the region's log deliveries (Logs).
 
-    `shown` returns an entry for the start of its ARN, a name and a delivery. [Logs API,
+    `shown` makes an entry from the start of its ARN, a name and a delivery. [Logs API,
     DescribeDeliveries: up to 50 a page]
     """
 

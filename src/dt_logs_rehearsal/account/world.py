@@ -34,7 +34,7 @@ class Consistency:
 
     A read of a bucket's policy or notifications shows their state up to `stale_reads` ago. ELB sees
     a new bucket policy, and S3 a new topic policy, up to `spreading` after it was put. If roles are
-    emulated, a new role has no permissions for `new_rights`.
+    emulated, a new role has no permissions for `new_rights` seconds.
     """
 
     stale_reads: float = 0.0
@@ -277,7 +277,7 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
 
 
 def present(**members: Any) -> Response:
-    """Return only the members that have a value, as AWS's answers do."""
+    """Return only the members that have a value, as AWS does in its answers."""
     return {name: value for name, value in members.items() if value}
 
 

@@ -1,1 +1,1 @@
-"""Emulate CloudFormation: `engine` runs stacks. Its API is in `tools/cloudformation_api`."""
+"""Emulate CloudFormation: `engine` runs stacks; `tools/cloudformation_api` adds the API."""

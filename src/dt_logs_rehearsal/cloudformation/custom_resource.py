@@ -23,7 +23,7 @@ _DEFAULT_TIMEOUT = 3600  # seconds
 
 
 class Mailbox:
-    """A store of answers until it is closed; each URL takes only the first answer."""
+    """Stores answers until it is closed; keeps only the first answer to each URL."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -40,7 +40,7 @@ class Mailbox:
         return [each.result().decode(errors="replace") for each in found]
 
     def wait(self, token: str, seconds: float) -> bytes | None:
-        """Return the answer, or None if none came in time."""
+        """Wait for the answer and return it, or None if it does not arrive in time."""
         try:
             return self._answer(token).result(seconds)
         except (TimeoutError, CancelledError):
@@ -74,7 +74,8 @@ class CustomResources:
     url: str  # of the emulated endpoint
     mailbox: Mailbox
     pace: Pace
-    # Runs a stack's function, by its ARN, with an event; returns a call that waits for its end.
+    # Starts a stack's function, given by its ARN, with an event; returns a callable that waits for
+    # the function's end.
     invoke: Callable[[Stack, str, Mapping[str, Any]], Callable[[], None]]
 
     def send(

@@ -59,7 +59,7 @@ class CloudFormation:
         return Stack(name, stack_id, asked, role)
 
     def describe_stacks(self, world: World, call: Call) -> Response:
-        """Describe one stack by its ID, as a function does for its own. Raises Refused."""
+        """Describe one stack by its ID, as a function does for its own stack. Raises Refused."""
         if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
             raise invalid(f"Stack with id {name} does not exist")
         return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}
@@ -175,7 +175,7 @@ class CloudFormation:
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
-        stack.status = status  # is set last, so that whoever sees it also sees all events
+        stack.status = status  # set last, so that whoever sees the status also sees all events
 
     def _finish(self, stack: Stack, status: str) -> None:
         resolved = stack.resolved(stack.asked, self.place)

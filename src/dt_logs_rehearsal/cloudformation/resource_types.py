@@ -198,7 +198,7 @@ def _delete_log_group(context: Context, made: Made) -> None:
 
 
 def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
-    """Let IAM decide the calls for an alarm; alarms are not emulated, so it never fires."""
+    """Record an alarm, and let IAM decide its calls; the alarm is not emulated and never fires."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
     _decide_alarm(context, name, "PutMetricAlarm")

@@ -49,7 +49,7 @@ _PATIENCE = 300  # seconds; a process may take over half a minute to start on a 
 
 @dataclass(frozen=True)
 class Function:
-    """CreateFunction's arguments: `code` is the content of index.py, `timeout` is in seconds."""
+    """CreateFunction's arguments: `code` is the content of index.py; `timeout` is in seconds."""
 
     name: str
     arn: str
@@ -235,7 +235,7 @@ class _Process:
         return api
 
     def _environment(self, api: str, code: Path, temporary: Path) -> dict[str, str]:
-        """Return the variables that Lambda sets [Lambda guide, configuration-envvars.md]."""
+        """Return an environment like that in Lambda [Lambda guide, configuration-envvars.md]."""
         function = self.function
         return {
             **function.credentials,
@@ -259,7 +259,7 @@ class _Process:
         }
 
     def _output(self) -> str:
-        """Return what the process has written since the last call."""
+        """Return the process's output since the last call."""
         with open(self._folder / "log", "rb") as log:
             log.seek(self._read)
             found = log.read()

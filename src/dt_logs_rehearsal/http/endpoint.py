@@ -87,7 +87,7 @@ class Endpoint:
         self._server.close()
 
     def session(self, name: str, account: str = "", role: str = "") -> dict[str, str]:
-        """Return credentials, as boto3 takes them, of a role or of an account's administrator."""
+        """Return credentials of a role or of an account's administrator, as boto3 takes them."""
         with self._lock:
             key = f"ASIA{len(self._sessions):016d}"
             self._sessions[key] = Session(name, account or self.account.account_id, role)

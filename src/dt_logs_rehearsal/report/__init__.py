@@ -1,1 +1,1 @@
-"""Show a rehearsal's results: `data` holds them, `text` and `page` render them."""
+"""Show a rehearsal's results: `data` holds them, and `page` renders them as HTML."""

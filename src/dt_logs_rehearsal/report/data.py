@@ -80,7 +80,7 @@ class Report:
     attempts: list[Attempt] = field(default_factory=list)
     restored: bool = False
     left: list[str] = field(default_factory=list)  # differences, without the exceptions
-    exceptions: list[str] = field(default_factory=list)  # what stays, as the answers say
+    exceptions: list[str] = field(default_factory=list)  # leftovers that were expected
     unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
     missing: tuple[str, ...] = ()  # permissions that the service role lacks
 

@@ -1,1 +1,1 @@
-"""Play what customers do with a release: `catalogue` lists the scenarios, `play` runs one."""
+"""Play what customers do with a release: `catalogue` lists the scenarios; `play` runs one."""

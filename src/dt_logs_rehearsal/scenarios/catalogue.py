@@ -21,11 +21,11 @@ def _already(play: Play, arns: list[str]) -> None:
     """A load balancer that already logs to the same bucket and prefix as another."""
     before = play.logging(arns[0])
     with play.stack(arns[0]):
-        play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
+        play.expect(play.logging(arns[0]) == before, "the existing logging was changed")
         key = play.log(arns[0])
         play.log(arns[1], reads=False)  # logs to the same location, but is not onboarded
         play.overstep(arns[0], key)
-    play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
+    play.expect(play.logging(arns[0]) == before, "the existing logging was changed")
     play.log(arns[0], reads=False)
 
 
@@ -35,9 +35,9 @@ def _shared(play: Play, arns: list[str]) -> None:
     with play.stack(*arns):
         now = play.snapshot()["buckets"][CUSTOMERS]
         kept = all(each in now["policy"]["Statement"] for each in before["policy"]["Statement"])
-        play.expect(kept, "a statement of the customer's was changed")
+        play.expect(kept, "the customer's statements were changed")
         kept = before["notifications"].items() <= now["notifications"].items()
-        play.expect(kept, "a notification of the customer's was changed")
+        play.expect(kept, "the customer's notifications were changed")
         _read(play, arns)
 
 
@@ -54,7 +54,7 @@ def _overlap(play: Play, arns: list[str]) -> None:
         return
     stack = play.create(*arns)
     play.expect(stack.status == "ROLLBACK_COMPLETE", f"the stack is {stack.status}")
-    play.expect("everything" in play.reason(), "the reason does not name what is in the way")
+    play.expect("everything" in play.reason(), "the reason does not name the customer's topic")
     play.delete(stack)
 
 
@@ -71,7 +71,7 @@ def _two_stacks(play: Play, arns: list[str]) -> None:
     with play.stack(*arns, name="dt-logs-analysis-2"):
         play.log(arns[0])
         play.delete(first)
-        play.expect(play.logging(arns[0])["enabled"] == "true", "the second stack's logging went")
+        play.expect(play.logging(arns[0])["enabled"] == "true", "the Delete turned logging off")
         play.log(arns[0])
     play.log(arns[0], reads=False)
 
@@ -83,7 +83,7 @@ def _update(play: Play, arns: list[str]) -> None:
         play.log(web)
         play.update(stack, api, shop, LogRetentionDays="90")
         play.expect_status(stack, "UPDATE_COMPLETE")
-        play.expect(play.logging(web)["enabled"] == "false", "what left the stack still logs")
+        play.expect(play.logging(web)["enabled"] == "false", "the removed load balancer still logs")
         _read(play, [api, shop])
 
 
@@ -100,7 +100,7 @@ def _rollback(play: Play, arns: list[str]) -> None:
     stack = play.create(*arns)
     rolled_back = stack.status == "ROLLBACK_COMPLETE"
     play.expect(rolled_back, f"the stack is {stack.status}: {play.reason()}")
-    play.expect("ModifyLoadBalancerAttributes" in play.reason(), "the reason is not named")
+    play.expect("ModifyLoadBalancerAttributes" in play.reason(), "the reason omits the denied call")
     play.delete(stack)
 
 

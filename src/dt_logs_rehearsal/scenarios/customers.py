@@ -66,7 +66,7 @@ def logging(account: Account) -> list[str]:
 
 
 def announced(account: Account) -> list[str]:
-    """Add two ALBs, and a customer's topic that already announces their log objects."""
+    """Add two ALBs, and a customer's topic to which S3 already announces their log objects."""
     arns = logging(account)
     condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}}
     publish = _allow({"Service": "s3.amazonaws.com"}, "sns:Publish", "*", Condition=condition)

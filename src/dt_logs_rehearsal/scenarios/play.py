@@ -61,7 +61,7 @@ class Play:
 
     @property
     def schedule(self) -> dict[str, str]:
-        """The parameter for a regular refresh, which the documented privileges do not have."""
+        """The parameter for a scheduled refresh; empty under the documented privileges."""
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
@@ -136,13 +136,13 @@ class Play:
             self.report.unexpected.append(otherwise)
 
     def expect_status(self, stack: Stack, status: str) -> None:
-        """End the scenario with the first reason if a stack is not in this status."""
+        """End the scenario, with the reason of the failure, if a stack is not in this status."""
         if stack.status != status:
             self.report.unexpected.append(f"{stack.name} is {stack.status}: {self.reason()}")
             raise Over
 
     def reason(self) -> str:
-        """Return the first reason of a failure in the last stage."""
+        """Return the reason of the first failure in the last stage."""
         failed = (each for each in self.report.stages[-1].events if each.status.endswith("_FAILED"))
         return next((each.reason for each in failed), "")
 
@@ -151,7 +151,7 @@ class Play:
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Report the leftovers that the stacks' answers name, and return all other differences."""
+        """Report the leftovers that are expected, and return all other differences."""
         told = " ".join(self.sandbox.mailbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():
@@ -161,7 +161,7 @@ class Play:
             del after["buckets"][name]
         for kind in ("topics", "log_groups") if self.documented else ():
             for name in after[kind].keys() - before[kind].keys():
-                self.expect(kind != "topics" or name in told, f"{name} stays, unsaid")
+                self.expect(kind != "topics" or name in told, f"{name} stays, but is not named")
                 self.report.exceptions.append(f"{name}: the documented role may not remove it")
                 del after[kind][name]
         for each in (before, after):

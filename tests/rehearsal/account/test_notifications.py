@@ -1,4 +1,4 @@
-"""Event notifications: which ones S3 accepts, where it sends the events, and what is counted.
+"""Event notifications: S3's checks of a configuration, the deliveries, and their metrics.
 
 tests/operating reads the members of vended logs and metrics through `status`.
 """

@@ -44,7 +44,7 @@ def put(account: Account, arn: str, name: str, value: str) -> None:
 
 
 def test_creating_a_topic_again_changes_nothing(account: Account) -> None:
-    plain: Any = {"FifoTopic": "false"}  # recorded on AWS: the same as not sent
+    plain: Any = {"FifoTopic": "false"}  # recorded on AWS: treated as if not sent
     before = account.snapshot()
     for sent in ({}, {"Attributes": {"Policy": POLICY}}, {"Attributes": plain}):
         assert account.sns.create_topic(Name="t", **sent)["TopicArn"] == TOPIC

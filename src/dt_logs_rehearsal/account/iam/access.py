@@ -22,8 +22,8 @@ from dt_logs_rehearsal.account.world import Bucket, Call, World
 class Decided:
     """IAM's decision about one action that a call needs.
 
-    `by` names the deciding statement, and says if that is in the resource's own policy; it is empty
-    if no statement matched.
+    `by` names the deciding statement, and says if that is in the resource's own policy. `by` is
+    empty if no statement decided.
     """
 
     action: str
@@ -191,7 +191,7 @@ _CODES = {
 
 
 def _denied(call: Call, right: Right, why: str) -> Refused:
-    """Format a denial as the service does: S3 quotes the resource, SNS has its own code."""
+    """Return a service's denial: S3 quotes the resource, and some services have their own code."""
     quoted = f'"{right.resource}"' if call.service == "s3" else right.resource
     on = "" if right.resource == "*" else f" on resource: {quoted}"
     text = f"perform: {right.action}{on} {why}"

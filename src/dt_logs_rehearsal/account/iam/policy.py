@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a form that is equal for policies of the same meaning; statements keep their order."""
+    """Return a policy as data, equal for equal meanings; the statements keep their order."""
     if document is None:
         return None
     raw = json.loads(document)
@@ -274,6 +274,6 @@ def _element(key: str, value: Any) -> Any:
 
 
 def _account(principal: str) -> str:
-    """Return an account's root ARN as the account ID: both mean the same."""
+    """Return an account's root ARN as the account ID, which means the same; keep all others."""
     found = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):root", principal)
     return found[1] if found else principal

@@ -116,7 +116,7 @@ def _check_location(call: Call) -> None:
 
 
 def _again(existing: Bucket, call: Call) -> Response:
-    """Answer for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
+    """Answer a CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
     In us-east-1 the call succeeds for the owner, except in an account's regional namespace or with
     tags, equal or not [localstack tests/aws/services/s3/test_s3_api].

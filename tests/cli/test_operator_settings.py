@@ -65,7 +65,7 @@ def test_each_setting_is_shown_with_where_it_is_from(run: Run, settings: Path) -
     ]
     assert ran.err == (
         f"{CFG} sets stack, role_arn, NotificationEndpoint, LoadBalancerArns, LogRetentionDays;"
-        " --show-settings has all values.\n"
+        " --show-settings lists all values.\n"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_command_takes_the_settings_that_it_has_a_use_for(
         ('[options]\nregion = "eu-west-1"\n', f"{CFG} sets region to a value in quotes. Write"),
         (
             "[parameters]\nNotificationEndpoint https://a.example.com/SECRET\n",
-            f"The name of parameter number 1 in {CFG} is not letters and digits.",
+            f"The name of parameter number 1 in {CFG} does not consist of letters and digits.",
         ),
         ("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n", "The name of parameter number 1 in"),
     ],
@@ -200,7 +200,7 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
     assert ran.err == (
         "dt-logs-cfn: The service role manages only stacks whose names begin with"
         " 'dt-logs-analysis', and 'logs-of-web' does not. Choose another --stack, or give the"
-        " role's StackNamePrefix by --stack-name-prefix.\n"
+        " role's StackNamePrefix with --stack-name-prefix.\n"
     )
     named = (*words, "--stack-name-prefix", "logs-", "--parameter", "LogRetentionDays=0")
     assert "LogRetentionDays '0'" in run("plan", *named).failure
@@ -222,7 +222,8 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
         (f"--add-load-balancer {WEB} --remove-load-balancer ''", "names no load balancer."),
         (
             f"--remove-load-balancer {WEB} --parameter LoadBalancerArns={API}",
-            "--parameter sets LoadBalancerArns, so the stack's list cannot be changed by options.",
+            "--parameter sets LoadBalancerArns, so the stack's list cannot be changed with"
+            " options.",
         ),
         (
             f"--load-balancer {WEB} --parameter LoadBalancerArns={API}",
@@ -246,5 +247,6 @@ def test_a_list_in_the_file_is_changed_there(run: Run, settings: Path) -> None:
 
 def test_an_added_load_balancer_is_checked_at_once(run: Run) -> None:
     assert run("deploy", "--add-load-balancer", WEB[:-1]).failure == (
-        f"'{WEB[:-1]}' is cut off. Give the whole ARN: /app/, a name, / and 16 digits or a-f."
+        f"'{WEB[:-1]}' is cut off. Give the whole ARN, which ends with /app/NAME/ and 16"
+        " hexadecimal digits."
     )

@@ -140,7 +140,7 @@ def test_the_roles_rights_and_who_may_assume_it() -> None:
         "the role's permissions boundary is b",
     ]
     assert role_with(Trust=trust) == [
-        "who may assume the role: Statement/0/Principal/Service missing",
+        "the role's trust policy: Statement/0/Principal/Service missing",
     ]
 
 

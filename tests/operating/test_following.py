@@ -259,8 +259,8 @@ def test_a_lost_connection_is_waited_for(error: Exception) -> None:
     seat = Seat()
     steps = [happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")]
     assert Fake(steps).follow(seat.operator).stack.status == "CREATE_COMPLETE"
-    assert [line for line in seat.lines if "does not answer" in line] == [
-        f"AWS does not answer ({type(error).__name__}); trying again"
+    assert [line for line in seat.lines if "trying again" in line] == [
+        f"A call to AWS failed ({type(error).__name__}); trying again"
     ] * 2
 
 
@@ -283,5 +283,5 @@ def test_one_that_does_not_come_back_leaves_the_stack_going_on(
 ) -> None:
     with pytest.raises(OperatingError) as found:
         Fake([happens("CREATE_IN_PROGRESS"), *[error] * times]).follow()
-    assert found.value.what == f"The stack goes on, and cannot be followed: {told}"
-    assert found.value.fix.endswith("The same command follows it again.")
+    assert found.value.what == f"The stack continues, but cannot be followed: {told}"
+    assert found.value.fix.endswith("To follow it, run the same command again.")

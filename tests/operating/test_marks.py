@@ -55,8 +55,8 @@ INHERITS = (
     "load balancer: a stack that no longer uses it turned its logging on; turn its access logs off"
 )
 STATEMENT = "bucket: 1 statement of the stack in its policy; remove from the policy"
-NOTIFICATION = "bucket: 1 notification of ours; remove from the bucket"
-INERT = "bucket: 1 statement of the stack, which grant nothing"
+NOTIFICATION = "bucket: 1 of our notifications; remove from the bucket"
+INERT = "bucket: 1 inert statement of the stack in its policy"
 LOGS = "bucket: it holds logs, which are yours; empty and delete it when you like"
 EMPTY = "bucket: it is empty, and nobody uses it; delete it"
 EMPTY_AFTER = (

@@ -165,22 +165,22 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
     with pytest.raises(OperatingError) as error:
         deploy(stage, client)
     assert error.value.what == (
-        "What became of the stack thing is not known:"
+        "The state of the change set for stack thing is unknown:"
         " 127.0.0.1 cannot be reached (ConnectionClosedError)."
     )
     assert error.value.fix == (
-        "Check the network, the proxy and the region, then try again. Deploy again once AWS"
-        " answers: that follows the stack if it goes on. If it does not, delete the change set:"
+        "Check the network, the proxy and the region, then try again. Once AWS answers, deploy"
+        " again, which follows the stack if it continues. If it does not, delete the change set:"
         " `dt-logs-cfn remove --stack thing`"
     )
     assert stage.left == [("thing", left)]
-    assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+    assert stage.lines == ["A call to AWS failed (ConnectionClosedError); trying again"] * 2
 
 
 def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(stage: Stage) -> None:
     stage.network.answers |= {("DescribeChangeSet", 1), ("DescribeChangeSet", 2)}
     assert deploy(stage, stage.client(1)).executed
-    assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+    assert stage.lines == ["A call to AWS failed (ConnectionClosedError); trying again"] * 2
 
 
 LEFT = (
@@ -188,7 +188,7 @@ LEFT = (
     " `dt-logs-cfn remove --stack thing`"
 )
 MAY_GO_ON = (
-    f"The stack thing may go on by itself; the same command follows it. If it does not, t{LEFT}"
+    f"The stack thing may continue by itself; the same command follows it. If it does not, t{LEFT}"
 )
 CREATED, HELD = [("thing", "CREATE_COMPLETE")], [("thing", "REVIEW_IN_PROGRESS")]
 
@@ -200,7 +200,7 @@ CREATED, HELD = [("thing", "CREATE_COMPLETE")], [("thing", "REVIEW_IN_PROGRESS")
         ("CreateChangeSet", "before-call", "", [], [f"T{LEFT}"]),
         (
             *("ExecuteChangeSet", "after-call", "", CREATED),
-            ["The stack thing goes on by itself. The same command follows it again."],
+            ["The stack thing continues by itself. Run the same command again to follow it."],
         ),
         ("ExecuteChangeSet", "after-call", "DescribeChangeSet", CREATED, [MAY_GO_ON]),
         ("ExecuteChangeSet", "before-call", "DeleteChangeSet", HELD, [MAY_GO_ON]),

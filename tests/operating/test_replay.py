@@ -321,7 +321,7 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
 
     assert replaying.sns.calls == calls
     assert seat.lines[-1].startswith(
-        "The replay stopped. To continue it: `dt-logs-cfn replay --stack dt-"
+        "The replay stopped. To continue: `dt-logs-cfn replay --stack dt-"
     )
 
 
@@ -433,7 +433,10 @@ DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         ),
         (
             lambda it: it.account.world.load_balancers[web(it)].attributes.update({PREFIX: "new"}),
-            *("later logs of app/web/", f"It logs to s3://{LOGS}/new now, unregistered. Run the"),
+            *(
+                "later logs of app/web/",
+                f"It logs to s3://{LOGS}/new, which is not registered. Run",
+            ),
         ),
     ],
     ids=["narrowed", "disarmed", "none", "unsubscribed", "no topic", "deleted", "moved"],

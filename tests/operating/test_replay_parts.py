@@ -56,7 +56,7 @@ def test_a_window_is_in_utc_and_ends_now_at_the_latest(
         ("2026-11-28T13:00Z", None, 3, "--since 2026-11-28T13:00Z is in the future."),
         ("2026-11-28T12:30:15Z", None, 3, "It is 2026-11-28T12:30:15Z now."),
         ("2026-11-28T10:00", None, 3, "--since 2026-11-28T10:00 has no time zone."),
-        ("2026-11-28", None, 3, "has no time zone. Give one such as 2026-11-28T10:00Z."),
+        ("2026-11-28", None, 3, "has no time zone. Give a time such as 2026-11-28T10:00Z."),
         ("2026-11-28T10:00Z", "2026-11-28T11:00", 3, "--until 2026-11-28T11:00 has no"),
         ("yesterday", None, 2, "--since 'yesterday' is not a time."),
         ("", None, 2, "--since '' is not a time."),

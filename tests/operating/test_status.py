@@ -364,5 +364,5 @@ def test_a_stack_that_nothing_tells_the_owner_of_is_not_removed(served: Served) 
     waiter.wait(StackName=NAME, ChangeSetName="mine", WaiterConfig={"Delay": 0, "MaxAttempts": 99})
     cloudformation.delete_change_set(StackName=NAME, ChangeSetName="mine")
     failure = served.run("remove", "--yes").failure
-    assert "holds nothing yet, and nothing tells whose it is." in failure
+    assert "is still empty, and nothing shows who created it." in failure
     assert len(cloudformation.describe_stacks()["Stacks"]) == 1

@@ -156,8 +156,8 @@ def test_what_a_stack_has_need_not_be_given() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("ResourceTags", ",".join(["k=v"] * 1100), "ResourceTags has 4,399 bytes, and a parameter"),
-        ("LoadBalancerArns", ",".join([BALANCER] * 60), "bytes, and a parameter holds 4,096."),
+        ("ResourceTags", ",".join(["k=v"] * 1100), "ResourceTags has 4,399 bytes, but a parameter"),
+        ("LoadBalancerArns", ",".join([BALANCER] * 60), "bytes, but a parameter can have"),
         ("DataTheoremAccountId", "1", "DataTheoremAccountId '1' is not valid. It takes: 12"),
         (
             END,
@@ -178,7 +178,7 @@ def test_what_a_stack_has_need_not_be_given() -> None:
         ("RunToken", "x" * 129, "It takes up to 128 characters."),
         ("RunToken", "\udcff", "The value of RunToken is not text in UTF-8."),
         ("RunTokens", "x", "Did you mean RunToken?"),
-        ("Q", "x", "There are DataTheoremAccountId, "),
+        ("Q", "x", "Use one of DataTheoremAccountId, "),
     ],
 )
 def test_what_cloudformation_would_refuse_is_refused_here(name: str, value: str, told: str) -> None:

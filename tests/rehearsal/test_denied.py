@@ -438,9 +438,9 @@ def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: 
             wrong.append(f"{denial}: exit {ran.code}")
         if not denial.operation.named_in(told) and "left behind" not in told:
             wrong.append(f"{denial}: {ran.failure or 'not told'} {ran.told}")
-        if tried.snapshot() != before and "goes on" not in ran.failure:
+        if tried.snapshot() != before and "continues" not in ran.failure:
             wrong.append(f"{denial}: changed in silence: {ran.failure} {ran.told}")
-        held = change == "create" and tried.stack() and "goes on" not in ran.failure
+        held = change == "create" and tried.stack() and "continues" not in ran.failure
         if held and "left behind" not in ran.told:
             wrong.append(f"{denial}: a stack is left behind in silence: {ran.failure}")
     assert not wrong, "\n".join(wrong)
@@ -486,7 +486,7 @@ def test_remove_tells_what_it_may_not_look_at_afterwards(tried: Tried) -> None:
             wrong.append(f"{denial}: {ran.out}")
         if ran.code < 3 and tried.stack():
             wrong.append(f"{denial}: not removed, and not said")
-        if ran.code == 3 and tried.snapshot() != before and "goes on" not in ran.failure:
+        if ran.code == 3 and tried.snapshot() != before and "continues" not in ran.failure:
             wrong.append(f"{denial}: removed in silence: {ran.failure}")
     assert not wrong, "\n".join(wrong)
 

@@ -321,7 +321,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         more = [*options(account)[2:], "--yes", "--template-url"]
         ran = run(*more, f"{url}/bad.json?X-Amz-Signature=SECRET")
         assert ran.failure.startswith(
-            f"{url}/bad.json is not what this release builds: "
+            f"{url}/bad.json differs from the template that this release builds: "
             "Resources/DTLogsAnalysisLambdaFunction/Properties/Timeout changed."
         )
         assert stacks(account) == []
@@ -448,8 +448,8 @@ def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runn
     account.sandbox.endpoint.before = overtaking
     ran = run(*again(account, "--parameter", "RunToken=2"))
     assert ran.failure == (
-        f"Another change to stack {NAME} came first and replaced this one. Run the same"
-        " command again to see what is left to change."
+        f"Another change to stack {NAME} ran first and replaced this one. Run the same"
+        " command again to see the remaining changes."
     )
 
 
@@ -484,7 +484,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     account.sandbox.endpoint.before = before
     err = interrupted(process(account, "--yes"), b"CREATE_IN_PROGRESS")
     over.set()
-    assert "The stack goes on by itself." in err
+    assert "The stack continues by itself." in err
     assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
     assert "Traceback" not in err
     account.sandbox.cloudformation.join()

@@ -88,7 +88,7 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
         "searching the account for what the stack set up",
         f"delete stack {NAME}, which is in CREATE_COMPLETE",
         f"  through   {account.role}",
-        "  Goes",
+        "  Remove",
     ]
     assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
         f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: it logs to one"
@@ -291,9 +291,9 @@ def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runn
     assert ran.failure.startswith("DTLogsAnalysisLambdaFunction failed: ")
     assert "lambda:DeleteFunction" in ran.failure
     assert ran.failure.endswith(
-        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. To leave behind"
-        f" what cannot be deleted: `aws cloudformation delete-stack --stack-name {NAME}"
-        " --retain-resources DTLogsAnalysisLambdaFunction`."
+        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. To delete the"
+        " stack and keep DTLogsAnalysisLambdaFunction: `aws cloudformation delete-stack"
+        f" --stack-name {NAME} --retain-resources DTLogsAnalysisLambdaFunction`."
     )
     iam.delete_role_policy(RoleName=name, PolicyName="no")
     assert run("--yes").code == 0
@@ -368,7 +368,7 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
         (
             "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1",
             "There is no stack arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1 in this"
-            " account and region. It is of account 123456789012: use its credentials, and --region"
+            " account and region. Use credentials of its account 123456789012, and --region"
             " eu-west-1.",
         ),
         (
@@ -437,8 +437,8 @@ def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> Non
     again = f"`dt-logs-cfn remove --stack {stack} --profile mine`"
     assert lines == [
         f"To check again later: {again}",
-        f"The stack {NAME} may be being deleted, which goes on by itself. {again} follows it then,"
-        " and asks again otherwise.",
+        f"AWS may already be deleting the stack {NAME}. If so, {again} follows the deletion;"
+        " otherwise, it asks again.",
     ]
     account.sandbox.cloudformation.join()
     assert status(account, stack) == "DELETE_COMPLETE"

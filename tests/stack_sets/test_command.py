@@ -118,7 +118,10 @@ def test_the_template_is_verified_first(run: Run) -> None:
         (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits."),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou"),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou"),
-        ((*UNIT, "--execution-role-name", "mine"), "--execution-role-name does not go with --ou"),
+        (
+            (*UNIT, "--execution-role-name", "mine"),
+            "--execution-role-name cannot be combined with --ou",
+        ),
         ((*WHERE, "--max-concurrent", "many"), "'many' is not valid. Give a number, or a percen"),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),

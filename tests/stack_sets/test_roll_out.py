@@ -145,8 +145,8 @@ def test_what_failed_is_told_with_what_to_do_and_tried_again(terminal: Terminal)
     with pytest.raises(DtLogsError) as failed:
         terminal.run(*WHERE)
     assert str(failed.value) == (
-        "The roll-out is not complete: 1 failed, 1 not tried. Correct what the reason names, and"
-        " run the same command again."
+        "The roll-out is not complete: 1 failed, 1 not tried. Correct the error that the reason"
+        " reports, and run the same command again."
     )
     assert terminal.out.splitlines()[2:] == [
         "",
@@ -155,8 +155,9 @@ def test_what_failed_is_told_with_what_to_do_and_tried_again(terminal: Terminal)
         f"{TWO}  us-east-2       CANCELLED  Cancelled since failure tolerance exceeded",
         "",
         "What to do:",
-        "- Correct what the reason names, and run the same command again.",
-        "- It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
+        "- Correct the error that the reason reports, and run the same command again.",
+        "- It was not tried. Correct the failed stacks or raise --failure-tolerance, and run"
+        " again.",
     ]
     terminal.fake.fails = lambda place: ""
     assert terminal.run(*WHERE) == 0
@@ -231,7 +232,7 @@ def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:
 def test_a_lost_connection_is_waited_for(terminal: Terminal, name: str, lost: Exception) -> None:
     terminal.fake.before = failing(name, lost, lost, None, None, lost)
     assert terminal.run(*WHERE) == 0
-    again = f"AWS does not answer ({type(lost).__name__}); trying again"
+    again = f"A call to AWS failed ({type(lost).__name__}); trying again"
     assert terminal.err.count(again) == 3
 
 
@@ -275,7 +276,9 @@ def test_what_may_have_begun_is_told_as_that(terminal: Terminal) -> None:
     assert lost.value.what.startswith(
         f"Operation {operation.id} may have begun: cloudformation.eu-west-1.example cannot be"
     )
-    assert lost.value.fix.endswith(" The same command follows it if it has. 1 of 2 steps are over.")
+    assert lost.value.fix.endswith(
+        " If it has begun, the same command follows it. 1 of 2 steps have ended."
+    )
 
 
 @pytest.mark.parametrize("name", ["DescribeStackSet", "CreateStackSet"])
@@ -317,7 +320,9 @@ def test_what_cannot_be_followed_any_more_goes_on(
         terminal.run(*WHERE)
     (operation,) = terminal.fake.operations
     assert operation.status == "RUNNING"
-    assert lost.value.what.startswith(f"Operation {operation.id} goes on, and cannot be followed:")
+    assert lost.value.what.startswith(
+        f"Operation {operation.id} continues, but cannot be followed:"
+    )
     assert cause in lost.value.what
 
     terminal.fake.before = lambda name: None
@@ -341,9 +346,13 @@ def test_another_operation_that_comes_first_is_told(terminal: Terminal) -> None:
     [
         ("Do it? [y/N]", "Nothing was started.", 0),
         ("CreateStackSet", "The stack set may have been created, without any stack.", 1),
-        ("CreateStackInstances", "Operation ID may have begun; the same command follows it.", 2),
-        ("sleep", "Operation ID goes on by itself; the same command follows it.", 2),
-        ("sleep again", "Operation ID goes on by itself. Nothing else was started.", 2),
+        (
+            "CreateStackInstances",
+            "Operation ID may have begun; run the same command to follow it.",
+            2,
+        ),
+        ("sleep", "Operation ID continues by itself; run the same command to follow it.", 2),
+        ("sleep again", "Operation ID continues by itself. Nothing else was started.", 2),
     ],
 )
 def test_ctrl_c_tells_what_goes_on(terminal: Terminal, where: str, told: str, begins: int) -> None:
@@ -365,7 +374,7 @@ def test_ctrl_c_tells_what_goes_on(terminal: Terminal, where: str, told: str, be
 @pytest.mark.parametrize(
     ("parameters", "what"),
     [
-        ({**VALUES, "LoadBalancerArns": "arn:aws:x"}, "names load balancers, which are of"),
+        ({**VALUES, "LoadBalancerArns": "arn:aws:x"}, "names load balancers, which belong to"),
         ({"LoadBalancerArns": "*"}, "must have values: DataTheoremAccountId"),
         ({**VALUES, "LogRetentionDays": "x"}, "LogRetentionDays .x. is not valid"),
     ],
@@ -386,19 +395,22 @@ def test_a_stack_set_of_somebody_else_or_of_another_kind_is_refused(terminal: Te
         terminal.run(*WHERE)
     terminal.fake.given = {}
     terminal.run(*WHERE)
-    with pytest.raises(DtLogsError, match="is SELF_MANAGED; these targets are not"):
+    with pytest.raises(DtLogsError, match="is SELF_MANAGED, but these targets need"):
         terminal.run(*UNIT)
 
 
 @pytest.mark.parametrize(
     ("reason", "fix"),
     [
-        ("Account 1 should have 'X' role with trust relationship to Role 'Y'", "Create the execut"),
+        (
+            "Account 1 should have 'X' role with trust relationship to Role 'Y'",
+            "In that account, cr",
+        ),
         ("Resource is denied with an explicit deny in a service control policy", "Ask whoever"),
         ("User: arn:aws:sts::1 is not authorized to perform: lambda:CreateF", "Give the exe"),
         ("The security token included in the request is invalid", "Enable the region"),
         ("Cancelled since failure tolerance has exceeded", "It was not tried"),
-        ("web is no load balancer.", "Correct what the reason names"),
+        ("web is no load balancer.", "Correct the error that"),
     ],
 )
 def test_a_reason_gets_its_advice(reason: str, fix: str) -> None:

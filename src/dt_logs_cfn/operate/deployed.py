@@ -1,8 +1,8 @@
 """Compare a stack's actual function and role with its template.
 
 CloudFormation keeps the stack's template, but somebody may have changed the function's code or the
-role later. So both are read from Lambda and IAM, and compared with the template, resolved with the
-stack's parameters.
+role later. So this module reads both from Lambda and IAM, and compares them with the template after
+resolving it with the stack's parameters.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 _FILE = "index.py"  # the file that CloudFormation makes from Code.ZipFile
-# Function properties that the template sets, and unset properties that could add code.
+# Function properties that our templates set, and others that they do not set.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
@@ -101,7 +101,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # The template was edited or is not ours, which is reported separately.
-        return (f"what the template sets cannot be determined ({type(error).__name__})",)
+        return (f"the template's settings cannot be determined ({type(error).__name__})",)
 
 
 def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iter
                 yield f"the role's policy {name}: {'/'.join(map(shown_ascii, path))} {what}"
     if differs := [*differences(found["Trust"], expected["AssumeRolePolicyDocument"])]:
         path, what = differs[0]
-        yield f"who may assume the role: {'/'.join(map(shown_ascii, path))} {what}"
+        yield f"the role's trust policy: {'/'.join(map(shown_ascii, path))} {what}"
     for arn in found["Attached"]:
         yield f"the role has the managed policy {shown_ascii(arn)}"
     if found["Boundary"] != expected.get("PermissionsBoundary"):

@@ -64,7 +64,8 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
     for number, name in enumerate(parameters, 1):
         if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
             raise SettingsError(
-                f"The name of parameter number {number} in {FILE} is not letters and digits.",
+                f"The name of parameter number {number} in {FILE} does not consist of letters and"
+                " digits.",
                 "Write each parameter as `name = value`.",
             )
     return (
@@ -74,7 +75,7 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def nothing_given() -> argparse.Namespace:
-    """Return a namespace for the parser in which options that are not given remain None."""
+    """Return a namespace that, passed to the parser, keeps None for each omitted option."""
     return argparse.Namespace(**dict.fromkeys(OPTIONS))
 
 
@@ -100,7 +101,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
         used += parameters
     if used:
         names = printable(cut(", ".join(used)))
-        tell(f"{FILE} sets {names}; --show-settings has all values.")
+        tell(f"{FILE} sets {names}; --show-settings lists all values.")
     return found
 
 
@@ -124,7 +125,7 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
 
 
 def _of_the_sdk(options: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return the profile and region, with the AWS SDK's own where nothing here sets them."""
+    """Return the profile and region; the AWS SDK's settings supply those that nothing else sets."""
     profile = options["profile"]
     if not profile.value and (named := os.environ.get("AWS_PROFILE")):
         profile = Setting(named, "AWS_PROFILE")
@@ -143,7 +144,7 @@ def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 def _applies(name: str, arguments: argparse.Namespace) -> bool:
     """Return whether an option in the file applies to this call of the command."""
-    if name == "stack":  # `verify` was given a file or URL to verify
+    if name == "stack":  # `verify` may have a file or URL to verify instead
         return getattr(arguments, "given", None) is None
     if name in ("role_arn", "stack_name_prefix"):
         return getattr(arguments, "stack_set", None) is None

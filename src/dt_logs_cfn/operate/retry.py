@@ -11,7 +11,7 @@ from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_handler.aws import PASSING, code
 
-FOLLOWS = "The same command follows it again."
+FOLLOWS = "To follow it, run the same command again."
 # The exceptions that boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 LOOKS = 3  # attempts; the SDK also retries each of them
@@ -22,9 +22,10 @@ T = TypeVar("T")
 
 
 def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) -> T:
-    """Call `look` as `looked_at` does, and return the result.
+    """Call `look` as `looked_at` does, and return its result.
 
-    If `look` fails, raises OperatingError: `what` and why, then what to do about that and `fix`.
+    If `look` fails, raises OperatingError. Its message is `what` and the reason; its fix is the
+    failure's own, then `fix`.
     """
     try:
         return looked_at(look, operator)
@@ -44,7 +45,7 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
         except FAILURES as error:
             if failures == LOOKS - 1 or not passes(error):
                 raise
-            operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
+            operator.tell(f"A call to AWS failed ({type(error).__name__}); trying again")
             operator.sleep(PAUSE * 2**failures)
     raise AssertionError("unreachable")
 

@@ -106,7 +106,7 @@ def check_names(arguments: argparse.Namespace) -> None:
         raise UsageError(
             f"The service role manages only stacks whose names begin with {prefix!r}, and {name!r}"
             " does not.",
-            "Choose another --stack, or give the role's StackNamePrefix by --stack-name-prefix.",
+            "Choose another --stack, or give the role's StackNamePrefix with --stack-name-prefix.",
         )
 
 
@@ -136,9 +136,9 @@ def parameters(arguments: argparse.Namespace) -> dict[str, str]:
     for source, given in sources(arguments):
         if LOAD_BALANCERS in given and changing:
             raise UsageError(
-                f"{source} sets {LOAD_BALANCERS}, so the stack's list cannot be changed by"
+                f"{source} sets {LOAD_BALANCERS}, so the stack's list cannot be changed with"
                 " options.",
-                "Change the list there, or take it out.",
+                "Change or remove the list there.",
             )
         if LOAD_BALANCERS in given and source == "--parameter" and arguments.load_balancer:
             raise UsageError(

@@ -84,7 +84,7 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
         listed = ", ".join(verdict.differences[:_MOST])
         more = len(verdict.differences) - _MOST
         raise OperatingError(
-            f"{where} is not what this release builds: {listed}"
+            f"{where} differs from the template that this release builds: {listed}"
             f"{f', and {more} more' if more > 0 else ''}.",
             "Deploy a template of this release, or use the template's own release.",
         )

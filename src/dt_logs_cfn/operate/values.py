@@ -1,7 +1,7 @@
-"""Read values from options and files, and check those of parameters before any call to AWS.
+"""Read values from options and files, and check the values of parameters.
 
-CloudFormation's rules are in the template, whose patterns are the handler's. The handler's own code
-checks its own rules.
+CloudFormation's rules are in the template, which uses the handler's patterns. The handler's code
+checks the handler's other rules.
 """
 
 import difflib
@@ -94,8 +94,8 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
         ) from error
     if size > _LONGEST:
         raise OperatingError(
-            f"The value of {name} has {size:,} bytes, and a parameter holds {_LONGEST:,}.",
-            "Several stacks share the work, or LoadBalancerArns=* takes all load balancers.",
+            f"The value of {name} has {size:,} bytes, but a parameter can have only {_LONGEST:,}.",
+            "Use several stacks, or LoadBalancerArns=* for all load balancers.",
         )
     if not accepts(parameter, value):
         shown = _refused(name, parameter, value)
@@ -103,9 +103,10 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
 
 
 def _refused(name: str, parameter: Mapping[str, Json], value: str) -> str:
-    """Return a refused value, or the refused item of a list, for display: a URL up to its host.
+    """Return a refused value, or the refused item of a list, for display.
 
-    An endpoint that is neither a URL nor an ARN is hidden, because it may be a token.
+    A URL is cut after its host. An endpoint that is neither a URL nor an ARN is hidden, because it
+    may be a token.
     """
     if isinstance(items := split(parameter, value), list):
         value = next((each for each in items if not accepts(parameter, each)), value)
@@ -154,7 +155,7 @@ def _unknown(name: str, parameters: Declared) -> OperatingError:
         if shown
         else f"The template has no parameter by the given name, which may be a token and is hidden:"
         f" {len(name)} characters, beginning with {name[:1]!r}.",
-        f"Did you mean {near}?" if near else f"There are {', '.join(parameters)}.",
+        f"Did you mean {near}?" if near else f"Use one of {', '.join(parameters)}.",
     )
 
 
@@ -172,7 +173,8 @@ def _check_copied(load_balancers: str) -> None:
             )
         if re.fullmatch(_CUT_OFF, arn):
             raise OperatingError(
-                f"{arn!r} is cut off.", "Give the whole ARN: /app/, a name, / and 16 digits or a-f."
+                f"{arn!r} is cut off.",
+                "Give the whole ARN, which ends with /app/NAME/ and 16 hexadecimal digits.",
             )
 
 
@@ -219,7 +221,7 @@ def read(path: Path) -> dict[str, str]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object as a dict. Raises ValueError for a duplicate name."""
     if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a name comes twice")
+        raise ValueError("a name appears twice")
     return found
 
 
@@ -239,4 +241,4 @@ def _text(value: Any) -> str:
             return str(value)
         case list():
             return ",".join(map(_text, value))
-    raise TypeError("neither a text, a number nor a list of them")
+    raise TypeError("neither a string, a number nor a list of these")

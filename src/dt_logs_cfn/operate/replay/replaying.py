@@ -47,7 +47,7 @@ _TRIES = 8  # attempts; the SDK also retries each of them
 _LONGEST = 20.0  # seconds between two attempts
 _DUPLICATES = (
     "Every subscriber of these topics receives each announcement again. Data Theorem has to accept"
-    " duplicates: what arrived before arrives twice."
+    " duplicates, because earlier announcements arrive twice."
 )
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def replay(
 ) -> Replayed:
     """Announce logs again after a confirmation; repeatable. `clock` returns seconds since 1970.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If sending stops early, it
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If sending stops early,
     prints how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
@@ -176,7 +176,7 @@ class _Work:
         if after:
             raise OperatingError(
                 f"--after {after[:200]!r} is not in a location that this stack can announce.",
-                "Give the last object that was printed, as s3://BUCKET/KEY, or leave it out.",
+                "Give the last object that was printed, as s3://BUCKET/KEY, or omit --after.",
             )
 
     def count(self, source: Source, after: str, now: float) -> Counted | LeftOut:
@@ -205,7 +205,7 @@ class _Work:
         except BaseException:
             again = f"dt-logs-cfn replay --stack {self._wanted.stack} {self._wanted.window}"
             again += f" --after {shlex.quote(last)}" if last else ""
-            self._operator.advise(printable(f"The replay stopped. To continue it: `{again}`"))
+            self._operator.advise(printable(f"The replay stopped. To continue: `{again}`"))
             raise
         return replace(found, counted=tuple(done))
 

@@ -70,7 +70,7 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
 
 
 def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
-    """Return the topic that announces a location: ours, unless the customer's own covers it."""
+    """Return the topic for a location's logs: ours, unless the customer's own covers them."""
     found = None
     if claim.location.notification_id not in own(bucket.notifications):
         with suppress(Refused):
@@ -108,7 +108,8 @@ def _left(request: Request, state: State, claims: list[Registration]) -> Iterato
         elif any(each.covers(there.logging.location, name) for each in claims):
             continue
         else:
-            now = f"logs to s3://{there.logging.bucket}/{there.logging.prefix} now, unregistered"
+            place = f"s3://{there.logging.bucket}/{there.logging.prefix}"
+            now = f"logs to {place}, which is not registered"
         yield LeftOut(f"later logs of {name}", f"It {now}. {fix}")
 
 

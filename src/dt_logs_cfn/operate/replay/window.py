@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta, timezone
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_handler.documents import Configuration, Json, listed
 
-_LATE = timedelta(hours=1)  # ELB surely stores a log within this time after its five minutes
+_LATE = timedelta(hours=1)  # more than ELB needs to store a log after the log's five minutes
 _FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the launch of application load balancers
-_FORM = "Give one such as 2026-11-28T10:00Z."
+_FORM = "Give a time such as 2026-11-28T10:00Z."
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def _time(option: str, text: str) -> datetime:
 
 
 def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:
-    """Raise OperatingError if logs of the window have expired by a bucket's lifecycle rules.
+    """Raise OperatingError if logs of the window have expired under a bucket's lifecycle rules.
 
-    `logs` is the prefix of the logs' keys. A rule for only some of the logs, by tag or size, does
-    not count.
+    `logs` is the prefix of the logs' keys. Only rules that expire all of these logs after a number
+    of days count.
     """
     for rule in map(_fields, listed(lifecycle.get("Rules"))):
         below = _fields(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})

@@ -1,4 +1,4 @@
-"""Deploy a stack in each account and region of an organisation by a CloudFormation StackSet.
+"""Deploy a stack in each requested account and region with a CloudFormation stack set.
 
 In: options, a verified template, values. Out: CloudFormation's operations, followed to their
 end, and a table of the failures. Open `command` first.

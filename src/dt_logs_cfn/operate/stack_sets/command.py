@@ -28,13 +28,13 @@ _LONGEST = 300
 _ROLES = (
     (
         r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
-        "Create the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
-        " named otherwise, and let it trust the administration role.",
+        "In that account, create the execution role (AWSCloudFormationStackSetExecutionRole unless"
+        " named otherwise), and let it trust the administration role.",
     ),
     (
         r"enable organizations access|trusted access|AccessOrganizations",
-        "Let the management account run `aws cloudformation activate-organizations-access`, and"
-        " register a delegated administrator if you are one.",
+        "In the management account, run `aws cloudformation activate-organizations-access` and, for"
+        " --call-as DELEGATED_ADMIN, register this account as a delegated administrator.",
     ),
     (
         r"AdministrationRole",
@@ -46,27 +46,27 @@ _ROLES = (
 _STACKS = (
     (
         r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
-        "It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
+        "It was not tried. Correct the failed stacks or raise --failure-tolerance, and run again.",
     ),
     (
         r"SCP|service control polic|explicit deny",
-        "Ask whoever manages the organization's policies to allow it there.",
+        "Ask whoever manages the organization's policies to allow the action in that account.",
     ),
     (
         r"[Rr]egion.*(?:not enabled|disabled|opt)|InvalidClientTokenId|security token",
-        "Enable the region in that account, or leave it out.",
+        "Enable the region in that account, or omit the region from --regions.",
     ),
     (
         r"is not authorized to perform|AccessDenied|not authorized",
         "Give the execution role the permissions of cloudformation-role-lifecycle.",
     ),
-    ("", "Correct what the reason names, and run the same command again."),
+    ("", "Correct the error that the reason reports, and run the same command again."),
 )
 
 
 @dataclass
 class _Course:
-    """A roll-out's progress; `note` is printed after Ctrl-C, which may come at any moment."""
+    """A roll-out's progress; `note` is printed if Ctrl-C interrupts it."""
 
     steps: tuple[Step, ...] = ()
     done: list[Progress] = field(default_factory=list)
@@ -89,7 +89,7 @@ def roll_out(
     operator: Operator,
     connect: Callable[[argparse.Namespace], tuple[CloudFormationClient, str]] = _connected,
 ) -> int:
-    """Show the steps, ask, run and follow them; return 0 if every step succeeded.
+    """Show the steps, ask for confirmation, run and follow them; return 0 if all succeed.
 
     Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
     KeyboardInterrupt after printing which operation continues.
@@ -109,7 +109,9 @@ def roll_out(
         operator.advise(course.note)
         raise
     except DtLogsError as error:
-        over = f" {len(course.done)} of {len(course.steps)} steps are over." if course.done else ""
+        over = (
+            f" {len(course.done)} of {len(course.steps)} steps have ended." if course.done else ""
+        )
         raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
     result(arguments.json, _data(rollout, course), _lines(course))
     _check(course.done)
@@ -137,18 +139,20 @@ def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, y
 def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None:
     for number, step in enumerate(course.steps, 1):
         operation_id, found = str(uuid.uuid4()), Progress("", "SUCCEEDED")
-        course.note = f"Operation {operation_id} may have begun; the same command follows it."
+        course.note = f"Operation {operation_id} may have begun; run the same command to follow it."
         if step.kind == "create":
             course.note = "The stack set may have been created, without any stack."
         operation_id = stack_set.begin(step.kind, operation_id)
         if step.kind != "create":
             course.note = (
-                f"Operation {operation_id} goes on by itself; the same command follows it."
+                f"Operation {operation_id} continues by itself; run the same command to follow it."
             )
             operator.tell(f"{step.does}: operation {operation_id}")
             found = stack_set.follow(operation_id)
         course.done.append(found)
-        course.note = f"{number} of {len(course.steps)} steps are done; the same command continues."
+        course.note = (
+            f"{number} of {len(course.steps)} steps are done; run the same command to continue."
+        )
         if found.status != "SUCCEEDED":
             return
 
@@ -160,7 +164,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
         running = stack_set.running() if stack_set.there else None
         if running is None:
             return
-        course.note = f"Operation {running} goes on by itself. Nothing else was started."
+        course.note = f"Operation {running} continues by itself. Nothing else was started."
         operator.tell(f"operation {running} is running; waiting for it first")
         stack_set.follow(running)
         course.note = _Course.note

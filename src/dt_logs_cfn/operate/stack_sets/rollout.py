@@ -1,4 +1,4 @@
-"""A roll-out by a StackSet: its options, the request, its steps, and an operation's progress."""
+"""A roll-out with a stack set: its options, request and steps, and an operation's progress."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ _MOST = 8  # the most accounts that a line lists
 class Rollout:
     """A stack set, with one stack in each region of each account.
 
-    With `units`, `accounts` selects among their accounts. Parameters, tags and `roles` that are not
-    given remain unchanged. Raises OperatingError if the parameters name load balancers.
+    If `units` are given, `accounts` selects some of their accounts. Parameters, tags and `roles`
+    that are not given remain unchanged. Raises OperatingError if the parameters name load
+    balancers.
     """
 
     name: str
@@ -48,13 +49,14 @@ class Rollout:
     def __post_init__(self) -> None:
         if self.parameters.get(LOAD_BALANCERS, "*").strip() != "*":
             raise OperatingError(
-                f"{LOAD_BALANCERS} names load balancers, which are of one account and region.",
-                "Use --load-balancer '*' for all in each, or deploy a stack beside them.",
+                f"{LOAD_BALANCERS} names load balancers, which belong to one account and region.",
+                "Use --load-balancer '*' for all load balancers, or deploy a separate stack for"
+                " these.",
             )
 
     @property
     def permission_model(self) -> str:
-        """StackSets' permission model, which determines its roles in the accounts."""
+        """The stack set's permission model, which determines its roles in the accounts."""
         return "SERVICE_MANAGED" if self.units else "SELF_MANAGED"
 
     @property
@@ -183,7 +185,7 @@ def check(arguments: argparse.Namespace) -> None:
     if not arguments.regions:
         refuse("--stack-set needs --regions")
     for name in given.keys() & set(_OF_ACCOUNTS if arguments.ou else _OF_UNITS):
-        refuse(f"{given[name]} {'does not go with' if arguments.ou else 'needs'} --ou")
+        refuse(f"{given[name]} {'cannot be combined with' if arguments.ou else 'needs'} --ou")
 
 
 def asked_for(

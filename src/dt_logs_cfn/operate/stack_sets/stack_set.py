@@ -49,7 +49,7 @@ _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "
 
 
 class StackSet:
-    """A roll-out's stack set; the client is for its account and region, the operator waits.
+    """A roll-out's stack set, through a client for its account and region.
 
     Every method that calls AWS raises botocore's errors.
     """
@@ -66,7 +66,8 @@ class StackSet:
     def read(self) -> None:
         """Read the stack set; check it and the roll-out's parameters.
 
-        Raises OperatingError if the stack set is not ours, or if the roll-out would fail.
+        Raises OperatingError if the stack set is not ours or has another permission model, or if a
+        parameter's value is invalid or missing.
         """
         try:
             found = self._client.describe_stack_set(**self._this)["StackSet"]
@@ -91,7 +92,7 @@ class StackSet:
         model = there.get("PermissionModel", "SELF_MANAGED")
         if model != self.rollout.permission_model:
             raise OperatingError(
-                f"The stack set {name} is {model}; these targets are not.",
+                f"The stack set {name} is {model}, but these targets need the other model.",
                 "Use --accounts alone for SELF_MANAGED, --ou for SERVICE_MANAGED, or a new name.",
             )
 
@@ -198,7 +199,7 @@ class StackSet:
             if lost:
                 raise OperatingError(
                     f"Operation {operation_id} may have begun: {found.what}",
-                    f"{found.fix} The same command follows it if it has.",
+                    f"{found.fix} If it has begun, the same command follows it.",
                 ) from error
             if isinstance(error, ClientError) and code(error) == "OperationInProgressException":
                 raise OperatingError(
@@ -224,7 +225,7 @@ class StackSet:
             return operation_id
         preferences = self.rollout.preferences
         wanted |= {"OperationPreferences": preferences, "OperationId": operation_id}
-        # Every update must name a role of the customer's own [CloudFormation API,
+        # Every update must name a customer's own administration role again [CloudFormation API,
         # UpdateStackSet].
         administration = self.there.get("AdministrationRoleARN", "")
         if administration and not administration.endswith(_USUAL_ADMINISTRATION):
@@ -265,7 +266,8 @@ class StackSet:
         Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again;
         the operation then continues.
         """
-        operator, what = self._operator, f"Operation {operation_id} goes on, and cannot be followed"
+        operator = self._operator
+        what = f"Operation {operation_id} continues, but cannot be followed"
         start = told = operator.clock()
         seen: dict[Target, str] = {}
         while True:

@@ -35,7 +35,7 @@ EVERY = 1.0  # seconds between two reads
 _LONGEST_TO_CREATE = 300.0  # seconds
 _LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be deleted
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
-# CloudFormation has two messages for this, and no error code.
+# CloudFormation reports an empty change set by one of two messages, and has no code for it.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 # Only we have our name and token, so these codes mean that our earlier call succeeded.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
@@ -56,8 +56,8 @@ def proposed(
     except ClientError as error:
         if code(error) == "ChangeSetNotFound":
             raise OperatingError(
-                f"Another change to stack {deployment.name} came first and replaced this one.",
-                "Run the same command again to see what is left to change.",
+                f"Another change to stack {deployment.name} ran first and replaced this one.",
+                "Run the same command again to see the remaining changes.",
             ) from error
         raise
     finally:
@@ -81,7 +81,7 @@ class ChangeSet:
 
     @property
     def creates(self) -> bool:
-        """True if it creates its stack, which until then only holds it."""
+        """True if executing it creates its stack; until then, the stack holds nothing else."""
         return self.deployment.before is None
 
     @property
@@ -142,7 +142,7 @@ class ChangeSet:
                     return None
                 raise OperatingError(
                     f"CloudFormation cannot create the change set: {why.rstrip('.')}.",
-                    "Correct what it names, and deploy again.",
+                    "Correct the error, and deploy again.",
                 )
             if self.operator.clock() - began > _LONGEST_TO_CREATE:
                 raise OperatingError(
@@ -185,9 +185,9 @@ class ChangeSet:
         taken = isinstance(lost, ClientError) and code(lost) in _TAKEN
         if refused(lost) and not taken:
             return None
-        what = f"What became of the stack {self.deployment.name} is not known"
+        what = f"The state of the change set for stack {self.deployment.name} is unknown"
         fix = (
-            "Deploy again once AWS answers: that follows the stack if it goes on."
+            "Once AWS answers, deploy again, which follows the stack if it continues."
             f" If it does not, delete the change set: {self._remedy}"
         )
         try:
@@ -199,7 +199,7 @@ class ChangeSet:
     def forget(self) -> None:
         """Delete it, and then its stack if the stack holds nothing else.
 
-        Prints a message if it is executed after all, or may be left behind.
+        Prints a message if AWS executes it after all, or if it may be left behind.
         """
         try:
             if self._deleted() and self.creates:
@@ -217,7 +217,9 @@ class ChangeSet:
         left = f"he change set {self.name}{stack} may be left behind"
         if not self.executing:
             return f"T{left}"
-        goes_on = f"The stack {self.deployment.name} may go on by itself; the same command follows"
+        goes_on = (
+            f"The stack {self.deployment.name} may continue by itself; the same command follows"
+        )
         return f"{goes_on} it. If it does not, t{left}"
 
     def _advise(self) -> None:
@@ -234,8 +236,8 @@ class ChangeSet:
                 return True
             if found["ExecutionStatus"].startswith("EXECUTE_"):
                 self.operator.tell(
-                    f"The stack {self.deployment.name} goes on by itself. The same command follows"
-                    " it again."
+                    f"The stack {self.deployment.name} continues by itself. Run the same command"
+                    " again to follow it."
                 )
                 return False
             late = self.operator.clock() - began > _LONGEST_TO_DELETE

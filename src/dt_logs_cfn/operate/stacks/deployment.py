@@ -1,4 +1,4 @@
-"""A requested stack, for `plan`, `deploy` and the change set, and its changes in words; pure.
+"""Describe a requested stack and its changes, for `plan`, `deploy` and the change set; pure.
 
 Another client may have written a stack's strings. So they are shown without control characters, and
 addresses in them without a possible token.
@@ -114,7 +114,7 @@ class Deployment:
         return PlannedChange("UpdateStack", subject, lines)
 
     def told(self, resources: Sequence[ResourceChange]) -> Iterator[str]:
-        """Yield a description of the changes that a change set would make, in lines."""
+        """Yield lines that describe the changes that a change set would make."""
         before, template = self.before, self.template.document
         verb = "create" if before is None else "update"
         role = self.acting_role or "your own permissions, without a service role"

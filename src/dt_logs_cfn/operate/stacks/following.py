@@ -33,9 +33,10 @@ def of_stack(event: Event) -> bool:
 
 
 def cause(events: Sequence[Event]) -> Event | None:
-    """Return the event that says why an operation failed; the operation's events are in order.
+    """Return the event that says why an operation failed.
 
-    This is the first failure of a resource, other than a cancellation after another failure.
+    `events` are the operation's events in order. The result is the first failure of a resource,
+    other than a cancellation after another failure, or else the first failure.
     """
     failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
     for each in failed:
@@ -127,15 +128,15 @@ def follow(
 ) -> Ended:
     """Print a stack's events other than the known ones, until the stack is at rest.
 
-    `stack` is its ID, because a deleted stack has no name. `total` is the number of resources to
-    change. Repeats a read after a lost connection; raises OperatingError if AWS does not answer
-    again. The operation then continues, as it does after Ctrl-C, which prints how to follow it.
+    `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
+    resources to change. Repeats a read after a lost connection; raises OperatingError if AWS does
+    not answer again. After Ctrl-C, prints how to follow the operation. In both cases, it continues.
     """
     try:
         return _followed(client, stack, known, operator, total)
     except KeyboardInterrupt:
         operator.advise(
-            "The stack goes on by itself. The same command follows it again, and so does:"
+            "The stack continues by itself. To follow it, run the same command again, or:"
             f" `aws cloudformation describe-stack-events --stack-name {stack}`"
         )
         raise
@@ -150,7 +151,7 @@ def _followed(
     """Show new events; also show progress, on a terminal or after a long silence."""
     told: list[Event] = []
     began = shown = operator.clock()
-    what = "The stack goes on, and cannot be followed"
+    what = "The stack continues, but cannot be followed"
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -175,7 +176,7 @@ def _followed(
 
 
 def _over(status: str, told: Sequence[Event]) -> bool:
-    """Return whether the operation has ended; at first, the status may be the previous one."""
+    """Return whether the operation has ended; `status` may still be the previous operation's."""
     own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 

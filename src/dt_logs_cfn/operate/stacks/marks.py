@@ -1,4 +1,4 @@
-"""Find the things that a stack set up, by its marks, and those that its deletion removes; pure."""
+"""Recognise the things that a stack set up, and those that its deletion removes; pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Left:
     """Something that a stack set up, seen before or after the stack is deleted.
 
     `expected` is true if the rules let it stay. Before a deletion, false means that the deletion
-    removes it. `fix` says how to remove it. `remedy` is the AWS CLI's command that removes a topic,
-    a subscription or a log group.
+    removes it. `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
+    subscription or a log group.
     """
 
     what: str
@@ -54,8 +54,8 @@ class Hints:
     """Facts known about a stack before a search, to find the things that it left without a mark.
 
     Under the `documented` privileges, the stack's role may not delete topics. Once its custom
-    resource is `deleted`, its function does not run again. From then on, a thing that another stack
-    made counts only if it is named here or registered by this stack.
+    resource is `deleted`, its function does not run again. From then on, a bucket that another
+    stack made counts only if it is named here or has a registration of this stack.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -99,8 +99,8 @@ class Marked:
 
     @cached_property
     def _goes(self) -> frozenset[str]:
-        """The ARNs whose logging a Delete turns off, and the buckets that it deletes if empty."""
-        # Leave out topics: buckets show whose they are, and reading topics needs more permissions.
+        """The load balancers whose logging a Delete turns off, and buckets it deletes if empty."""
+        # Leave out topics: buckets show who uses them, and reading topics needs more permissions.
         state = State({each.arn: each for each in self.logging}, self.buckets, None)
         steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps
         off = {each.load_balancer for each in steps if isinstance(each, SetLogging)}
@@ -136,7 +136,7 @@ class Marked:
 
     def _inherited(self, bucket: str) -> bool:
         """Return whether this stack inherits a bucket that another stack made."""
-        # The Delete is still to come, or may have left the bucket behind.
+        # The Delete has not run yet, or may have left the bucket behind.
         reached = not self.hints.deleted or bucket in self.hints.buckets
         mine = self._claims(bucket, others=False)
         return bucket in self._goes and not self._made(bucket) and (bool(mine) or reached)
@@ -174,10 +174,10 @@ class Marked:
             why = f"{_count(granting, 'statement')} of the stack in its policy"
             yield Left("bucket", bucket, why, False, "remove from the policy")
         if inert:
-            why = f"{_count(inert, 'statement')} of the stack, which grant nothing"
+            why = f"{_count(inert, 'inert statement')} of the stack in its policy"
             yield Left("bucket", bucket, why, self.hints.deleted)
         if announced:
-            why = f"{_count(announced, 'notification')} of ours"
+            why = f"{announced} of our notifications"
             yield Left("bucket", bucket, why, False, "remove from the bucket")
 
     def _user(self, bucket: str) -> str:

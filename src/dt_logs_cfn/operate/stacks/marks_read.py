@@ -92,7 +92,7 @@ class _Search:
     def marked(self) -> Marked:
         """Read the load balancers, and the buckets that may have marks of the stack.
 
-        The handler's code reads all that its Delete would read; then other buckets are searched.
+        This reads everything that the handler's Delete would read, then searches other buckets.
         """
         stack, traces = self._stack, Traces(buckets=self._hints.buckets)
         state = observed(Request("Delete", stack, 0, None, traces), self._aws)
@@ -144,7 +144,7 @@ class _Search:
         return self.noting(f"bucket {bucket}", read, None)
 
     def topic(self, arn: str) -> Iterator[Left]:
-        """Yield a topic unused by other stacks; if others subscribe, also our subscriptions."""
+        """Yield a topic that no other stack uses; if others subscribe, also our subscriptions."""
         topic = self.noting(f"topic {arn}", lambda: account.topic(self._aws, arn), None)
         if topic is None:
             return

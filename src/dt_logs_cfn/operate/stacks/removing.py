@@ -118,8 +118,8 @@ def delete(
         _begin(client, stack, operator, role)
     except KeyboardInterrupt:
         operator.advise(
-            f"The stack {stack.name} may be being deleted, which goes on by itself. {again} follows"
-            " it then, and asks again otherwise."
+            f"AWS may already be deleting the stack {stack.name}. If so, {again} follows the"
+            " deletion; otherwise, it asks again."
         )
         raise
     ended = follow(client, stack.id, known, operator, total)
@@ -158,7 +158,7 @@ def _not_deleted(ended: Ended) -> OperatingError:
     if event is not None and not of_stack(event):
         retained = event.get("LogicalResourceId", "")
         fix += (
-            f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
+            f" To delete the stack and keep {retained}: `aws cloudformation delete-stack"
             f" --stack-name {ended.stack.name} --retain-resources {retained}`."
         )
     return OperatingError(ended.failure, fix)
@@ -182,7 +182,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
-    """Return the facts in the stack's parameters, resources and outputs, which may be cut short."""
+    """Return the facts in the stack's parameters, resources and (possibly cut) outputs."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )
@@ -211,9 +211,9 @@ def _told(stack: StackDescription, listed: _Resources, before: Leftovers) -> str
     lines = [
         f"delete stack {stack.name}, which is in {stack.status}",
         f"  through   {stack.role or 'your own permissions, without a service role'}",
-        "  Goes",
-        *(f"    - {each}" for each in goes or ["the stack alone"]),
-        *(["  Stays"] if stays else []),
+        "  Remove",
+        *(f"    - {each}" for each in goes or ["only the stack"]),
+        *(["  Keep"] if stays else []),
         *(f"    {each}" for each in stays),
         *(["  Could not be read"] if before.unread else []),
         *(f"    {each}" for each in before.unread),
@@ -226,7 +226,7 @@ def _agreed(left: Sequence[Left], operator: Operator, clear: bool) -> bool:
     removable = [each for each in left if each.remedy]
     if not removable:
         return False
-    operator.tell("Left behind. You may remove it with your own permissions:")
+    operator.tell("Left behind; you may remove these with your own permissions:")
     for each in removable:
         operator.tell(f"    {each.described}")
     try:
@@ -248,7 +248,7 @@ def _gone(found: Access, left: Left, operator: Operator) -> bool:
             case "log group":
                 found.logs.delete_log_group(logGroupName=left.name)
             case _:
-                raise AssertionError(f"no way to remove a {left.what}")
+                raise AssertionError(f"cannot remove a {left.what}")
     except ClientError as error:
         if not denied(error):
             raise

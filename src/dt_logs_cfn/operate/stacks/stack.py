@@ -36,22 +36,22 @@ _PARAMETERS = frozenset(("DataTheoremAccountId", LOAD_BALANCERS, "NotificationEn
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
-# In these, a stack is as it was last requested.
+# In these statuses, a stack is as last requested.
 SETTLED = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
     "UPDATE_COMPLETE",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
 )
-# In these, a stack is as it was before a failed change, and may be updated.
+# In these statuses, a stack is as before a failed change, and may be updated.
 _BACK = ("IMPORT_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-# What an update needs first, by status.
+# The step that must precede an update, by status.
 _FIRST = {
-    REVIEW: "It only holds a change set that was not executed: execute it, or deploy, or"
+    REVIEW: "It only has a change set that was not executed. Execute it, or deploy, or run"
     " `dt-logs-cfn remove --stack {name}`.",
-    "UPDATE_FAILED": "Its update is half done; roll it back:"
+    "UPDATE_FAILED": "Its update stopped halfway. Roll it back:"
     " `aws cloudformation rollback-stack --stack-name {name}`.",
-    "UPDATE_ROLLBACK_FAILED": "Correct what its events name, then"
+    "UPDATE_ROLLBACK_FAILED": "Correct the error that its events report, then run"
     " `aws cloudformation continue-update-rollback --stack-name {name}`.",
 }
 _DELETE = "Delete it: `dt-logs-cfn remove --stack {name}`; then deploy it again."
@@ -162,7 +162,7 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
         fix = "Check --stack, --profile and --region; use the stack ID for a deleted stack."
         if name.startswith("arn:"):
             its = Stack.of(name)
-            fix = f"It is of account {its.account}: use its credentials, and --region {its.region}."
+            fix = f"Use credentials of its account {its.account}, and --region {its.region}."
         raise OperatingError(f"There is no stack {name} in this account and region.", fix)
     return stack
 
@@ -225,7 +225,7 @@ def check_review(
             )
     if held and not names:
         raise OperatingError(
-            f"The stack {stack.name} holds nothing yet, and nothing tells whose it is.",
+            f"The stack {stack.name} is still empty, and nothing shows who created it.",
             f"To delete it: `aws cloudformation delete-stack --stack-name {stack.name}`.",
         )
 

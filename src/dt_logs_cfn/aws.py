@@ -68,7 +68,7 @@ _PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # the form in which urllib3 logs requ
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--profile`, `--region` and `--debug`, as in the AWS CLI, and `--show-settings`."""
-    parser.add_argument("--profile", metavar="NAME", help="the profile of the AWS CLI to use")
+    parser.add_argument("--profile", metavar="NAME", help="the AWS CLI profile to use")
     parser.add_argument("--region", metavar="REGION", help="the AWS region to work in")
     parser.add_argument(
         "--show-settings",
@@ -157,8 +157,7 @@ class _Session(boto3.Session):
         except Exception as error:  # the error may quote an endpoint that contains a secret
             raise AwsError(
                 f"The AWS SDK cannot be set up ({type(error).__name__}).",
-                "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config,"
-                " then try again.",
+                "Check AWS_ENDPOINT_URL, the other AWS settings and ~/.aws/config, then try again.",
             ) from error
 
     def _sign_in(self) -> None:
@@ -240,14 +239,17 @@ def _refused(error: botocore.ClientError) -> AwsError:
     if found in PASSING:
         return AwsError(f"AWS cannot do {name} now ({found}).", "Wait a minute, then try again.")
     return AwsError(
-        f"{name} failed with {found}: {text.rstrip('.')}.", "Correct what AWS names, and try again."
+        f"{name} failed with {found}: {text.rstrip('.')}.",
+        "Correct what AWS reports, then try again.",
     )
 
 
 def _failed(error: botocore.BotoCoreError) -> AwsError:
     match error:
         case botocore.ProfileNotFound():
-            return AwsError(f"{error}.", "Name a --profile that `aws configure list-profiles` has.")
+            return AwsError(
+                f"{error}.", "Name a --profile that `aws configure list-profiles` shows."
+            )
         case botocore.NoRegionError() | botocore.InvalidRegionError():
             return AwsError("No valid region is set.", "Give one with --region.")
         case botocore.ConnectionError() | botocore.HTTPClientError():

@@ -41,7 +41,7 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value for people: JSON, even in a string, in short lines; other text unchanged."""
+    """Return a value as text: JSON in short lines, even from a string; other text unchanged."""
     if isinstance(value, str):
         if value[:1] == "{":
             with suppress(ValueError):  # only the start of the text may look like JSON

@@ -5,7 +5,7 @@ The command line exits with 3 for them, and with 2 for a UsageError. Any other e
 
 
 class DtLogsError(Exception):
-    """An expected failure: `what` happened and the `fix`, one sentence each, without secrets.
+    """An expected failure: `what` says what happened, `fix` what to do; neither has a secret.
 
     >>> try:
     ...     Vendor("aws", "1234")
@@ -48,7 +48,10 @@ class FetchError(DtLogsError):
 
 
 class PublishError(DtLogsError):
-    """A release cannot be published or withdrawn, for example because another one is published."""
+    """A release cannot be published or withdrawn.
+
+    For example, its version exists with other contents.
+    """
 
 
 class SigningError(DtLogsError):

@@ -1,4 +1,4 @@
-"""A vendor's settings for its releases in `release.cfg`: the vendor itself, and the function.
+"""The settings in `release.cfg`: a vendor for each partition, and the Lambda function.
 
 An unset account or endpoint stays a parameter that the customer must fill in.
 """
@@ -58,7 +58,7 @@ class FunctionSettings:
         python = re.fullmatch(r"python3\.1[0-9]", self.runtime)
         days = f"one of {', '.join(map(str, _RETENTIONS))} days"
         for name, valid, kind in (
-            ("runtime", python, "a Python of Lambda's, python3.10 or newer"),
+            ("runtime", python, "a Python runtime of Lambda, python3.10 or newer"),
             ("memory", 128 <= self.memory <= 10_240, "128 to 10240 MB"),
             ("timeout", 60 <= self.timeout <= 900, "60 to 900 seconds"),
             ("log_retention", self.log_retention in _RETENTIONS, days),
@@ -251,7 +251,7 @@ def partition_of(region: str) -> str:
 
 
 def _set(settings: FunctionSettings | Vendor, unset: FunctionSettings | Vendor) -> dict[str, str]:
-    """Return the settings that differ from unset ones, as text."""
+    """Return the settings that differ from those of `unset`, as text."""
     usual = asdict(unset)
     return {name: str(each) for name, each in asdict(settings).items() if each != usual[name]}
 
@@ -276,7 +276,7 @@ def _checked(
 def _why(error: Exception) -> str:
     match error:
         case configparser.MissingSectionHeaderError():
-            return f"Line {error.lineno} is in no section"
+            return f"Line {error.lineno} is not in a section"
         case configparser.ParsingError():
             return f"Line {error.errors[0][0]} cannot be read"
     return str(error).splitlines()[0]

@@ -332,7 +332,7 @@ def test_what_is_copied_and_what_may_not_be_copied_is_selected(page: LaunchPage)
     assert copy("stack-terraform", "granted") == "Copy: Block that creates the stack: done."
     copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied == page.text("stack-terraform")
-    assert copy("stack-cli", "denied").endswith("It is selected: copy it by hand.")
+    assert copy("stack-cli", "denied").endswith("The text is selected: copy it by hand.")
     assert page.run("return getSelection().toString()") == page.text("stack-cli")
 
 

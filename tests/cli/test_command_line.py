@@ -177,7 +177,7 @@ echo "${{COMPREPLY[@]}}"
             "`dt-logs-cfn status --region us-east-1`, `dt-logs-cfn explain`",
             "`dt-logs-cfn status --region us-east-1 --profile 'my own'`, `dt-logs-cfn explain`",
         ),
-        ("a --profile that `aws configure list-profiles` has", None),
+        ("a --profile that `aws configure list-profiles` shows", None),
         ("an aws s3 command without ticks, `another`", None),
     ],
 )

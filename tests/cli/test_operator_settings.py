@@ -125,7 +125,7 @@ def test_a_command_takes_the_settings_that_it_has_a_use_for(
         ("[options]\nallow_removal = 1\n", "and pass --allow-removal with each command instead."),
         ("[options]\nStack = a\n", f"{CFG} has an option 'Stack'. Use stack, role_arn, "),
         ("[aws]\nstack = a\n", f"{CFG} has a section 'aws'. Use options, parameters."),
-        ("stack = a\n", f"{CFG} is not a settings file: Line 1 is in no section. Give"),
+        ("stack = a\n", f"{CFG} is not a settings file: Line 1 is not in a section. Give"),
         ("[options]\n\nstack\n", f"{CFG} is not a settings file: Line 3 cannot be read. Give"),
         ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
         ('[options]\nregion = "eu-west-1"\n', f"{CFG} sets region to a value in quotes. Write"),

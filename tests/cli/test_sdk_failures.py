@@ -33,12 +33,12 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-SETTINGS = "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config, then try again."
+SETTINGS = "Check AWS_ENDPOINT_URL, the other AWS settings and ~/.aws/config, then try again."
 NO_SETUP = f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
 NO_REGION = "No valid region is set. Give one with --region."
 NO_PROFILE = (
     "The config profile ({}) could not be found."
-    " Name a --profile that `aws configure list-profiles` has."
+    " Name a --profile that `aws configure list-profiles` shows."
 )
 NO_FILE = "The AWS SDK failed: Unable to parse config file: {}. Correct that, and try again."
 

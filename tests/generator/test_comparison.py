@@ -81,9 +81,11 @@ PARAMETERS = [
     ("DataTheoremAccountId", "ConstraintDescription", "x", PATCH, 'was "12 digits.", is now "x"'),
 ]
 TRUST = "AssumeRolePolicyDocument"
-NOT_GIVEN = "is no longer what the customer gives as"
+NOT_GIVEN = "no longer takes the customer's"
 RUNS_AGAIN = "changes, so that its function runs again"
-REPLACED = "may be replaced, since its"
+REPLACED = "may be replaced, because its"
+RUNS_OTHER = "changes, and with it the code that runs, or its permissions"
+MAY_GRANT = "may grant permissions"
 NOW = "changed statement, now:"
 LOOKED_UP = {"Fn::FindInMap": ["x", "y", "z"]}
 ASSUMES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
@@ -96,7 +98,7 @@ PROPERTIES = [
     (INVOCATION, "LogBucketName", "x", MAJOR, f": LogBucketName {NOT_GIVEN} LogBucketName"),
     (INVOCATION, "ServiceTimeout", 1100, PATCH, f": ServiceTimeout {RUNS_AGAIN}"),
     (FUNCTION, "MemorySize", 256, PATCH, ": MemorySize changes"),
-    (FUNCTION, "Role", "x", MAJOR, ": Role changes, and so what runs, or under which rights"),
+    (FUNCTION, "Role", "x", MAJOR, f": Role {RUNS_OTHER}"),
     (ROLE, "PermissionsBoundary", GONE, MAJOR, ": PermissionsBoundary changes"),
     (ROLE, "PermissionsBoundary", "x", MAJOR, ": PermissionsBoundary changes"),
     (ROLE, "Policies", {"Ref": "X"}, MAJOR, f': {NOW} {{"Ref":"X"}}'),
@@ -108,7 +110,7 @@ PROPERTIES = [
         f': {NOW} {{"Fn::FindInMap":["x","y","z"]}}',
     ),
     (ROLE, "ManagedPolicyArns", ["x"], MAJOR, f': {NOW} Allow managed policy "x"'),
-    (ROLE, f"{TRUST}/Statement/-", ASSUMES, MAJOR, f": {TRUST} changes, and may give rights"),
+    (ROLE, f"{TRUST}/Statement/-", ASSUMES, MAJOR, f": {TRUST} changes, which {MAY_GRANT}"),
 ]
 # tests/generator/test_rights.py has more cases for rights.
 RIGHT = "right added: sns:Publish on arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}"
@@ -148,8 +150,8 @@ CASES: list[tuple[str, Any, Level, str]] = [
     ("Outputs/TopicArns/Export", {"Name": "x"}, MAJOR, "output TopicArns changes"),
     (f"Resources/{GROUP}", GONE, MAJOR, f"{GROUP} (AWS::Logs::LogGroup) is gone"),
     ("Resources/X", {"Type": "AWS::SNS::Topic"}, MINOR, "X (AWS::SNS::Topic) is new"),
-    ("Resources/X", {"Type": "AWS::IAM::X"}, MAJOR, "X (AWS::IAM::X) is new and may give rights"),
-    ("Resources/Fn::Transform", MACRO, MAJOR, "Fn::Transform () is new and may give rights"),
+    ("Resources/X", {"Type": "AWS::IAM::X"}, MAJOR, f"X (AWS::IAM::X) is new and {MAY_GRANT}"),
+    ("Resources/Fn::Transform", MACRO, MAJOR, f"Fn::Transform () is new and {MAY_GRANT}"),
     (
         f"Resources/{GROUP}/Type",
         "A::B::C",
@@ -158,7 +160,7 @@ CASES: list[tuple[str, Any, Level, str]] = [
     ),
     (f"Resources/{GROUP}/DeletionPolicy", "Retain", MINOR, f"{GROUP}: DeletionPolicy changes"),
     (f"Resources/{ROLE}/Properties", ["x"], MAJOR, f"{ROLE}: its change is unknown"),
-    (f"Resources/{ROLE}", "x", MAJOR, f"{ROLE} () replaces AWS::IAM::Role and may give rights"),
+    (f"Resources/{ROLE}", "x", MAJOR, f"{ROLE} () replaces AWS::IAM::Role and {MAY_GRANT}"),
     ("Rules", {"VendorFirst": {"Assertions": []}}, MAJOR, "rule VendorFirst is new"),
     ("Rules", [], MAJOR, "the section Rules changes; its effect is unknown"),
     ("Transform", "AWS::Include", MAJOR, "the section Transform changes; its effect is unknown"),
@@ -264,6 +266,4 @@ def test_the_schemas_say_what_is_replaced() -> None:
     assert create_only("../../x") is None
     old = edited(template(), "Resources/X", {"Type": "No::Such::Type", "Properties": {"A": "a"}})
     new = edited(old, "Resources/X/Properties/A", "b")
-    assert told(old, new) == [
-        (MAJOR, "X: A changes; what that does to No::Such::Type is not known")
-    ]
+    assert told(old, new) == [(MAJOR, "X: A changes; its effect on No::Such::Type is unknown")]

@@ -56,7 +56,7 @@ def test_it_gives_the_bytes_as_they_were_stored_up_to_a_limit(url: str) -> None:
 @pytest.mark.parametrize("status", [403, 404])
 def test_what_is_not_there(url: str, status: int) -> None:
     assert optional(f"{url}/{status}/0", 10) is None
-    with pytest.raises(FetchError, match="is not there"):
+    with pytest.raises(FetchError, match="does not exist or is not public"):
         fetch(f"{url}/{status}/0", 10)
 
 

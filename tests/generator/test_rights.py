@@ -17,7 +17,7 @@ from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.diff.rights import covers, may_cover
 from dt_logs_handler.documents import listed
 
-SAME = ["PATCH its policies give the same rights in other words"]
+SAME = ["PATCH its policies change only in form"]
 
 
 def a_role(*statements: Any, **properties: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ NOTHING = {"Ref": "AWS::NoValue"}
 IF_C, UNLESS_C = {"Fn::If": ["C", PUT, NOTHING]}, {"Fn::If": ["C", NOTHING, PUT]}
 UNKNOWN = {"Fn::FindInMap": ["x", "y", "z"]}
 LOGS = "arn:${AWS::Partition}:logs:*:*:*"
-ADDED, TAKEN = "MAJOR right added:", "MINOR right taken away:"
+ADDED, TAKEN = "MAJOR right added:", "MINOR right removed:"
 NOW, BEFORE = "MAJOR changed statement, now: Allow", "MINOR changed statement, before: Allow"
 
 
@@ -107,7 +107,7 @@ CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
         ['MAJOR changed statement, before: {"Fn::FindInMap":["x","y","z"]}'],
     ),
     ("a denial", [ALL], [ALL, NO_IAM], ["MINOR denial added: iam:* on *"]),
-    ("a denial fewer", [ALL, NO_IAM], [ALL], ["MAJOR denial taken away: iam:* on *"]),
+    ("a denial fewer", [ALL, NO_IAM], [ALL], ["MAJOR denial removed: iam:* on *"]),
     (
         "a right that is denied at once",
         [],
@@ -196,9 +196,9 @@ def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
     logs = "arn:${AWS::Partition}:logs:*:*:*"
     assert told == [
         *(f"{role}right added: {each}" for each in added),
-        f"{role}right taken away: logs:CreateLogGroup on {logs}",
+        f"{role}right removed: logs:CreateLogGroup on {logs}",
         f"{role}changed statement, before: Allow logs:CreateLogStream, logs:PutLogEvents on {logs}",
-        f"{role}right taken away: elasticloadbalancing:ModifyLoadBalancerAttributes, s3:*,"
+        f"{role}right removed: elasticloadbalancing:ModifyLoadBalancerAttributes, s3:*,"
         " sns:CreateTopic, sns:Subscribe on *",
     ]
 

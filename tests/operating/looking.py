@@ -64,7 +64,7 @@ class Stacks:
 
 
 def not_fetched(url: str, limit: int) -> bytes:
-    raise FetchError(f"{url} is not there.", "Check the URL.")
+    raise FetchError(f"{url} does not exist or is not public.", "Check the URL.")
 
 
 @dataclass

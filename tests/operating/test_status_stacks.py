@@ -108,7 +108,7 @@ DAMAGED = "versions.json is damaged, or another program wrote it."
         ([{"version": __version__}], "unknown", DAMAGED),
         (b"[]", "unknown", DAMAGED),
         (b"{", "unknown", DAMAGED),
-        (None, "unknown", f"{BASE}/versions.json is not there."),
+        (None, "unknown", f"{BASE}/versions.json does not exist or is not public."),
     ],
 )
 def test_a_release_that_was_withdrawn(

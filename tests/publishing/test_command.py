@@ -278,8 +278,8 @@ def test_what_is_withdrawn_too_large_or_not_there_is_told(run: Run, server: Serv
 
     put(server, f"{__version__}/handler.zip", b"0" * 1_000_001)
     assert "has more than 1,000,000 bytes" in run("verify", url(server, "handler.zip")).failure
-    assert "is not there" in run("verify", url(server, "nothing.json")).failure
-    assert "is not there" in run("verify", f"s3://{BUCKET}/nothing").failure
+    assert "does not exist or is not public" in run("verify", url(server, "nothing.json")).failure
+    assert "does not exist" in run("verify", f"s3://{BUCKET}/nothing").failure
     assert "is not https" in run("verify", "http://example.com/t.json").failure
 
 

@@ -63,7 +63,7 @@ def compare_resources(old: Object, new: Object) -> Iterator[Change]:
         else:
             level = Level.MAJOR if name in former or _gives_rights(after) else Level.MINOR
             how = f"replaces {was}" if name in former else "is new"
-            more = " and may give rights" if _gives_rights(after) else ""
+            more = " and may grant permissions" if _gives_rights(after) else ""
             yield Change(level, "resource", f"{name} ({now}) {how}{more}")
         parts = [mapping(each.get("Properties")) for each in (before, after)]
         if now == ROLE and _ELSEWHERE[ROLE] & {*differing(parts[0], parts[1])}:
@@ -92,17 +92,17 @@ def _property(name: str, resource: Object, changed: str, before: Json) -> Change
     kind, level, what = _type(resource), Level.MAJOR, f"{name}: {changed} changes"
     custom, replacing = kind.startswith("Custom::"), create_only(kind)
     if replacing is None:
-        what += f"; what that does to {kind} is not known"
+        what += f"; its effect on {kind} is unknown"
     elif changed in replacing:
-        what = f"{name} may be replaced, since its {changed} changes"
+        what = f"{name} may be replaced, because its {changed} changes"
     elif kind == ROLE and changed == "PermissionsBoundary":
         level = Level.MINOR if before is None else Level.MAJOR
     elif changed == "AssumeRolePolicyDocument" or (kind != ROLE and _gives_rights(resource)):
-        what += ", and may give rights"
+        what += ", which may grant permissions"
     elif kind == FUNCTION and changed in _RUNS:
-        what += ", and so what runs, or under which rights"
+        what += ", and with it the code that runs, or its permissions"
     elif custom and (parameter := mapping(before).get("Ref")):
-        what = f"{name}: {changed} is no longer what the customer gives as {parameter}"
+        what = f"{name}: {changed} no longer takes the customer's {parameter}"
     else:
         level = Level.PATCH
         what += ", so that its function runs again" if custom else ""

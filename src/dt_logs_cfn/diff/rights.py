@@ -9,7 +9,7 @@ A right is reported as added if no old right can cover it in any account. A righ
 certainly covers is not reported. Anything in between is reported as a changed statement, at the
 level of an added or lost right.
 
-IAM's patterns have `*`, `?`, characters, and our symbols. A symbol, such as `<AWS::Region>`, is
+A pattern has IAM's `*` and `?`, characters, and our symbols. A symbol, such as `<AWS::Region>`, is
 longer than a character, and always stands for the same string.
 """
 
@@ -114,14 +114,14 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
         yield Change(Level.MAJOR, "right", what)
         return
     found = [*_found(name, after, before, True), *_found(name, before, after, False)]
-    same = Change(Level.PATCH, "right", f"{name}: its policies give the same rights in other words")
+    same = Change(Level.PATCH, "right", f"{name}: its policies change only in form")
     yield from found or [same]
 
 
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield the rights that only one side has, with one change for all actions on a resource."""
+    """Yield the rights that only one side has, as one change for all actions on a resource."""
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):
@@ -139,7 +139,7 @@ def _found(
 
 def _phrase(right: Right, actions: Sequence[str], gained: bool, certain: bool) -> str:
     start = f"{'right' if right.effect == 'Allow' else 'denial'} "
-    start += "added:" if gained else "taken away:"
+    start += "added:" if gained else "removed:"
     if not certain:
         start = f"changed statement, {'now' if gained else 'before'}: {right.effect}".rstrip()
     on = "" if right.resource is None else f" on {''.join(right.resource)}"
@@ -176,7 +176,8 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
             version = mapping(document).get("Version")
-            if version != "2012-10-17" and "Statement" in mapping(document):  # no policy variables
+            # Other versions do not have policy variables.
+            if version != "2012-10-17" and "Statement" in mapping(document):
                 text = f"policy version {exact(version)}"
                 yield Right("", deeper, (text,), spelled=text)
             for deepest, each in _items(mapping(document).get("Statement", document), deeper):

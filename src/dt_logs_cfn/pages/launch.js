@@ -1,5 +1,5 @@
 "use strict";
-// Makes the link and the commands from what is entered. Nothing is sent or stored.
+// Makes the links and the commands from the form's values. Nothing is sent or stored.
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
@@ -138,7 +138,7 @@ function check(values, at) {
   return wrong;
 }
 
-// The page: read the form, check it, fill in what follows from it.
+// The page: read the form, check it, fill in the links and the commands.
 
 function place() {
   const region = byId("Region");
@@ -251,7 +251,7 @@ async function copy(button) {
   } catch {
     getSelection().selectAllChildren(source);
     byId("copied").textContent =
-      "The browser does not let this page copy. It is selected: copy it by hand.";
+      "The browser does not let this page copy. The text is selected: copy it by hand.";
   }
 }
 
@@ -264,6 +264,6 @@ form.addEventListener("change", (event) => {
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => copy(button));
 }
-// Also when the browser comes back to the page and restores what was entered.
+// The browser may restore the form's values when it shows the page again.
 addEventListener("pageshow", update);
 byId("launcher").hidden = false;

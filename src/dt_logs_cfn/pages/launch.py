@@ -189,14 +189,14 @@ def _plain(contents: Contents, partition: Partition) -> str:
     return folded(
         f"{escape(partition.name)}: {count}",
         f"{said}{_links(contents, partition)}"
-        "<p>The same steps as commands; replace the words in capitals. First come service role,"
-        " plan, deploy and status, then the stack with the AWS CLI and with Terraform.</p>"
+        "<p>The commands for these steps, in this order: service role, plan, deploy and status;"
+        " then the stack with the AWS CLI, and with Terraform. Replace the words in capitals.</p>"
         f"{''.join(map(code, commands))}",
     )
 
 
 def _links(contents: Contents, partition: Partition) -> str:
-    """Return links to the console in every region, to a filled-in form where one is published."""
+    """Return console links for every region, to a filled-in form if the release is published."""
     published = bool(contents.url(partition.id, _LEAST))
     title, names = "CloudFormation in the console", ["Region", "Link"]
     if published:

@@ -1,4 +1,4 @@
-"""The regions in which to launch a stack, and the links, commands and Terraform block that do it.
+"""The regions in which to launch a stack, and the links, commands and Terraform block for it.
 
 The regions are listed here, because another version of botocore must not change the page. The
 command line can also launch in unlisted regions. The console has a separate host for each region.

@@ -19,7 +19,7 @@ from dt_logs_cfn.release.catalogue import LATEST, VERSIONS, Entry, Withdrawn
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings, Vendor, partition_of
 from dt_logs_cfn.verify.provenance import SIGNATURE
 
-# A version's objects never change. The two objects that change are not cached.
+# A version's objects never change. Caches must revalidate the two objects that do.
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 
@@ -57,7 +57,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Upload:
-    """Write an object unless it exists; accept the same bytes, and fail for other bytes.
+    """Write an object unless it exists; accept an existing one only if its bytes are equal.
 
     For a signature, `signs` has the signed bytes. Any valid signature of them is accepted, because
     most keys sign differently each time.
@@ -207,7 +207,7 @@ def told(step: Step, destination: Destination) -> str:
         case Upload():
             lock = f", locked until {step.retain_until:%Y-%m-%d}" if step.retain_until else ""
             return (
-                f"put s3://{destination.bucket}/{destination.key(step.name)} if it is not there"
+                f"put s3://{destination.bucket}/{destination.key(step.name)} if it does not exist"
                 f" ({len(step.content):,} bytes, {content_type(step.name)}{lock})"
             )
         case Compare():
@@ -220,7 +220,7 @@ def told(step: Step, destination: Destination) -> str:
         case Withdraw():
             return f"mark {step.version} in {VERSIONS} as withdrawn: {step.withdrawal.reason}"
         case Point():
-            to = step.version or "the version before, if it points to the withdrawn one"
+            to = step.version or "an earlier version, if it points to the withdrawn one"
             return f"point {LATEST} to {to}"
 
 
@@ -252,5 +252,5 @@ def _git(checkout: Path, *arguments: str) -> str:
         ) from error
     if done.returncode:
         said = " ".join(done.stderr.split())[:200] or "it says nothing"
-        raise PublishError(f"git did not name the revision: {said}.", f"Mend that, {_OTHERWISE}")
+        raise PublishError(f"git did not name the revision: {said}.", f"Correct that, {_OTHERWISE}")
     return done.stdout

@@ -28,7 +28,7 @@ from dt_logs_cfn.verify.provenance import SIGNATURE_LIMIT
 
 _WORKERS = 8
 _LOOKS = 5
-_OTHER = "Check what answers there: another bucket or a cache."
+_OTHER = "Check whether another bucket or a cache answers."
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
@@ -210,7 +210,9 @@ class _Run:
             if entry is None or not entry.withdrawn:
                 self._public(LATEST, LIMIT)
                 return f"{result}: {version or 'no version'}"
-        raise PublishError(f"Others keep withdrawing what {LATEST} names.", "Publish it again.")
+        raise PublishError(
+            f"Others keep withdrawing the version that {LATEST} names.", "Publish it again."
+        )
 
     def _catalogue(self) -> Catalogue:
         found = self.store.read(VERSIONS)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 Result = Literal["created", "there already", "changed"]
-Signer = Callable[[bytes, bytes], "str | None"]  # returns the signer of these bytes, or None
+Signer = Callable[[bytes, bytes], "str | None"]  # (content, signature): the signer, or None
 
 # S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].

@@ -77,7 +77,8 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     release records its name.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
-    51,200 bytes that CloudFormation accepts directly, or if `customize` makes any other change.
+    51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes any change
+    that is not listed here.
 
     >>> release = build_release(Settings((Vendor("aws", "111122223333"),)))
     >>> len(release.files["dt-logs-analysis.template.json"]) < 51_200
@@ -116,7 +117,7 @@ def installed_settings() -> Settings:
 
 @cache
 def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
-    """Return the templates for these settings, by their names in a release; build them once.
+    """Return the templates for the installed settings, by file name; build them once.
 
     Raises SettingsError and BuildError; the latter also if `customize` fails.
     """
@@ -149,7 +150,7 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Return the fix: shorten the longest setting, if shorter settings could suffice."""
+    """Return the fix: shorten the setting that takes the most space, if that could suffice."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors

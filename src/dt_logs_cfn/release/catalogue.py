@@ -103,7 +103,7 @@ class Catalogue:
         found = self.find(version)
         if found is None:
             raise PublishError(
-                f"{version[:80]} is not published there.",
+                f"{version[:80]} is not a published version.",
                 "Name a version that versions.json lists.",
             )
         if found.withdrawn:

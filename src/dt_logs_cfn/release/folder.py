@@ -1,8 +1,8 @@
-"""Write a release to disk, completely or not at all, compare a folder with a release, and mark it.
+"""Write releases to disk completely or not at all, compare folders with them, and mark them.
 
 `build/RELEASED` lists the released versions, which never change, with the checksum of each
-version's SHA256SUMS, which has the checksums of the version's files. So `sha256sum -c` can check
-every file, in any clone.
+version's SHA256SUMS. That file has the checksums of the others, so `sha256sum -c` can check every
+file in any clone.
 """
 
 import fcntl
@@ -229,7 +229,7 @@ def _diff(folder: Path, name: str, found: bytes | None, built: bytes | None) -> 
         )
     except UnicodeDecodeError:
         return f"Binary files {before} and {after} differ\n"
-    from difflib import unified_diff  # here, because a build that writes needs no differences
+    from difflib import unified_diff  # here, because a build that only writes does not need it
 
     lines = unified_diff(
         old,

@@ -1,7 +1,7 @@
-"""Check templates with cfn-lint for all of its regions, our own rules, and AWS's validator.
+"""Check templates with cfn-lint (for all its regions), our own rules, and AWS's validator.
 
 Our rules cover our promises and add to cfn-lint's checks. Each is a function that yields problems.
-An action may be allowed on `*` only if the model gives a reason.
+An action may be allowed on `*` only if GRANTS or NEEDS gives a reason.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
@@ -104,7 +104,7 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
 def check(
     name: str, text: str, template: Template, today: date, ends: Mapping[str, date]
 ) -> Iterator[Finding]:
-    """Yield the findings of our rules in a template, given when AWS ends each runtime."""
+    """Yield our rules' findings in a template; `ends` has the day on which AWS ends a runtime."""
     problems = chain(
         size(text),
         transform(template),
@@ -202,7 +202,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
         problem = "A policy written as text cannot be checked; write it as an object."
         yield "wildcard", path, problem
     for path, _ in managed_policies(template, resources):
-        problem = "A managed policy also allows what is added to it later; list what is meant."
+        problem = "A managed policy may gain permissions later; list the intended actions."
         yield "wildcard", path, problem
 
 
@@ -225,7 +225,7 @@ def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterat
 
 
 def unscoped_actions() -> dict[str, str]:
-    """Return the actions without resource-level permissions, and why the model needs them."""
+    """Return the actions without resource-level permissions, with the reason for each."""
     unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
     unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
     return {name: why for names, why in unscoped for name in names}
@@ -234,7 +234,7 @@ def unscoped_actions() -> dict[str, str]:
 def _too_wide(statement: Statement) -> Iterator[str]:
     actions, reasons = list(_actions(statement.get("Action"))), unscoped_actions()
     for name in statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
-        yield f"{name} also allows what AWS adds later; list what is meant."
+        yield f"{name} also covers later additions by AWS; list the intended values."
     for action in actions:
         if "*" in action:
             yield f"{action} allows more than one action; list each."
@@ -244,7 +244,7 @@ def _too_wide(statement: Statement) -> Iterator[str]:
     if "*" in wide:
         for action in actions:
             if action not in reasons:
-                yield f"{action} on everything, without a reason in the model; name a resource."
+                yield f"{action} on everything, without a known reason; name a resource."
     elif wide and "Condition" not in statement:
         yield f"{', '.join(sorted(wide))} covers any account; add a condition."
 

@@ -4,8 +4,8 @@ The function receives a template and its kind. It may add to the template, and c
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has
 the function can rebuild the same template.
 
-Reviewers see, and the policy files contain, what was added. Only templates are compared to find it;
-the function that changed them does not matter.
+Reviewers see the additions, and a policy file contains those to the service role. They are found by
+comparing templates; the function that changed them does not matter.
 """
 
 import json
@@ -66,7 +66,7 @@ class Customization:
 def built(
     settings: Settings, kind: TemplateKind, customize: Customize | None = None, name: str = ""
 ) -> Plain:
-    """Return a template as plain data, changed by `customize` if there is one.
+    """Return a template as plain data, changed by `customize` if given.
 
     A changed template records `name` or, if that is empty, the name of `customize`. Raises
     BuildError if `customize` fails, makes a forbidden change, or gives another template when it
@@ -182,8 +182,8 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
     """Change a template, and return it as JSON in its own order, which the Terraform modules keep.
 
-    Raises BuildError for any failure, because a customer's code, and troposphere with it, may raise
-    errors of many types.
+    Raises BuildError for any failure, because a customer's code and troposphere may raise errors of
+    many types.
     """
     by = name_of(customize)
     try:
@@ -246,7 +246,7 @@ def _managed(policy: Json) -> dict[str, Any]:
 
 
 def _written(policy: Json) -> list[dict[str, Any]]:
-    """Return the statements of a policy written as text; without any, one that quotes the text."""
+    """Return a text policy's statements, or one statement that quotes the text if it has none."""
     text = _text(policy)
     try:
         found = [each for _, each in statements_in(json.loads(text))]

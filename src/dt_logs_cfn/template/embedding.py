@@ -78,7 +78,7 @@ def handler_zip() -> bytes:
 
 @cache
 def handler_sha256() -> str:
-    """Return the SHA-256 of `handler_zip`, by which a stack's output identifies the handler."""
+    """Return the SHA-256 of `handler_zip`; a stack outputs it to identify its handler."""
     return hashlib.sha256(handler_zip()).hexdigest()
 
 
@@ -90,7 +90,7 @@ def bootstrap(archive: bytes) -> str:
 
 
 def extract(code: str) -> bytes:
-    """Return the zip in a function's untrusted code; check the zip with `unpack`.
+    """Return the zip in a function's untrusted code, for `unpack` to check.
 
     The code is compared with the bootstrap and never run. At most a few megabytes are decompressed.
     Raises VerifyError.

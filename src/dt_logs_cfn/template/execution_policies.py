@@ -1,4 +1,4 @@
-"""Make the policy of the Lambda's role: as documented, or the least that its steps need."""
+"""Make the policy of the Lambda's role, as documented or with least privilege."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -99,9 +99,9 @@ def least_privilege(
 ) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
-    It has a statement for each scope. A statement has a condition only if AWS documents the key for
-    its actions: `aws:ResourceAccount` for existing buckets, and `sns:Endpoint` and `sns:Protocol`
-    for Subscribe.
+    It has a statement for each scope, and one for Subscribe. A statement has a condition only if
+    AWS documents the key for its actions: `aws:ResourceAccount` for existing buckets, and
+    `sns:Endpoint` and `sns:Protocol` for Subscribe.
     """
     found = []
     for scope, (resource, condition) in _resources(place, limits).items():

@@ -36,7 +36,7 @@ GRANTS: tuple[Grant, ...] = (
         "log",
         ("logs:CreateLogStream", "logs:PutLogEvents"),
         Scope.LOG_GROUP,
-        "Lambda writes the function's own log, one line a step.",
+        "Lambda writes the function's own log, one line per step.",
     ),
     Grant(
         "observe load balancers",
@@ -51,7 +51,7 @@ GRANTS: tuple[Grant, ...] = (
         "set logging",
         ("elasticloadbalancing:ModifyLoadBalancerAttributes",),
         Scope.LOAD_BALANCERS,
-        "Turn access logs on where they are off, and off again on the way out.",
+        "Turn access logs on where they are off, and off when a load balancer leaves the stack.",
     ),
     Grant(
         "find buckets",
@@ -73,19 +73,19 @@ GRANTS: tuple[Grant, ...] = (
             "s3:GetLifecycleConfiguration",
         ),
         Scope.LOG_BUCKETS,
-        "See what a log bucket has already, so that all of it is kept; read back what was written.",
+        "Read a log bucket's settings, so that existing entries are kept; read back our changes.",
     ),
     Grant(
         "edit policy",
         ("s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
         Scope.LOG_BUCKETS,
-        "Add the vendor's read statement and take it away again.",
+        "Add the vendor's read statement, and remove it later.",
     ),
     Grant(
         "edit notifications",
         ("s3:PutBucketNotification",),
         Scope.LOG_BUCKETS,
-        "Announce new log objects to the topic, and stop it again.",
+        "Make S3 announce new log objects to the topic, and end this later.",
     ),
     Grant(
         "create bucket",
@@ -99,13 +99,13 @@ GRANTS: tuple[Grant, ...] = (
             "s3:TagResource",
         ),
         Scope.OWN_BUCKET,
-        "Make a private, encrypted bucket for load balancers that have none, and keep it so.",
+        "Create a bucket for load balancers that have none, and keep it private and encrypted.",
     ),
     Grant(
         "delete bucket",
         ("s3:DeleteBucket",),
         Scope.OWN_BUCKET,
-        "Remove the bucket that we made, if it holds no logs.",
+        "Remove the bucket that we created, if it holds no logs.",
     ),
     Grant(
         "delete test file",
@@ -117,7 +117,7 @@ GRANTS: tuple[Grant, ...] = (
         "create topic",
         ("sns:CreateTopic", "sns:GetTopicAttributes", "sns:TagResource"),
         Scope.OWN_TOPIC,
-        "Make the topic that announces new log objects.",
+        "Create the topic that announces new log objects.",
     ),
     Grant(
         "delete topic",
@@ -135,13 +135,13 @@ GRANTS: tuple[Grant, ...] = (
         "observe subscription filters",
         ("sns:GetSubscriptionAttributes",),
         Scope.EVERYTHING,
-        "Tell our subscription to a topic that is not ours from somebody else's, by its filter.",
+        "Recognise our subscription to somebody else's topic by its filter.",
     ),
     Grant(
         "find subscriptions",
         ("sns:ListSubscriptions",),
         Scope.EVERYTHING,
-        "On the way out, find our subscriptions to topics that are not ours.",
+        "Find our subscriptions to somebody else's topics if our event notification is missing.",
     ),
     Grant(
         "subscribe",
@@ -153,12 +153,12 @@ GRANTS: tuple[Grant, ...] = (
         "change subscription",
         ("sns:SetSubscriptionAttributes", "sns:Unsubscribe"),
         Scope.EVERYTHING,
-        "Narrow or end our own subscription; AWS has no resource level for it.",
+        "Narrow or end our own subscription; IAM cannot limit this to one subscription.",
     ),
     Grant(
         "read own stack",
         ("cloudformation:DescribeStacks",),
         Scope.OWN_STACK,
-        "See what the stack asks for, and that it is at rest, when the schedule runs the function.",
+        "Read the stack's parameters and status when the schedule runs the function.",
     ),
 )

@@ -12,7 +12,7 @@ JsonPath = tuple[str, ...]
 # The largest template that CloudFormation accepts, from S3.
 LIMIT = 1_000_000
 
-# Our templates have a dozen levels; many more would exceed the recursion limit.
+# Our templates have at most twenty levels; many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
 _FIX = "Give the template as it was published; it may be damaged or another file."
@@ -84,7 +84,7 @@ def mappings(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, dict[
 
 
 def strings(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, str]]:
-    """Yield every string in a value with its path, except keys."""
+    """Yield every string in a value, except keys, with its path."""
     if isinstance(value, str):
         yield path, value
     for key, item in children(value):

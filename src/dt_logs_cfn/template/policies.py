@@ -34,7 +34,7 @@ REFUSED = (
     "changing the policy or the notifications of another account's bucket: aws:ResourceAccount must"
     " be the stack's own account. Creating, securing and deleting a bucket has no such condition,"
     " but is limited to names of the function's pattern, which contain the account ID",
-    "deleting a bucket, except those that the function named, and LogBucketName",
+    "deleting any bucket except LogBucketName and those that the function named",
     "subscribing anyone but the vendor's endpoint: sns:Endpoint and sns:Protocol prevent it",
     "publishing to a topic, or changing a topic's policy",
     "changing a network or gateway load balancer, or one in another region",
@@ -43,11 +43,11 @@ REFUSED = (
 )
 OPEN = (
     "whoever may write a bucket's policy can open that bucket: IAM cannot limit what a policy"
-    " says. ExistingLogBucketNames narrows it to the buckets that you name",
+    " says. ExistingLogBucketNames narrows this to the buckets that you name",
     "IAM has no resource for a subscription: sns:Unsubscribe and sns:SetSubscriptionAttributes"
     " apply to every subscription of the account",
     "every application load balancer of the account and region may be changed, not only those that"
-    " you name: one that leaves the stack must be turned off after the role has changed",
+    " you name: if one leaves the stack, its logging is turned off after the role has changed",
 )
 
 

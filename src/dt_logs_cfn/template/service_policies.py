@@ -45,8 +45,8 @@ class Need:
     why: str
 
 
-# The actions that the handlers in CloudFormation's registry schemas declare for the properties that
-# we set, for the stack's tags and for tagging. A read handler reads every property, set or not.
+# The actions that CloudFormation's registry schemas declare for the properties that we set and for
+# tagging, in the handlers and under `tagging`. A read handler reads every property, set or not.
 _NEEDS = {
     (ROLE, On.ROLE): {
         "create the execution role": "iam:CreateRole",
@@ -74,7 +74,7 @@ _NEEDS = {
         "delete it": "lambda:DeleteFunction",
     },
     (CUSTOM, On.FUNCTION): {
-        "create, update, delete what it makes": "lambda:InvokeFunction",
+        "call the function on create, update and delete": "lambda:InvokeFunction",
     },
     (LOG_GROUP, On.LOG_GROUP): {
         "create the function's log group": "logs:CreateLogGroup",

@@ -29,7 +29,7 @@ class PolicyTarget:
     text: Callable[[str], Resource] = str
 
     def arn(self, service: str, resource: str) -> Resource:
-        """Return an ARN with the region and account that ARNs of the service have."""
+        """Return an ARN, with a region and an account if ARNs of the service have them."""
         scopes = {"s3": ":", "iam": f":{self.account}"}
         scope = scopes.get(service, f"{self.region}:{self.account}")
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")

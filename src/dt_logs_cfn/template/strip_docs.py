@@ -1,14 +1,14 @@
 """Remove the parts of Python sources that only readers and type checkers need.
 
-Every byte of a template counts. Patterns find these parts, because syntax trees take a sixth of a
-build's time, and `ast.unparse` writes other bytes in each version of Python. The tests compare the
-syntax trees.
+Every byte of a template counts. Patterns find these parts, because syntax trees would take a
+sixth of a build's time, and `ast.unparse` writes other bytes in each version of Python. The
+tests compare the syntax trees.
 """
 
 import re
 from collections.abc import Iterable
 
-# A pattern that begins with a line feed is searched for several times faster than one with `^`.
+# Patterns that begin with a line feed are several times faster than patterns with `^`.
 _COMMENT = re.compile(rb"^ *#.*|  # .*")
 _MODULE_DOCSTRING = re.compile(rb'\A\n*""".*?"""\n', re.DOTALL)
 _DOCSTRING = re.compile(rb':\n( *)""".*?"""\n(?=\n*( *))', re.DOTALL)

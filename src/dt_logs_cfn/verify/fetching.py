@@ -34,12 +34,12 @@ _HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
 def fetch(url: str, limit: int) -> bytes:
     """Return the content of a URL as it was stored, at most `limit` bytes.
 
-    Repeatable. Raises FetchError, which shows the URL without its query, if the URL is not
-    allowed, cannot be fetched, or has more bytes.
+    Repeatable. Raises FetchError if the URL is not allowed, cannot be fetched, or has more bytes.
+    The error shows the URL without its query.
     """
     found = optional(url, limit)
     if found is None:
-        raise FetchError(f"{shown_url(url)} is not there.", "Check the URL.")
+        raise FetchError(f"{shown_url(url)} does not exist or is not public.", "Check the URL.")
     return found
 
 
@@ -110,7 +110,7 @@ def _proxy(url: str) -> str:
 def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    # read1 returns what has arrived, so a slow server cannot evade the time limit.
+    # read1 returns the bytes that have arrived, so a slow server cannot evade the time limit.
     while part := answer.read1(_CHUNK, decode_content=False):
         size += len(part)
         if size > limit:

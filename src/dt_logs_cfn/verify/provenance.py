@@ -75,7 +75,7 @@ class Signers:
     @staticmethod
     def _list(path: Path) -> Path:
         if not path.is_file():
-            raise SigningError(f"{path} is not there.", "Take it from this project's source.")
+            raise SigningError(f"{path} does not exist.", "Take it from this project's source.")
         return path
 
 
@@ -173,7 +173,7 @@ def standing(source: Source, version: str | None) -> tuple[Standing, str, Entry 
 
 
 def unknown(why: str) -> tuple[Standing, str, None]:
-    """Return the standing of an unknown version, and the reason."""
+    """Return an unknown standing, with the reason."""
     return "unknown", f"unknown whether it was withdrawn: {why}", None
 
 
@@ -252,7 +252,7 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Source:
 
     content = get(key)
     if content is None:
-        raise VerifyError(f"{path} is not there.", "Check the bucket and the key.")
+        raise VerifyError(f"{path} does not exist.", "Check the bucket and the key.")
     return Source(shown_url(path), content, lambda name: get(_joined(folder, name)))
 
 

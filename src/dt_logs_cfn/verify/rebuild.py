@@ -1,4 +1,4 @@
-"""Check whether a template from any source is what this release would have built.
+"""Check whether a template from any source equals the one that this release would build.
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
 everything. The template is not trusted: its record is part of the result, sizes are limited, and
@@ -37,7 +37,7 @@ class Verdict:
 
     @property
     def identical(self) -> bool:
-        """True if the template means exactly what this release would have built."""
+        """True if the template equals the one that this release would build."""
         return not self.differences
 
 

@@ -22,7 +22,7 @@ from rehearsal.account.helpers import (
 )
 from support.drifts import document
 
-from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account import Account, Caller
 
 ORGANISATION = "o-a1b2c3d4e5"
 Statement = dict[str, Any]
@@ -157,6 +157,26 @@ def test_who_may_read_a_bucket_s_policy(
     s3 = account.client("s3", caller=account.caller(own, account=owner))
     with refused("AccessDenied", why, 403) if why else nullcontext():
         assert s3.get_bucket_policy(Bucket="logs")
+
+
+def test_a_bucket_policy_never_keeps_its_account_s_root_from_repairing_it(account: Account) -> None:
+    everything = ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]
+    shut = statement(Effect="Deny", Principal="*", Action="s3:*", Resource=everything)
+    put_policy(account, shut)
+    root = account.client("s3", caller=Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"))
+    for call in (
+        account.s3.get_bucket_policy,
+        account.s3.delete_bucket_policy,
+        root.get_bucket_encryption,
+    ):
+        with refused("AccessDenied", f"{DENIES} a resource-based policy", 403):
+            call(Bucket="logs")
+
+    found = root.get_bucket_policy(Bucket="logs")["Policy"]
+    root.put_bucket_policy(Bucket="logs", Policy=found)
+    root.delete_bucket_policy(Bucket="logs")
+
+    assert account.s3.get_bucket_encryption(Bucket="logs")
 
 
 def test_a_service_control_policy_denies_roles_and_not_who_arranges(account: Account) -> None:

@@ -17,6 +17,10 @@ from dt_logs_rehearsal.account.iam.policy import (
 from dt_logs_rehearsal.account.iam.rights import Right, needed
 from dt_logs_rehearsal.account.world import Bucket, Call, World
 
+# A bucket's own policy never denies these to the root user of the bucket's account
+# [S3 API, PutBucketPolicy].
+_ROOTS = frozenset(f"s3:{verb}BucketPolicy" for verb in ("Get", "Put", "Delete"))
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -161,6 +165,8 @@ def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> 
     resource, name = (Decision.SILENT, "") if policy is None else decided((policy,), asked)
     if bucket is not None:
         resource = bucket_says(world, bucket, policy, asked)
+        if own and who.arn.endswith(":root") and right.action in _ROOTS:
+            resource = Decision.SILENT
     control, forbidding = decided(() if policies is None else world.control_policies, asked)
     theirs = f"{name} of the resource's policy"
     allows = f"policy allows the {right.action} action"

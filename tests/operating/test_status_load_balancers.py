@@ -102,7 +102,7 @@ FROM = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
-    """Only a stored log proves that it may; without one, the policy is judged."""
+    """A stored log proves that a statement lets ELB write; otherwise the statement is judged."""
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
     arn, nothing = looking.logging(policy=policy), "no log since yesterday"
     assert looking.check("delivery grant", arn).verdict == verdict
@@ -116,6 +116,43 @@ def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], ve
     if written:
         told = ("ok", "Elastic Load Balancing writes there")
         assert looking.told("delivery grant", arn) == told
+
+
+def test_both_fixes_of_one_statement_are_enough(looking: Looking) -> None:
+    """All conditions of a statement must hold, so one that never holds for a caller decides."""
+    arn, names = looking.onboarded(), ("explicit deny", "delivery grant")
+    add_statement(looking.account, LOGS, denies("s3:*", Condition={}))
+    fixes = [looking.check(name, arn).fix for name in names]
+    read, write = (json.loads(fix[fix.index("{") : fix.rindex("}") + 1]) for fix in fixes)
+    for condition, verdicts in (
+        (read, ["ok", "unknown"]),
+        (write, ["finding", "ok"]),
+        (read | write, ["ok", "ok"]),
+        (FROM | write, ["unknown", "ok"]),
+    ):
+        looking.edit_policy(LOGS, lambda found, to=condition: found[-1].update(Condition=to))
+        assert [looking.check(name, arn).verdict for name in names] == verdicts
+
+
+def test_earlier_logs_do_not_stand_for_a_statement(looking: Looking) -> None:
+    arn = looking.logging()
+    assert looking.account.write_log(arn)
+    looking.account.s3.delete_bucket_policy(Bucket=LOGS)
+
+    verdict, saw = looking.told("delivery grant", arn)
+
+    nothing = "no statement of the bucket's policy lets Elastic Load Balancing write there"
+    assert (verdict, saw) == ("finding", nothing)
+    assert looking.check("log objects", arn).verdict == "ok"
+
+
+def test_a_statement_for_the_logs_alone_is_enough_once_they_arrive(looking: Looking) -> None:
+    """Elastic Load Balancing writes the test file only when its logging is turned on."""
+    arn, folder = looking.logging(), f"arn:aws:s3:::{LOGS}/AWSLogs/{ACCOUNT}/elasticloadbalancing/*"
+    looking.edit_policy(LOGS, lambda found: found[0].update(Resource=folder))
+    assert looking.account.write_log(arn)
+    told = ("ok", "Elastic Load Balancing writes there")
+    assert looking.told("delivery grant", arn) == told
 
 
 def test_the_age_of_the_newest_log(looking: Looking) -> None:
@@ -205,7 +242,18 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
 
     first, *_ = (each for each in found.values() if each.verdict == "finding")
     assert first == found[load_balancer_name(arn), "explicit deny"]
-    assert "NotYou" in first.saw
+    assert f"NotYou of the policy of bucket {bucket} denies" in first.saw
+    assert f"account {VENDOR}" in first.saw
+    assert VENDOR in first.fix
+    alone = looking.check("explicit deny", arn)  # the stack was not read
+    assert alone.verdict == "unknown"
+    assert alone.saw == "which account is Data Theorem's is not known: no statement here names it"
+
+    excepted = {"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}
+    policy["Statement"] = [denies("s3:GetObject", bucket, Condition=excepted)]
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    found = looking.of(stacks=("dt-logs",))
+    assert found[load_balancer_name(arn), "explicit deny"].saw == FINE
 
 
 @pytest.mark.parametrize("by", ["bucket", "account", "nothing"])

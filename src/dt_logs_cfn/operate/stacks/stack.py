@@ -21,7 +21,7 @@ from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import code
 from dt_logs_handler.documents import Json
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import Stack, digest
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -32,7 +32,8 @@ _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' n
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
-_PARAMETERS = frozenset(("DataTheoremAccountId", LOAD_BALANCERS, "NotificationEndpoint"))
+_VENDOR, _ENDPOINT = "DataTheoremAccountId", "NotificationEndpoint"
+_PARAMETERS = frozenset((_VENDOR, LOAD_BALANCERS, _ENDPOINT))
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
@@ -110,6 +111,16 @@ class StackDescription:
     def load_balancers(self) -> list[str]:
         """The ARNs in its list of load balancers, or `*`."""
         return listed(self.parameters.get(LOAD_BALANCERS, ""))
+
+    @property
+    def vendor(self) -> str:
+        """Data Theorem's account; empty if the stack is not one of ours."""
+        return self.parameters.get(_VENDOR, "")
+
+    @property
+    def endpoint(self) -> str:
+        """The digest of the address to which it announces logs, as its statements contain it."""
+        return digest(self.parameters.get(_ENDPOINT, ""), 8)
 
     @property
     def next_token(self) -> str:

@@ -69,24 +69,26 @@ def _rank(named: Named) -> int:
 
 
 def _delivery(logs: Logs) -> Check:
-    """Check whether ELB can write: by its recent logs, otherwise by the policy."""
+    """Check whether a statement lets ELB write: certainly, or as its recent logs show."""
     seen, policy = logs.seen, logs.bucket.policy
     try:
         can_receive(replace(logs.bucket, region=""), logs.location, seen.here)
     except Refused as why:
         return finding(why.what, why.fix)
     found = seen.objects.get(logs.load_balancer.arn)
-    if found and found.newest and found.newest > seen.now - _RECENT:
-        return ok("Elastic Load Balancing writes there")
-    arn = _arn(logs, logs.location.test_file(seen.here))
+    recent = found is not None and (found.newest or 0) > seen.now - _RECENT
+    # Once logs arrive, ELB writes no test file.
+    arn = _arn(logs, _log(logs) if recent else logs.location.test_file(seen.here))
     if not _lets_write(policy, arn, anybody=True):
         return finding(
             "no statement of the bucket's policy lets Elastic Load Balancing write there",
             RUN_AGAIN
             if _restored(logs, arn)
             else "Allow logdelivery.elasticloadbalancing.amazonaws.com s3:PutObject on"
-            f" {arn.rpartition('/')[0]}/*.",
+            f" {_arn(logs, logs.location.test_file(seen.here)).rpartition('/')[0]}/*.",
         )
+    if recent:
+        return ok("Elastic Load Balancing writes there")
     sid = _may_deny(policy, delivery(), "s3:PutObject", arn)
     if _lets_write(policy, arn) and sid is None:
         return ok("Elastic Load Balancing may write there")
@@ -171,9 +173,12 @@ def _ownership(logs: Logs) -> Check:
 
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
-    """Judge the settings of `alone` as the handler does, as if all other settings were right."""
+    """Judge the settings of `alone` as the handler does, as if all other settings were right.
+
+    Without a known account of the vendor, `alone` must have no policy.
+    """
     try:
-        for account in [each.vendor for each in logs.claims] or ["0" * 12]:
+        for account in logs.vendors or [""]:
             usable(alone, logs.location, account, logs.seen.here)
     except Refused as why:
         return finding(why.what, why.fix)
@@ -210,18 +215,29 @@ def as_written(claim: Registration, bucket: Bucket, here: Stack) -> bool:
 
 def _denied(logs: Logs) -> Check:
     """Check for a statement that certainly or possibly denies the vendor's reads."""
-    seen, policy = logs.seen, logs.bucket.policy
-    alone = Bucket(logs.bucket.name, policy=policy)
-    found = _usable(logs, alone, "no statement denies Data Theorem's reads")
-    key = f"{logs.location.log_prefix(seen.here)}2026/01/01/x.log.gz"
-    for claim in logs.claims if found.verdict == "ok" else ():
-        caller = vendor(claim.vendor, seen.here.partition)
-        if sid := _may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
+    policy, fine = logs.bucket.policy, "no statement denies Data Theorem's reads"
+    denials = [e for e in statements(parsed(policy or "{}")) if e.get("Effect") == "Deny"]
+    if denials and not logs.vendors:
+        return unknown(
+            "which account is Data Theorem's is not known: no statement here names it",
+            "Check the stack: `dt-logs-cfn status` reads the account from its parameters.",
+        )
+    found = _usable(logs, Bucket(logs.bucket.name, policy=policy if denials else None), fine)
+    for account in logs.vendors if found.verdict == "ok" else ():
+        caller = vendor(account, logs.seen.here.partition)
+        if sid := _may_deny(policy, caller, "s3:GetObject", _arn(logs, _log(logs))):
             return unknown(
                 f"statement {sid} denies reading, under a condition that cannot be checked here",
                 "See whether its condition holds for Data Theorem's account. If so, exclude it.",
             )
     return found
+
+
+def _log(logs: Logs) -> str:
+    """Return a key of the load balancer's logs."""
+    here = logs.seen.here
+    name = f"{here.account}_elasticloadbalancing_{here.region}_app.x.log.gz"
+    return f"{logs.location.log_prefix(here)}2026/01/01/{name}"
 
 
 def _arn(logs: Logs, key: str) -> str:
@@ -264,21 +280,30 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
 def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
     """Return the Sid or number of a statement that may deny the call, or None.
 
-    Such a statement has a condition that we cannot judge.
+    It denies the call if conditions hold that we cannot judge.
     """
     for number, each in enumerate(statements(parsed(policy or "{}")), 1):
-        if each.get("Effect") == "Deny" and not _judged(each.get("Condition"), caller):
-            bare = {name: value for name, value in each.items() if name != "Condition"}
-            if denying(json.dumps({"Statement": [bare]}), caller, action, resource):
+        condition = each.get("Condition")
+        judged = _judged(condition, caller)
+        if each.get("Effect") == "Deny" and judged != condition:
+            # All conditions must hold, so one that does not hold decides.
+            form = json.dumps({"Statement": [{**each, "Condition": judged}]})
+            if denying(form, caller, action, resource):
                 return str(each.get("Sid") or f"number {number}")
     return None
 
 
-def _judged(condition: Json, caller: Caller) -> bool:
-    """Return whether the handler can judge each key and operator of a condition."""
-    return not isinstance(condition, dict) or all(
-        key.lower() in caller.context and operator.lower().removesuffix("ifexists") in _JUDGED
+def _judged(condition: Json, caller: Caller) -> Json:
+    """Return the part of a condition that the handler can judge for a caller."""
+    if not isinstance(condition, dict):
+        return condition
+    return {
+        operator: {
+            key: wanted
+            for key, wanted in keys.items()
+            if key.lower() in caller.context
+            and operator.lower().removesuffix("ifexists") in _JUDGED
+        }
         for operator, keys in condition.items()
         if isinstance(keys, dict)
-        for key in keys
-    )
+    }

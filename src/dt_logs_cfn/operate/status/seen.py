@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -170,6 +170,18 @@ class Logs:
     def claims(self) -> list[Registration]:
         """The registrations that let Data Theorem read these logs."""
         return self.seen.claims(self.load_balancer)
+
+    @property
+    def stacks(self) -> Sequence[StackSeen]:
+        """The stacks that list the load balancer; if none does, all stacks that were read."""
+        return self.seen.stacks_of(self.load_balancer.arn) or self.seen.stacks
+
+    @property
+    def vendors(self) -> list[str]:
+        """Data Theorem's accounts: as the statements or else the stacks name them, if any does."""
+        named = [each.vendor for each in self.claims if each.vendor]
+        given = (each.stack.vendor for each in self.stacks)
+        return list(dict.fromkeys(named or filter(None, given)))
 
     @property
     def was_onboarded(self) -> bool:

@@ -32,6 +32,12 @@ AGAIN = "Run the stack again: update it with another RunToken."
 Change = Callable[[Account], object]
 
 
+# A statement for a customer's topic.
+MAY = ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
+OPEN: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": MAY}
+OPEN["Resource"] = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything"
+
+
 def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
     """Return a statement that denies everybody an action in a bucket."""
     denied = {"Sid": "NotYou", "Effect": "Deny", "Principal": "*", "Action": action}
@@ -230,6 +236,34 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     assert (found[load_balancer_name(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
+ANNOUNCED = ("notification", "topic", "delivery retries", "subscription", "announcements")
+
+
+@pytest.mark.parametrize("own_topic", [True, False])
+def test_a_deleted_policy_hides_no_announcements(looking: Looking, own_topic: bool) -> None:
+    looking.account.add_topic("everything", {"Version": "2012-10-17", "Statement": [OPEN]})
+    entry = {"Id": "all", "TopicArn": OPEN["Resource"], "Events": ["s3:ObjectCreated:*"]}
+    shared = {} if own_topic else {"notifications": {"TopicConfigurations": [entry]}}
+    arn = looking.onboarded(**shared)
+    name, before = load_balancer_name(arn), looking.of(stacks=("dt-logs",))
+    looking.account.s3.delete_bucket_policy(Bucket=LOGS)
+
+    found = looking.of(stacks=("dt-logs",))
+
+    expected = [
+        each for each in ANNOUNCED if own_topic or each not in ("topic", "delivery retries")
+    ]
+    assert [each for each in ANNOUNCED if (name, each) in found] == expected
+    assert all(found[name, each] == before[name, each] for each in expected)
+    (subscription,) = looking.account.world.subscriptions.values()
+    subscription.confirmed = False
+    saw = "https://logs.example.com/… awaits confirmation"
+    assert looking.of(stacks=("dt-logs",))[name, "subscription"].saw == saw
+    if own_topic:  # the notification has our name, but the stack is not read
+        saw = "which endpoint should be subscribed is not known: no statement here names a stack"
+        assert looking.told("subscription", arn) == ("unknown", saw)
+
+
 def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None:
     account = looking.account
     arn = account.add_load_balancer("web")
@@ -304,10 +338,8 @@ def test_a_topic_of_the_customers_is_shared_by_a_filter(
     looking: Looking, filter_policy: dict[str, Any] | None, saw: str, fix: str | None
 ) -> None:
     """`status` reports whether a run helps; a run never changes a filter of another form."""
-    topic, anybody = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything", {"AWS": "*"}
-    may = ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
-    allow = {"Effect": "Allow", "Principal": anybody, "Action": may, "Resource": topic}
-    looking.account.add_topic("everything", {"Version": "2012-10-17", "Statement": [allow]})
+    topic = OPEN["Resource"]
+    looking.account.add_topic("everything", {"Version": "2012-10-17", "Statement": [OPEN]})
     entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
     arn = looking.onboarded(notifications={"TopicConfigurations": [entry]})
     told = f"your own topic {topic} gets all new objects"

@@ -23,7 +23,6 @@ from dt_logs_handler.model import Subscription, Topic
 from dt_logs_handler.names import digest, is_own_notification
 from dt_logs_handler.notifications import RETRIES, encoded, filtered, topic_policy
 from dt_logs_handler.observe import ENDED
-from dt_logs_handler.register import Registration
 from dt_logs_handler.request import Endpoint
 
 _CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
@@ -42,7 +41,7 @@ def checks(logs: Logs) -> Iterator[Named]:
     others = seen.other_logs.get(logs.location, ())
     yield logs.check("other logs", lambda _: _other_logs(others, bool(through)), "ListObjectsV2")
     policy = seen.denial(logs.bucket.name, "GetBucketPolicy")
-    if not through or not (policy or logs.claims):
+    if not through or not (policy or logs.claims or logs.was_onboarded):
         return
     topic = seen.topics.get(through)
     if denied := seen.denial(through, "GetTopicAttributes"):
@@ -55,9 +54,14 @@ def checks(logs: Logs) -> Iterator[Named]:
         yield "subscription", unread(denied)
     elif topic:
         deliveries = _Deliveries(logs, topic, foreign=through != own)
-        # Several stacks may share an endpoint.
-        for claim in {each.endpoint: each for each in logs.claims}.values():
-            yield "subscription", deliveries.subscription(claim)
+        for endpoint, tag in logs.endpoints.items():
+            yield "subscription", deliveries.subscription(endpoint, tag)
+        if not logs.endpoints:
+            why = (
+                "which endpoint should be subscribed is not known: no statement here names a stack"
+            )
+            fix = "Check the stack: `dt-logs-cfn status` reads the endpoint from its parameters."
+            yield "subscription", unknown(why, fix)
         yield "announcements", deliveries.counts()
 
 
@@ -153,11 +157,11 @@ class _Deliveries:
     def _seen(self) -> Seen:
         return self.logs.seen
 
-    def subscription(self, claim: Registration) -> Check:
-        """Judge the subscription of a stack's endpoint."""
-        ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint)
+    def subscription(self, endpoint: str, tag: str) -> Check:
+        """Judge the subscription of an endpoint, given by its digest, of the stack with a tag."""
+        ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == endpoint)
         found = min(ours, key=lambda each: each.arn == ENDED, default=None)
-        stack = self._seen.called(claim.stack)
+        stack = self._seen.called(tag)
         if found is None:
             return finding(f"the endpoint of stack {stack} is not subscribed", RUN_AGAIN)
         if found.arn == ENDED:
@@ -167,7 +171,7 @@ class _Deliveries:
             )
         shown = Endpoint("sqs" if found.protocol == "sqs" else "https", found.endpoint).shown
         if not found.confirmed:
-            return self._pending(shown, self._seen.changed(claim.stack))
+            return self._pending(shown, self._seen.changed(tag))
         return self._filter(found, shown) if self.foreign else ok(f"{shown} is subscribed")
 
     def _pending(self, shown: str, since: float) -> Check:
@@ -224,7 +228,7 @@ class _Deliveries:
     def _replay(self, gap: Window | None) -> str:
         """Return the advice to announce missed logs again, for each stack with a known name."""
         known = self._seen.known_names
-        tags = {each.stack for each in self.logs.claims}
+        tags = set(self.logs.endpoints.values())
         commands = [f"`dt-logs-cfn replay --stack {known[e]} {gap}`" for e in tags & known.keys()]
         if gap is None or not commands:
             return ""

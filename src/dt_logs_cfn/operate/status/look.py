@@ -73,7 +73,8 @@ def look(
     logging = {arn: e for arn, e in it.load_balancers.items() if e and e.logging.enabled}
     present = it.present(each.logging.bucket for each in logging.values())
     there = {arn: each for arn, each in logging.items() if each.logging.bucket in present}
-    topics = {arn: each for bucket in present.values() for arn, each in it.topics(bucket)}
+    endpoints = {each.stack.endpoint for each in seen}
+    topics = {arn: e for bucket in present.values() for arn, e in it.topics(bucket, endpoints)}
     public = it.which(reads.is_public, present)
     return Seen(
         here=here,
@@ -203,9 +204,12 @@ class _Look:
         self.buckets |= self.each(lambda name: read_bucket(self.through, name, account), unread)
         return {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
 
-    def topics(self, bucket: Bucket) -> Iterable[tuple[str, TopicSeen | None]]:
-        """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic."""
-        ends = {each.endpoint for each in bucket.register(self._here)}
+    def topics(self, bucket: Bucket, endpoints: set[str]) -> Iterable[tuple[str, TopicSeen | None]]:
+        """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic.
+
+        Statements and stacks (in `endpoints`, as digests) tell which filters there to read.
+        """
+        ends = endpoints | {each.endpoint for each in bucket.register(self._here)}
         own = self._here.topic_arn(bucket.name)
         for arn in {own, *foreign_topics(bucket.notifications, self._here)}:
             yield arn, topic(self.through, arn, ends if arn != own else set())

@@ -184,6 +184,16 @@ class Logs:
         return list(dict.fromkeys(named or filter(None, given)))
 
     @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The stacks' tags by the digests of their endpoints, as statements or else stacks tell.
+
+        Several stacks may share an endpoint; one of them then stands for all.
+        """
+        claimed = {each.endpoint: each.stack for each in self.claims}
+        listed = (each.stack for each in self.seen.stacks_of(self.load_balancer.arn))
+        return claimed or {each.endpoint: each.identity.tag for each in listed}
+
+    @property
     def was_onboarded(self) -> bool:
         """True if a stack should let Data Theorem read these logs; used if no statement does.
 

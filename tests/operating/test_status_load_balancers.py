@@ -19,6 +19,7 @@ from support.drifts import (
     edit_policy,
     encrypted_by_kms,
     owned_by_writers,
+    set_logging,
 )
 from support.looks import logging_of
 
@@ -83,6 +84,11 @@ def test_logging_that_is_off_and_what_is_gone(looking: Looking) -> None:
     off, gone = (looking.account.add_load_balancer(name) for name in ("off", "gone"))
     del looking.account.world.load_balancers[gone]
     assert looking.told("logging", off) == ("finding", "access logs are off")
+    assert looking.check("logging", off).fix == (
+        "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy`"
+        " with the same options makes them."
+        " If a stack has it already, `dt-logs-cfn status` shows the command that runs it again."
+    )
     assert looking.told("logging", gone) == ("finding", "the load balancer does not exist")
     astray = looking.account.add_load_balancer("astray", bucket=LOGS)
     assert looking.told("bucket", astray) == ("finding", f"bucket {LOGS} does not exist")
@@ -122,6 +128,14 @@ def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], ve
     if written:
         told = ("ok", "Elastic Load Balancing writes there")
         assert looking.told("delivery grant", arn) == told
+
+
+def test_logging_that_somebody_turned_off_is_the_stack_s_to_mend(looking: Looking) -> None:
+    arn = looking.onboarded()
+    set_logging(looking.account, arn, enabled="false")
+    command = "`dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1`"
+    found = looking.of(stacks=("dt-logs",))[load_balancer_name(arn), "logging"]
+    assert (found.saw, found.fix) == ("access logs are off", f"Run the stack again: {command}.")
 
 
 def test_both_fixes_of_one_statement_are_enough(looking: Looking) -> None:
@@ -539,7 +553,7 @@ def test_statements_of_a_stack_that_is_not_there(looking: Looking) -> None:
     assert (verdict, saw.endswith(told)) == ("finding", True)
     grant = looking.check("read grant", arn)
     assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
-    assert grant.fix.startswith("Onboard it")
+    assert grant.fix.startswith("Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows")
     looking.cloudformation.denied = ("ListStacks",)
     assert stray(looking, arn) == ("unknown", "not readable: you lack cloudformation:ListStacks")
 

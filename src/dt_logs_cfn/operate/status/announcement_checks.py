@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dt_logs_cfn.operate.account import TopicSeen, Unread
 from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.operate.status.seen import (
+    ONBOARD,
     RUN_AGAIN,
     Check,
     Logs,
@@ -79,9 +80,9 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
     except Refused as why:
         return finding(why.what, why.fix), ""
     if topic is None:
-        fix = "Onboard it: `plan` shows how."
         onboarded = logs.claims or logs.was_onboarded
-        return finding("nothing announces new logs", RUN_AGAIN if onboarded else fix), ""
+        fix = RUN_AGAIN if onboarded else ONBOARD
+        return finding("nothing announces new logs", fix), ""
     return ok(f"your own topic {topic} gets all new objects"), topic
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.seen import (
+    ONBOARD,
     RUN_AGAIN,
     Check,
     Logs,
@@ -189,9 +190,9 @@ def _grant(logs: Logs) -> Check:
     """Compare the vendor's read statements with those that the handler would write now."""
     seen, claims = logs.seen, logs.claims
     if not claims:
-        fix = "Onboard it: `plan` shows what that would change."
         saw = "nothing lets Data Theorem read its logs"
-        return finding(saw, RUN_AGAIN if logs.was_onboarded else fix)
+        fix = RUN_AGAIN if logs.was_onboarded else ONBOARD
+        return finding(saw, fix)
     changed = [each for each in claims if not as_written(each, logs.bucket, seen.here)]
     if changed:
         name = seen.called(changed[0].stack)

@@ -15,6 +15,7 @@ from dt_logs_cfn.operate.stacks.stack import SETTLED, StackDescription, at_rest,
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks
 from dt_logs_cfn.operate.status.metrics import Refreshes
 from dt_logs_cfn.operate.status.seen import (
+    ONBOARD,
     RUN_AGAIN,
     Check,
     Logs,
@@ -108,7 +109,8 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
 
 def _off(seen: Seen, arn: str) -> Check:
     """Judge a load balancer with access_logs.s3 off; CloudWatch Logs may deliver its logs."""
-    fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
+    again = "If a stack has it already, `dt-logs-cfn status` shows the command that runs it again."
+    fix = RUN_AGAIN if seen.stacks_of(arn) else f"{ONBOARD} {again}"
     saw = "access logs are off"
     if by := seen.vended_to(arn):
         saw = f"only CloudWatch Logs delivers its access logs, to {', '.join(by)}"

@@ -19,6 +19,11 @@ from dt_logs_handler.register import Registration
 
 Verdict = Literal["ok", "waiting", "finding", "unknown"]
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
+# This names no load balancer, so that equal checks of many are shown once.
+ONBOARD = (
+    "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy` with"
+    " the same options makes them."
+)
 _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 

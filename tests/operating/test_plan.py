@@ -203,6 +203,24 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     assert "AWS denies DescribeStacks" in served.run(*words).failure
 
 
+def test_a_bucket_policy_that_locks_everybody_out_is_told(served: Served) -> None:
+    name = "logs-of-web"
+    both = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    shut = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": both}
+    served.account.add_bucket(name, policy={"Version": "2012-10-17", "Statement": [shut]})
+    arn = served.account.add_load_balancer("web", bucket=name)
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert ran.code == 3
+    denied = f"  s3:GetBucketTagging on arn:aws:s3:::{name} (denied by its policy)\n"
+    assert denied in ran.out
+    assert (
+        "The policies of these buckets deny you that, and may deny the Lambda as well:\n"
+        f"  {name}: If it denies everybody, delete it as the account's root user:"
+        f" `aws s3api delete-bucket-policy --bucket {name}`. Otherwise use credentials that it"
+        " allows.\n"
+    ) in ran.out
+
+
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
     failure = served.run("plan", "--load-balancer", arn, *ASKED, "--region", "eu-west-1").failure

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 import pytest
-from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, TAG, VENDOR
+from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, TAG, VENDOR, carry_out
 from operating.looking import DELIVERY, LOGS, POLICY, Looking
 from support.drifts import (
     add_statement,
@@ -23,8 +23,10 @@ from support.drifts import (
 )
 from support.looks import logging_of
 
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.stacks.stack import made_from, parsed
 from dt_logs_handler.names import load_balancer_name
-from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account import Account, Caller, Clock
 
 NAME = f"dt-logs-analysis-1-{LOGS}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
@@ -302,6 +304,61 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     found = looking.of(stacks=("dt-logs",))
     assert found[load_balancer_name(arn), "explicit deny"].saw == FINE
+
+
+def test_a_policy_that_locks_everybody_out_is_one_finding(looking: Looking) -> None:
+    arn, account = looking.onboarded(), looking.account
+    both = [f"arn:aws:s3:::{LOGS}", f"arn:aws:s3:::{LOGS}/*"]
+    add_statement(account, LOGS, denies("s3:*", Resource=both))
+
+    found = looking.of(stacks=("dt-logs",))
+
+    name = load_balancer_name(arn)
+    locked = found.pop((name, "bucket policy"))
+    assert locked.verdict == "finding"
+    assert locked.saw == (
+        f"the policy of bucket {LOGS} denies you s3:GetBucketNotification, s3:GetBucketPolicy"
+    )
+    assert locked.fix == (
+        "If it denies everybody, delete it as the account's root user:"
+        f" `aws s3api delete-bucket-policy --bucket {LOGS}`. Otherwise use credentials that it"
+        " allows. After a deletion, run the stack again:"
+        " `dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1`."
+    )
+    assert [each for of, each in found if of == name] == ["logging", "other checks"]
+    assert {each.verdict for each in found.values()} == {"ok", "unknown"}
+    assert not any("lack" in each.saw for each in found.values())
+    drift = f"not readable: the policy of arn:aws:s3:::{LOGS} denies you s3:GetBucketNotification"
+    assert found["stack dt-logs", "drift"].saw == drift
+
+
+def test_the_fix_of_a_lock_out_makes_all_well_again(looking: Looking) -> None:
+    account = looking.account
+    arn = account.add_load_balancer("web")
+    stack = looking.create(arn)
+    bucket = logging_of(account, arn)[1]
+    shut = denies("s3:*", Resource=[f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"])
+    policy = {"Version": "2012-10-17", "Statement": [shut]}
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    locked = [each.name for each in looking.of(arn).values() if each.verdict == "finding"]
+    assert locked == ["bucket policy"]
+
+    root = account.client("s3", caller=Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"))
+    root.delete_bucket_policy(Bucket=bucket)
+    existing = made_from(cast(Any, looking.cloudformation), parsed(cast(Any, stack)))
+    carry_out(asked.again(existing, account.clock()), account)
+
+    found = looking.of(stacks=("dt-logs",)).values()
+    assert [each for each in found if each.verdict == "finding"] == []
+
+
+def test_a_policy_that_denies_only_a_list_locks_nobody_out(looking: Looking) -> None:
+    arn = looking.onboarded()
+    deny = denies("s3:ListBucket", Resource=f"arn:aws:s3:::{LOGS}")
+    add_statement(looking.account, LOGS, deny)
+    denied = f"not readable: the policy of arn:aws:s3:::{LOGS} denies you s3:ListBucket"
+    assert looking.told("log objects", arn) == ("unknown", denied)
+    assert looking.check("read grant", arn).verdict == "ok"
 
 
 @pytest.mark.parametrize("by", ["bucket", "account", "nothing"])

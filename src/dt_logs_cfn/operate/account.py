@@ -81,6 +81,19 @@ class Unread:
         return cls(f"not readable: you lack {what}", fix)
 
 
+def repair(bucket: str) -> str:
+    """Return how to repair a bucket's policy that may deny everybody everything.
+
+    The root user of the bucket's account may always get, put and delete the policy, whatever it
+    says [S3 API, PutBucketPolicy].
+    """
+    return (
+        "If it denies everybody, delete it as the account's root user:"
+        f" `aws s3api delete-bucket-policy --bucket {bucket}`. Otherwise use credentials that it"
+        " allows."
+    )
+
+
 def attempted(make: Callable[[], T]) -> T | Unread:
     """Return the result of `make`, or an Unread if it raises a DtLogsError."""
     try:
@@ -112,21 +125,27 @@ def optional(read: Callable[[], T], service: str, what: str, right: str = "") ->
 class Denied:
     """A denied read: the missing permission, and the resource.
 
-    `named` is the bucket or ARN that the call named.
+    `named` is the bucket or ARN that the call named. `by_policy` is true if the resource's own
+    policy explicitly denies the read.
     """
 
     right: str
     on: str
     operation: str
     named: str
+    by_policy: bool = False
 
     @property
     def unread(self) -> Unread:
         """The denial, as a reason and a fix."""
-        return Unread.lacking(self.right, self.on)
+        if not self.by_policy:
+            return Unread.lacking(self.right, self.on)
+        fix = "Correct that policy, or use credentials that it allows."
+        return Unread(f"not readable: the policy of {self.on} denies you {self.right}", fix)
 
     def __str__(self) -> str:
-        return f"{self.right} on {self.on}" if self.on else self.right
+        found = f"{self.right} on {self.on}" if self.on else self.right
+        return f"{found} (denied by its policy)" if self.by_policy else found
 
 
 def noting(client: T, noted: list[Denied], *, lenient: bool = False) -> T:
@@ -270,4 +289,5 @@ def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> De
         right, on = f"{_SERVICES.get(service, service)}:{action}", ""
     names = ("Bucket", "TopicArn", "SubscriptionArn", "LoadBalancerArn")
     named = next((str(given[name]) for name in names if name in given), "")
-    return Denied(right, on or named, error.operation_name, named)
+    by_policy = "explicit deny in a resource-based policy" in message(error)
+    return Denied(right, on or named, error.operation_name, named, by_policy)

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.account import Unread, repair
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned, Preview
 from dt_logs_cfn.operate.stacks.stack import RUN_TOKEN
@@ -214,6 +214,11 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
     yield from _listed(
         "You may not read these, so the plan may be wrong about them (the Lambda may read them):",
         [str(each) for each in found.denied],
+    )
+    locked = sorted({e.named for e in found.denied if e.by_policy and ":" not in e.named})
+    yield from _listed(
+        "The policies of these buckets deny you that, and may deny the Lambda as well:",
+        [f"{bucket}: {repair(bucket)}" for bucket in locked],
     )
     yield ""
     if not exists and plan.changes:

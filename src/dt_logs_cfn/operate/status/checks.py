@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.account import Unread, repair
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.stacks.stack import SETTLED, StackDescription, at_rest, before_update, made
@@ -101,6 +101,13 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
     if not isinstance(bucket, Bucket):
         fix = "Create it again, or set another bucket for the load balancer's access logs."
         yield "bucket", finding(f"bucket {logging.bucket} does not exist", fix)
+        return
+    if rights := seen.locked(bucket.name):
+        saw = f"the policy of bucket {bucket.name} denies you {', '.join(rights)}"
+        fix = f"{repair(bucket.name)} After a deletion, run the stack again."
+        yield "bucket policy", finding(saw, fix)
+        saw = "the bucket cannot be checked while its policy denies you that"
+        yield "other checks", unknown(saw, "Do that first, and check again.")
         return
     logs = Logs(seen, found, bucket)
     yield from bucket_checks.checks(logs)
@@ -201,6 +208,8 @@ def _withdrawn(stack: StackSeen) -> Check:
 
 def _drift(found: Planned, stack: str) -> Check:
     """Judge whether a run now, with the stack's own parameters, would change anything."""
+    if by_policy := [each for each in found.denied if each.by_policy]:
+        return unread(by_policy[0].unread)
     if found.denied:
         rights = ", ".join(sorted({each.right for each in found.denied}))
         saw = f"not everything could be read: you lack {rights}"

@@ -121,6 +121,12 @@ class Seen:
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each.unread for each in found if each.operation in operations), None)
 
+    def locked(self, bucket: str) -> list[str]:
+        """Return the rights to settings that a stack writes, if a bucket's policy denies them."""
+        settings = ("GetBucketNotificationConfiguration", "GetBucketPolicy")
+        found = (each for each in self.denied if each.named == bucket and each.by_policy)
+        return sorted({each.right for each in found if each.operation in settings})
+
     @property
     def known_names(self) -> Mapping[str, str]:
         """The names of the stacks by tag, as far as known."""

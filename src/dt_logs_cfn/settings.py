@@ -13,6 +13,7 @@ from typing import Any
 
 from dt_logs_cfn.cli.terminal import cut
 from dt_logs_cfn.errors import SettingsError
+from dt_logs_cfn.files import read_bytes
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges as Privileges
 
@@ -222,10 +223,8 @@ def read_sections(
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented
-    if path.is_fifo():
-        raise SettingsError(f"{path} is a pipe.", "Name a file that you may read.")
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), str(path))
+        parser.read_string(read_bytes(path).decode("utf-8-sig"), str(path))
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be read: {error.strerror or error}.", "Name a file that you may read."

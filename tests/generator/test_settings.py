@@ -109,7 +109,7 @@ def test_a_file_that_does_not_hold_is_refused_by_name(
         ("missing", "cannot be read"),
         ("", "cannot be read"),
         ("bytes", "is not a settings file"),
-        ("pipe", r"pipe is a pipe\. Name a file"),  # refused without waiting for a writer
+        ("pipe", "pipe cannot be read: it is a pipe that nothing writes to"),  # without waiting
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, told: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn.errors import ReleaseError
+from dt_logs_cfn.files import read_bytes
 from dt_logs_cfn.release.build import CHECKSUMS, MANIFEST, Release, sha256
 from dt_logs_cfn.release.catalogue import is_version
 
@@ -121,7 +122,7 @@ def released(out: Path) -> dict[str, str]:
     """
     path = out / LEDGER
     try:
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        lines = read_bytes(path).decode().splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{path} cannot be read.", "Restore it from the repository.") from error
     matches = [_LINE.fullmatch(line) for line in lines]

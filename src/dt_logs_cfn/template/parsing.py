@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dt_logs_cfn import files
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_handler.documents import Json
 
@@ -30,8 +31,7 @@ def read_template(path: Path) -> str:
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a file. Raises VerifyError if it cannot be read or is too large."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LIMIT + 1)
+        content = files.read_bytes(path, LIMIT + 1)
     except OSError as error:
         raise VerifyError(
             f"{path} cannot be read: {error.strerror or error}.", "Give the path of a template."

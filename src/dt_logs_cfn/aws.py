@@ -26,6 +26,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
+from dt_logs_cfn.cli.parsing import REGION, matching
 from dt_logs_cfn.cli.terminal import cut, one_line, printable, shown_text, tell
 from dt_logs_cfn.errors import AwsError
 from dt_logs_handler.aws import PASSING, code, denied, message
@@ -69,7 +70,8 @@ _PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # the form in which urllib3 logs requ
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--profile`, `--region` and `--debug`, as in the AWS CLI, and `--show-settings`."""
     parser.add_argument("--profile", metavar="NAME", help="the AWS CLI profile to use")
-    parser.add_argument("--region", metavar="REGION", help="the AWS region to work in")
+    region = matching(REGION, "a region like eu-west-1")
+    parser.add_argument("--region", type=region, metavar="REGION", help="the AWS region to work in")
     parser.add_argument(
         "--show-settings",
         action="store_true",
@@ -250,8 +252,15 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
             return AwsError(
                 f"{error}.", "Name a --profile that `aws configure list-profiles` shows."
             )
-        case botocore.NoRegionError() | botocore.InvalidRegionError():
-            return AwsError("No valid region is set.", "Give one with --region.")
+        case botocore.NoRegionError():
+            return AwsError("No region is set.", "Give one with --region.")
+        case botocore.InvalidRegionError():
+            name, known = error.kwargs["region_name"], ("AWS_REGION", "AWS_DEFAULT_REGION")
+            source = next((n for n in known if os.environ.get(n) == name), "the profile")
+            return AwsError(
+                f"The region {name!r}, from {source}, is not valid.",
+                "Give a region like eu-west-1 with --region.",
+            )
         case botocore.ConnectionError() | botocore.HTTPClientError():
             return _unreachable(error)
         case (

@@ -27,17 +27,28 @@ def loaded_by(code: str) -> set[str]:
     return set(process.stderr.split())
 
 
+STRAY = "unrecognized arguments: 1 more word. Each needs an option, such as"
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
         ("build --no-such-option", "unrecognized arguments: --no-such-option"),
-        ("build superfluous", "unrecognized arguments: 1 more word"),
+        ("build superfluous", "unrecognized arguments: 1 more word\n"),
         ("verify", "one of the arguments WHAT --stack"),
         ("policy no-such-policy", "argument NAME: invalid choice: 'no-such-policy' (choose from "),
         ("policy --account 12345", "argument --account: '12345' is not valid. Give 12 digits."),
         ("policy --region Frankfurt", "argument --region: 'Frankfurt' is not valid. Give a region"),
+        ("status --region US_EAST_1", "argument --region: 'US_EAST_1' is not valid. Give a region"),
+        ("status --region ''", "argument --region: '' is not valid. Give a region"),
         ("policy --role-name 'a role'", "argument --role-name: 'a role' is not valid. Give a name"),
         ("policy --function-name a/b", "argument --function-name: 'a/b' is not valid. Give up to"),
+        ("verify T0KEN T0KEN", "unrecognized arguments: 1 more word. Each needs an"),
+        ("remove T0KEN", f"{STRAY} --stack NAME\n"),
+        (
+            "plan --parameter RunToken T0KEN",
+            f"{STRAY} --stack NAME, --load-balancer ARN, --parameter KEY=VALUE\n",
+        ),
         ("staus", "unknown command. Did you mean status?\n"),
         ("T0KEN", "unknown command\n"),
         ("--vresion=T0KEN plan", "unrecognized arguments: --vresion. Did you mean --version?\n"),

@@ -35,7 +35,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
 
 SETTINGS = "Check AWS_ENDPOINT_URL, the other AWS settings and ~/.aws/config, then try again."
 NO_SETUP = f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
-NO_REGION = "No valid region is set. Give one with --region."
+NO_REGION = "The region {!r}, from {}, is not valid. Give a region like eu-west-1 with --region."
 NO_PROFILE = (
     "The config profile ({}) could not be found."
     " Name a --profile that `aws configure list-profiles` shows."
@@ -51,9 +51,9 @@ NO_FILE = "The AWS SDK failed: Unable to parse config file: {}. Correct that, an
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:SECRET", NO_SETUP),
         ("AWS_ENDPOINT_URL", "http://", NO_SETUP),
         ("AWS_ENDPOINT_URL", "http://a..SECRET", NO_SETUP),
-        ("AWS_DEFAULT_REGION", "us east 1", NO_REGION),
-        ("AWS_DEFAULT_REGION", "us\neast", NO_REGION),
-        ("AWS_DEFAULT_REGION", "../SECRET", NO_REGION),
+        ("AWS_REGION", "US_EAST_1", NO_REGION.format("US_EAST_1", "AWS_REGION")),
+        ("AWS_DEFAULT_REGION", "us east", NO_REGION.format("us east", "AWS_DEFAULT_REGION")),
+        ("AWS_DEFAULT_REGION", "us\neast", NO_REGION.format("us\neast", "AWS_DEFAULT_REGION")),
         ("AWS_PROFILE", "", NO_PROFILE.format("")),
         ("AWS_PROFILE", "nobody", NO_PROFILE.format("nobody")),
         ("config", "SECRET", NO_FILE),

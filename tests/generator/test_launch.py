@@ -170,7 +170,8 @@ def test_our_own_commands_hand_over_exactly_what_was_entered(value: str) -> None
     for command, *options in found:
         parser = argparse.ArgumentParser()
         importlib.import_module(f"dt_logs_cfn.commands.{command}").configure(parser)
-        assert parser.parse_args(options)
+        filled = ["eu-west-1" if each == "REGION" else each for each in options]
+        assert parser.parse_args(filled)
     where = ["--region", "REGION", "--stack", value]
     parameters = [
         *("--privileges", "least-privilege", "--parameter", "DataTheoremAccountId=ACCOUNT"),

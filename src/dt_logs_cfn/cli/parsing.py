@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
+REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
+# The options that a stray word most often lacks.
+_USUAL = ("--stack", "--load-balancer", "--parameter")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,9 +34,16 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             names = [each.partition("=")[0] for each in unknown]
             known = [each for each in self._option_string_actions if each.startswith("--")]
-            hint = suggestion((each for each in names if each.startswith("--")), known)
+            options = [each for each in names if each.startswith("--")]
+            hint = suggestion(options, known) if options else self._usual()
             self.error(f"unrecognized arguments: {_options(names)}{hint}")
         return arguments
+
+    def _usual(self) -> str:
+        """Return a hint at the options with which a word can be given, or an empty string."""
+        known = self._option_string_actions
+        forms = [f"{each} {known[each].metavar}" for each in _USUAL if each in known]
+        return f". Each needs an option, such as {', '.join(forms)}" if forms else ""
 
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:

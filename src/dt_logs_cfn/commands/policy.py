@@ -5,7 +5,7 @@ import re
 import sys
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli.parsing import matching
+from dt_logs_cfn.cli.parsing import REGION, matching
 from dt_logs_cfn.cli.terminal import tell
 from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
@@ -16,7 +16,7 @@ _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and un
 _VALUES = {
     "account": (ACCOUNT_ID, "12 digits", "the stack's account ID, 12 digits"),
     "region": (
-        "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+",
+        REGION,
         "a region like eu-west-1",
         "the stack's region; it also decides the partition",
     ),

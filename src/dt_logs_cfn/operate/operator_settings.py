@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.parsing import REGION
 from dt_logs_cfn.cli.terminal import cut, printable, result, shown_value, tell
 from dt_logs_cfn.errors import SettingsError
 from dt_logs_cfn.operate import stack_options
@@ -61,6 +62,10 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
             raise SettingsError(
                 f"{FILE} sets {name} to a value in quotes.", "Write it without quotes."
             )
+    if (region := options.get("region")) and not re.fullmatch(REGION, region):
+        raise SettingsError(
+            f"{FILE} sets region to {cut(repr(region), 80)}.", "Give a region like eu-west-1."
+        )
     for number, name in enumerate(parameters, 1):
         if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
             raise SettingsError(

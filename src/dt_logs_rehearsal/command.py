@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     released = load(arguments.release, arguments.privileges or usual, kind, customize)
     everything = arguments.scenario == "all"
     chosen = [each for each in SCENARIOS if everything or each.name == arguments.scenario]
+    if arguments.report is not None:
+        _write(arguments.report, "a", "")  # fails now rather than after minutes
     show(EMULATED[:1], sys.stderr)
     reports = []
     for number, each in enumerate(chosen, 1):
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.verbose and not arguments.json:
             show(_details(reports[-1]), sys.stdout)
     if arguments.report is not None:
-        _write(arguments.report, reports)
+        _write(arguments.report, "w", page(reports))
     if arguments.json:
         found = [_data(each) for each in reports]
         sys.stdout.write(canonical.dumps({"scenarios": found} if everything else found[0]))
@@ -68,9 +70,10 @@ def _rehearsed(scenario: Scenario, released: Released, title: str) -> Report:
                 wait("")
 
 
-def _write(path: Path, reports: Sequence[Report]) -> None:
+def _write(path: Path, mode: str, text: str) -> None:
     try:
-        path.write_text(page(reports), "utf-8")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise RehearsalError(
             f"The report cannot be written to {path}: {error.strerror or error}.",

@@ -125,6 +125,7 @@ def test_wrong_words_are_told_in_a_line(here: Path, arguments: tuple[str, ...], 
     done = rehearse(here, *arguments)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
+    assert "emulated on this machine" not in done.stderr  # it has not begun
 
 
 def test_without_the_extra_it_says_what_to_install(here: Path) -> None:

@@ -70,7 +70,7 @@ def status() -> str:
     control, logs, cloudwatch = map(account.client, ("s3control", "logs", "cloudwatch"))
     reach = Reach(clients, control, logs, cloudwatch, stacks, fetching.fetch, account.clock)
     seen = look(reach, _HERE, [], [arn])
-    text = told([*checks(seen, "", "")])
+    text = told([*checks(seen, "", "")], f"account {_HERE.account}, {_HERE.region}")
     return f"```console\n$ dt-logs-cfn status --load-balancer {arn}\n{text}\n```\n"
 
 

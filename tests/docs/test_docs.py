@@ -175,7 +175,7 @@ def test_the_cast_shows_what_the_commands_print_now_and_loads_nothing() -> None:
     made = cast.cast((DOCS / "operations.md").read_text("utf-8"))
     assert made == drawing, "Make it anew: python docs/cast.py"
     assert max(map(len, lines)) <= cast.COLUMNS
-    assert re.fullmatch(r"\d+ checks: .* unknown\.", lines[-1])
+    assert re.fullmatch(r"\d+ checks in .*: .* unknown\.", lines[-1])
     assert {tag for tag, _ in found} == {"svg", "title", "style", "rect", "g", "text", "tspan"}
     assert re.findall(r"\bon\w+=|href|url\(|@import", drawing) == []
 

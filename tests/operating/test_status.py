@@ -26,6 +26,7 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 NET = ARN.replace("/app/", "/net/")
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"
+AT = "account 123456789012, us-east-1"
 CHECKS = [
     Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
     Check("encryption", "app/web/1", "AES256", "ok"),
@@ -39,7 +40,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     served.account.write_log(arn)
     ran = served.run("status", "--stack", NAME)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[-1] == "24 checks: 22 ok, no findings, 2 unknown."
+    assert ran.out.splitlines()[-1] == f"24 checks in {AT}: 22 ok, no findings, 2 unknown."
     assert "\x1b" not in ran.out
     assert served.run("status").out == ran.out
     # `plan` for an update agrees, and so does `status` for the load balancer alone.
@@ -128,9 +129,17 @@ def test_all_load_balancers_are_looked_at(served: Served) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "There is no stack of Data Theorem's Logs Analysis in this account and region."),
-        (("--load-balancer", "web"), "'web' is not the ARN of an application load balancer."),
-        (("--load-balancer", NET), f"'{NET}' is not the ARN of an application load balancer."),
+        (
+            (),
+            f"There is no stack of Data Theorem's Logs Analysis in {AT}. To onboard load balancers"
+            " there, start with `dt-logs-cfn plan --load-balancer '*'`; for another place,",
+        ),
+        (
+            ("--region", "eu-west-1"),
+            "There is no stack of Data Theorem's Logs Analysis in account 123456789012,"
+            " eu-west-1. To onboard load balancers there, start with `dt-logs-cfn plan"
+            " --load-balancer '*' --region eu-west-1`",
+        ),
         (
             ("--load-balancer", ARN, "--region", "eu-west-1"),
             f"{ARN} is not in account 123456789012, region eu-west-1. Use credentials of",
@@ -141,6 +150,15 @@ def test_all_load_balancers_are_looked_at(served: Served) -> None:
 )
 def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], told: str) -> None:
     assert served.run("status", *arguments).failure.startswith(told)
+
+
+@pytest.mark.parametrize("arn", ["web", NET, f'"{ARN}"'])
+def test_what_is_not_the_arn_of_an_application_load_balancer_is_told(
+    served: Served, arn: str
+) -> None:
+    ran = served.run("status", "--load-balancer", arn)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{arn!r} is not the ARN of an application load balancer. Give one like" in ran.err
 
 
 def test_a_stack_that_cannot_be_updated_or_is_deleted_is_told(served: Served) -> None:
@@ -229,7 +247,7 @@ def test_a_failure_is_a_line_that_says_what_happened_and_what_to_do(served: Serv
 
 
 def test_checks_are_grouped_aligned_and_counted() -> None:
-    assert told(CHECKS).splitlines() == [
+    assert told(CHECKS, AT).splitlines() == [
         "app/web/1",
         "  finding  logging                  access logs are off",
         "                                    fix: Onboard it.",
@@ -239,14 +257,14 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         "  unknown  organisation's policies  not readable",
         "                                    fix: Ask.",
         "",
-        "3 checks: 1 ok, 1 finding, 1 unknown.",
+        f"3 checks in {AT}: 1 ok, 1 finding, 1 unknown.",
     ]
 
 
 def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
     off = [replace(CHECKS[0], subject=f"app/web/{number}") for number in range(30)]
     fine = [replace(CHECKS[1], subject=f"app/api/{number}") for number in range(30)]
-    assert told([*off, *fine]).splitlines() == [
+    assert told([*off, *fine], AT).splitlines() == [
         "app/web/0, app/web/1, app/web/2, app/web/3, app/web/4 and 25 more",
         "  finding  logging     access logs are off",
         "                       fix: Onboard it.",
@@ -254,16 +272,16 @@ def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
         "app/api/0, app/api/1, app/api/2, app/api/3, app/api/4 and 25 more",
         "  ok       all         30 checks, see --json",
         "",
-        "60 checks: 30 ok, 30 findings, 0 unknown.",
+        f"60 checks in {AT}: 30 ok, 30 findings, 0 unknown.",
     ]
 
 
 def test_what_waits_is_counted_and_is_a_finding_only_if_that_is_asked_for(served: Served) -> None:
     """An endpoint has an hour to confirm."""
     waiting = replace(CHECKS[0], verdict="waiting")
-    lines = told([waiting, CHECKS[1]]).splitlines()
+    lines = told([waiting, CHECKS[1]], AT).splitlines()
     assert lines[1].startswith("  waiting  logging ")
-    assert lines[-1] == "2 checks: 1 ok, 1 waiting, no findings, 0 unknown."
+    assert lines[-1] == f"2 checks in {AT}: 1 ok, 1 waiting, no findings, 0 unknown."
     arn = served.account.add_load_balancer("web")
     served.create(NAME, arn)
     served.account.write_log(arn)

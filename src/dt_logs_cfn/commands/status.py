@@ -31,10 +31,6 @@ from dt_logs_cfn.verify import fetching
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-_NONE = OperatingError(
-    "There is no stack of Data Theorem's Logs Analysis in this account and region.",
-    "Name another --region, or a --load-balancer.",
-)
 _FEW = 20  # the most subjects for which every check is shown
 _MOST = 5  # the most subjects that a line names
 # Fewer attempts than usual: if one of these calls fails, its checks are unknown.
@@ -85,16 +81,25 @@ def run(arguments: argparse.Namespace) -> int:
         arns = arguments.load_balancer
         stacks = [] if arns else _stacks(cloudformation, arguments.stack)
         seen = look(reach, marks, stacks, arns)
+    at = f"account {marks.account}, {marks.region}"
     if not arns and not seen.stacks:
-        raise foreign(stacks[0]) if arguments.stack else _NONE
+        raise foreign(stacks[0]) if arguments.stack else _none(at)
     here = Here.of(arguments)
     found = [
         replace(each, fix=here.text(each.fix))
         for each in checks(seen, __version__, embedding.handler_sha256())
     ]
-    result(arguments.json, data(found), [told(found)])
+    result(arguments.json, data(found), [told(found, at)])
     wrong = ("finding", "waiting") if arguments.strict else ("finding",)
     return 1 if any(each.verdict in wrong for each in found) else 0
+
+
+def _none(at: str) -> OperatingError:
+    return OperatingError(
+        f"There is no stack of Data Theorem's Logs Analysis in {at}.",
+        "To onboard load balancers there, start with `dt-logs-cfn plan --load-balancer '*'`;"
+        " for another place, name its --region and --profile.",
+    )
 
 
 def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescription]:
@@ -124,8 +129,8 @@ def data(found: Sequence[Check]) -> dict[str, object]:
     }
 
 
-def told(found: Sequence[Check]) -> str:
-    """Return the checks for people: one line each, with the fix below.
+def told(found: Sequence[Check], at: str) -> str:
+    """Return the checks for people: one line each, with the fix below; `at` says where.
 
     For many subjects, only checks that are not ok are shown, and equal checks only once. An
     observation may quote a policy or AWS, so no address in it is shown in full.
@@ -148,7 +153,7 @@ def told(found: Sequence[Check]) -> str:
                 fix = printable(shown_text(each.fix))
                 lines.append(f"  {'':<7}  {'':<{width}}  fix: {fix}")
         lines.append("")
-    return "\n".join([*lines, _summary(found)])
+    return "\n".join([*lines, _summary(found, at)])
 
 
 def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], list[Check]]:
@@ -166,10 +171,10 @@ def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], l
     return several
 
 
-def _summary(found: Sequence[Check]) -> str:
+def _summary(found: Sequence[Check], at: str) -> str:
     count = Counter(each.verdict for each in found)
     findings, waiting = count["finding"], count["waiting"]
     return (
-        f"{len(found)} checks: {count['ok']} ok,{f' {waiting} waiting,' if waiting else ''}"
+        f"{len(found)} checks in {at}: {count['ok']} ok,{f' {waiting} waiting,' if waiting else ''}"
         f" {findings or 'no'} finding{'' if findings == 1 else 's'}, {count['unknown']} unknown."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate.account import (
     Denied,
     Reading,
@@ -65,7 +65,7 @@ def look(
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 
-    Raises OperatingError, and botocore's errors other than denials.
+    Raises OperatingError, UsageError, and botocore's errors other than denials.
     """
     it = _Look(reach, here)
     seen = tuple(filter(None, map(it.stack, stacks)))
@@ -226,7 +226,7 @@ class _Look:
 
 def _check_local(arn: str, here: Stack) -> None:
     if not re.fullmatch(LOAD_BALANCER_ARN, arn):
-        raise OperatingError(
+        raise UsageError(
             f"{arn[:200]!r} is not the ARN of an application load balancer.",
             "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
         )

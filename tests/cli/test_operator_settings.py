@@ -128,6 +128,7 @@ def test_a_command_takes_the_settings_that_it_has_a_use_for(
         ("stack = a\n", f"{CFG} is not a settings file: Line 1 is not in a section. Give"),
         ("[options]\n\nstack\n", f"{CFG} is not a settings file: Line 3 cannot be read. Give"),
         ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
+        ("[options]\nregion = EU_1\n", f"{CFG} sets region to 'EU_1'. Give a region like"),
         ('[options]\nregion = "eu-west-1"\n', f"{CFG} sets region to a value in quotes. Write"),
         (
             "[parameters]\nNotificationEndpoint https://a.example.com/SECRET\n",
@@ -203,7 +204,8 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
         " role's StackNamePrefix with --stack-name-prefix.\n"
     )
     named = (*words, "--stack-name-prefix", "logs-", "--parameter", "LogRetentionDays=0")
-    assert "LogRetentionDays '0'" in run("plan", *named).failure
+    ran = run("plan", *named)
+    assert (ran.code, "LogRetentionDays '0' is not valid." in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,6 @@ def test_a_list_in_the_file_is_changed_there(run: Run, settings: Path) -> None:
 
 
 def test_an_added_load_balancer_is_checked_at_once(run: Run) -> None:
-    assert run("deploy", "--add-load-balancer", WEB[:-1]).failure == (
-        f"'{WEB[:-1]}' is cut off. Give the whole ARN, which ends with /app/NAME/ and 16"
-        " hexadecimal digits."
-    )
+    ran = run("deploy", "--add-load-balancer", WEB[:-1])
+    assert (ran.code, ran.out) == (2, "")
+    assert f"'{WEB[:-1]}' is cut off. Give the whole ARN, which ends with /app/NAME/" in ran.err

@@ -69,7 +69,7 @@ def test_an_update_is_shown_from_old_to_new() -> None:
     assert [*shown.told(changes)] == [
         "update stack s in account 123456789012, us-east-1",
         "  template  release 1",
-        "  through   your own permissions, without a service role",
+        "  through   WARNING: your own permissions, without a service role",
         "  Resources",
         "    ~ Invoke  Custom::A  (Do, More, Tags)",
         "    ! Role  AWS::IAM::Role  (replaced; Path, Tags)",

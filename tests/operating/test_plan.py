@@ -224,7 +224,8 @@ def test_a_bucket_policy_that_locks_everybody_out_is_told(served: Served) -> Non
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
     failure = served.run("plan", "--load-balancer", arn, *ASKED, "--region", "eu-west-1").failure
-    assert "in this account and region (123456789012, eu-west-1)" in failure
+    told = f"'{arn}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1."
+    assert failure == told
 
 
 def test_what_has_become_unusable_is_a_warning(looking: Looking) -> None:

@@ -1,6 +1,7 @@
 """Parameter values: how they can be given, and which are refused before AWS is called."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from operating.account import ACCOUNT, template
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operate.values import check, check_given, pairs, read
+from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.values import check, check_given, check_place, pairs, read
 
 TEMPLATE = template()
 BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
@@ -144,6 +146,17 @@ def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) 
     assert "No such file or directory" in refusal(read, tmp_path / "none.json")
 
 
+def test_a_pipe_is_read_and_one_that_nothing_writes_to_is_told(tmp_path: Path) -> None:
+    out, into = os.pipe()
+    os.write(into, b'{"a": "1"}')
+    os.close(into)
+    os.mkfifo(tmp_path / "pipe")
+    assert read(Path(f"/dev/fd/{out}")) == {"a": "1"}
+    told = "pipe cannot be read: it is a pipe that nothing writes to. Give a file of parameters"
+    assert told in refusal(read, tmp_path / "pipe")
+    os.close(out)
+
+
 def test_what_a_stack_has_need_not_be_given() -> None:
     assert check(TEMPLATE, GIVEN, {}) == check(TEMPLATE, {}, GIVEN)
     whole = check(TEMPLATE, {"RunToken": "2"}, {**GIVEN, "OfAnOlderRelease": "x"})
@@ -171,7 +184,10 @@ def test_what_a_stack_has_need_not_be_given() -> None:
             f"{BALANCER}, {BALANCER}0",
             f"{BALANCERS} '{BALANCER}0' is not valid. It takes",
         ),
-        (BALANCERS, NET, f"{BALANCERS} '{NET}' is not valid. It takes: ARNs (arn:..."),
+        (BALANCERS, NET, f"'{NET}' is a network load balancer. Give application load balancers;"),
+        (BALANCERS, "a", f"{BALANCERS} 'a' is not valid. It takes: ARNs (arn:..."),
+        ("LogBucketName", "My_Bucket", "It takes: 3 to 63 lower-case letters, digits, dots and"),
+        ("RefreshSchedule", "rate(1 hours)", "rate(1 hour/day), rate(N hours/days); empty: never"),
         ("VendorReadScope", "All", "It takes LoadBalancer or Location."),
         ("LogRetentionDays", "0", "It takes 1 to 36500."),
         ("LogRetentionDays", "ten", "It takes 1 to 36500."),
@@ -185,7 +201,25 @@ def test_what_cloudformation_would_refuse_is_refused_here(name: str, value: str,
     assert told in refusal(check, TEMPLATE, {**GIVEN, name: value}, {})
 
 
+@pytest.mark.parametrize(
+    ("here", "told"),
+    [
+        ((ACCOUNT, "eu-west-1"), "is in us-east-1, but you work in eu-west-1. Give --region us-ea"),
+        (("1" * 12, "us-east-1"), f"is in account {ACCOUNT}, but you work in account 1111"),
+    ],
+)
+def test_a_load_balancer_of_another_place_is_told_with_both(
+    here: tuple[str, str], told: str
+) -> None:
+    account, region = here
+    told = f"'{BALANCER}' {told}"
+    assert told in refusal(check_place, f"*,{BALANCER}", new_stack("aws", region, account))
+
+
 def test_everything_that_is_lacking_is_named_at_once() -> None:
+    assert refusal(check, TEMPLATE, {}, {}).endswith(
+        "in a file with --parameters. Use --load-balancer ARN for LoadBalancerArns."
+    )
     assert refusal(check, TEMPLATE, {"LoadBalancerArns": "*"}, {}) == (
         "These parameters must have values: DataTheoremAccountId, NotificationEndpoint. Give each"
         " with --parameter NAME=VALUE, or in a file with --parameters."

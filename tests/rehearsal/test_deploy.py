@@ -337,13 +337,27 @@ def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
     before = len(account.sandbox.calls)
     wrong = "LogRetentionDays '0' is not valid. It takes 1 to 36500."
     ran = run(*options(account), "--yes", "--parameter", "LogRetentionDays=0")
-    assert (ran.code, ran.out, ran.failure) == (3, "", wrong)
+    assert (ran.code, ran.out, ran.failure) == (2, "", wrong)
+    ran = run(*options(account), "--yes", "--role-arn", f"'{account.role}'")
+    assert ran.failure == f"\"'{account.role}'\" contains quotes or blanks. Give {account.role}."
     ran = run(*options(account), "--yes", "--role-arn", "role/x")
     assert (ran.code, ran.out) == (2, "")
     assert ran.failure == (
         "'role/x' is not the ARN of a role. Give the service role's: arn:…:iam::ACCOUNT:role/NAME."
     )
     assert len(account.sandbox.calls) == before
+
+
+def test_a_wrong_region_and_a_folder_of_releases_are_told_with_the_right_ones(
+    account: Emulated, run: Runner
+) -> None:
+    arn = account.load_balancers[0]
+    ran = run(*options(account), "--yes", "--region", "eu-west-1")
+    assert ran.failure == (
+        f"'{arn}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1."
+    )
+    ran = run(*options(account)[2:], "--yes", "--release", str(account.release.parent))
+    assert ran.failure.endswith(f"is not the folder of a release. Give {account.release}.")
 
 
 RIGHTS = (

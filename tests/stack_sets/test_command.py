@@ -124,6 +124,7 @@ def test_the_template_is_verified_first(run: Run) -> None:
         ),
         ((*WHERE, "--max-concurrent", "many"), "'many' is not valid. Give a number, or a percen"),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
+        ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
         ((*WHERE, "--add-load-balancer", "a"), "a stack set has no list of load balancers"),
     ],
@@ -137,10 +138,12 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
-        ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
+        ((*WHERE, "--release", "none"), f"none has no {NAME}, so it is not the folder of a"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
-        ((*WHERE, "--release", FOLDER, *DOCUMENTED), "documented.template.json cannot be read"),
+        (
+            (*WHERE, "--release", FOLDER, *DOCUMENTED),
+            "has no dt-logs-analysis-documented.template.json",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:

@@ -88,6 +88,7 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
 def check_role(arn: str | None) -> None:
     """Raise UsageError if `arn` is given but is not a role's ARN."""
     if arn is not None and not re.fullmatch(ROLE_ARN, arn):
+        values.check_copied(arn)
         raise UsageError(
             f"{arn[:200]!r} is not the ARN of a role.",
             "Give the service role's: arn:…:iam::ACCOUNT:role/NAME.",

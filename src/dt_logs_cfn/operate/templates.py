@@ -66,6 +66,12 @@ def from_installed(privileges: Privileges) -> Template:
 def from_release(folder: Path, privileges: Privileges) -> Template:
     """Return a template of a release on disk. Raises VerifyError, OperatingError."""
     path = folder / STACK_TEMPLATES[privileges]
+    if not path.exists():
+        inner = folder / __version__
+        raise OperatingError(
+            f"{folder} has no {path.name}, so it is not the folder of a release.",
+            f"Give {inner}." if inner.is_dir() else "Give the folder that has the templates.",
+        )
     return _verified(read_template(path), str(path), privileges)
 
 

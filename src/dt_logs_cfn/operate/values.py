@@ -13,8 +13,10 @@ from typing import Any
 
 from dt_logs_cfn.cli.terminal import cut, shown_value
 from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.files import read_bytes
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, listed
 from dt_logs_cfn.operate.templates import from_installed
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.intrinsics import Declared, accepts, complete, declared, split
@@ -25,6 +27,8 @@ _LONGEST = 4096  # bytes [CloudFormation quotas]
 _ALIKE, _SAME = 0.6, 0.85  # similarity for a suggestion, and for a misspelling
 # An incomplete ARN that may be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
+_KINDS = {"net": "network", "gwy": "gateway"}
+_OTHER_KIND = f"{ARN}:elasticloadbalancing:.*:loadbalancer/({'|'.join(_KINDS)})/"
 # The handler requires all of these, so a check of a single value needs examples.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
@@ -34,6 +38,8 @@ _EXAMPLES = {
 _OF_A_PLACE = ("DataTheoremAccountId", "LogBucketName", "NotificationEndpoint")
 _SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
 _LARGEST = 1_000_000  # the most bytes of a file: enough for 200 parameters of 4,096 bytes
+# What the template's own words, which must be short, leave out.
+_RULES = {"LogBucketName": "3 to 63 lower-case letters, digits, dots and hyphens"}
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -43,9 +49,15 @@ _FORM = (
 def check_given(given: Mapping[str, str]) -> None:
     """Check the given values before any call to AWS; other values need not be known yet.
 
-    Raises OperatingError for an unknown name, or a value that CloudFormation or the handler
-    refuses.
+    Raises UsageError for an unknown name, or a value that CloudFormation or the handler refuses.
     """
+    try:
+        _check_given(given)
+    except OperatingError as error:
+        raise UsageError(error.what, error.fix) from error
+
+
+def _check_given(given: Mapping[str, str]) -> None:
     # This template has every parameter.
     template = from_installed(Privileges.LEAST_PRIVILEGE).document
     _check_each(declared(template), given)
@@ -68,18 +80,33 @@ def check(
     values = complete(template, given, kept)
     _check_each(parameters, {**values, **given})
     if missing := [name for name in parameters if name not in values]:
+        own = f" Use --load-balancer ARN for {LOAD_BALANCERS}." * (LOAD_BALANCERS in missing)
         raise OperatingError(
             f"These parameters must have values: {', '.join(missing)}.",
-            "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
+            f"Give each with --parameter NAME=VALUE, or in a file with --parameters.{own}",
         )
     return values
+
+
+def check_place(load_balancers: str, here: Stack) -> None:
+    """Raise OperatingError for a load balancer of another account or region."""
+    for arn in listed(load_balancers):
+        its = _place(arn)
+        if its is None or (its.account, its.region) == (here.account, here.region):
+            continue
+        if its.account != here.account:
+            place, ours = f"account {its.account}", f"account {here.account}"
+            fix = "Use credentials of its account, for example with --profile."
+        else:
+            place, ours, fix = its.region, here.region, f"Give --region {its.region}."
+        raise OperatingError(f"{arn!r} is in {place}, but you work in {ours}.", fix)
 
 
 def _check_each(parameters: Declared, values: Mapping[str, str]) -> None:
     for name in values:
         if name not in parameters:
             raise _unknown(name, parameters)
-    _check_copied(values.get("LoadBalancerArns", ""))
+    _check_arns(values.get("LoadBalancerArns", ""))
     for name, value in values.items():
         _check_value(name, parameters[name], value)
 
@@ -99,7 +126,7 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
         )
     if not accepts(parameter, value):
         shown = _refused(name, parameter, value)
-        raise OperatingError(f"{name} {shown} is not valid.", _rule(parameter))
+        raise OperatingError(f"{name} {shown} is not valid.", _rule(name, parameter))
 
 
 def _refused(name: str, parameter: Mapping[str, Json], value: str) -> str:
@@ -114,14 +141,14 @@ def _refused(name: str, parameter: Mapping[str, Json], value: str) -> str:
     return "'…'" if hidden and value else repr(cut(shown_value(value), 120))
 
 
-def _rule(parameter: Mapping[str, Json]) -> str:
+def _rule(name: str, parameter: Mapping[str, Json]) -> str:
     match parameter:
         case {"AllowedValues": [*allowed]}:
             return f"It takes {' or '.join(map(str, allowed))}."
         case {"MinValue": least, "MaxValue": most}:
             return f"It takes {least} to {most}."
         case {"ConstraintDescription": str() as wanted}:
-            return f"It takes: {wanted.rstrip('.')}."
+            return f"It takes: {_RULES.get(name, wanted).rstrip('.')}."
         case {"MaxLength": most}:
             return f"It takes up to {most} characters."
     return "It accepts text in another format."
@@ -163,19 +190,28 @@ def _near(name: str, known: Iterable[str], how: float) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), 1, how)), None)
 
 
-def _check_copied(load_balancers: str) -> None:
-    """Raise OperatingError for an ARN that is cut off, or has quotes or blanks in it."""
+def _check_arns(load_balancers: str) -> None:
+    """Raise UsageError for an ARN that is cut off, badly copied, or of another kind."""
     for each in load_balancers.split(","):
-        arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)
-        if arn.startswith("arn:") and arn != each.strip():
-            raise OperatingError(
-                f"{each.strip()[:200]!r} contains quotes or blanks.", f"Give {arn[:200]}."
-            )
+        check_copied(each)
+        arn = each.strip()
         if re.fullmatch(_CUT_OFF, arn):
-            raise OperatingError(
+            raise UsageError(
                 f"{arn!r} is cut off.",
                 "Give the whole ARN, which ends with /app/NAME/ and 16 hexadecimal digits.",
             )
+        if other := re.match(_OTHER_KIND, arn):
+            raise UsageError(
+                f"{arn[:200]!r} is a {_KINDS[other[1]]} load balancer.",
+                "Give application load balancers; only they have these logs.",
+            )
+
+
+def check_copied(text: str) -> None:
+    """Raise UsageError for an ARN with quotes or blanks in it."""
+    arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", text)
+    if arn.startswith("arn:") and arn != text.strip():
+        raise UsageError(f"{text.strip()[:200]!r} contains quotes or blanks.", f"Give {arn[:200]}.")
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
@@ -203,8 +239,7 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
 def read(path: Path) -> dict[str, str]:
     """Return the values in a JSON file: the AWS CLI's list, or an object. Raises OperatingError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        content = read_bytes(path, _LARGEST + 1)
     except OSError as error:
         raise OperatingError(
             f"{path} cannot be read: {error.strerror or error}.",

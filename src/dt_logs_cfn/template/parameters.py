@@ -144,7 +144,7 @@ _STACK = {
     _SCHEDULE: _properties(
         "How often the Lambda adds new load balancers and repairs overwritten settings.",
         f"({_RATE})?",
-        "rate(1 hour), rate(6 hours), rate(1 day); empty: never.",
+        "rate(1 hour/day), rate(N hours/days); empty: never.",
     ),
     **_NAMES,
     "PermissionsBoundaryArn": _boundary("the Lambda's role"),

@@ -16,9 +16,14 @@ from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
 from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.diff import PlannedChange
-from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, TemplateJson
+from dt_logs_cfn.operate.stacks.stack import (
+    LOAD_BALANCERS,
+    Existing,
+    StackDescription,
+    TemplateJson,
+)
 from dt_logs_cfn.operate.templates import Template
-from dt_logs_cfn.operate.values import check
+from dt_logs_cfn.operate.values import check, check_place
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate, declared, split
 from dt_logs_cfn.template.statements import statements_in
 from dt_logs_handler.documents import Json, texts
@@ -56,9 +61,10 @@ class Deployment:
     @cached_property
     def values(self) -> dict[str, str]:
         """Every parameter's value. Raises OperatingError for an invalid or missing value."""
-        return check(
-            self.template.document, self.given, self.stack.parameters if self.stack else {}
-        )
+        kept = self.stack.parameters if self.stack else {}
+        values = check(self.template.document, self.given, kept)
+        check_place(self.given.get(LOAD_BALANCERS, ""), self.here)
+        return values
 
     @property
     def kept(self) -> list[str]:
@@ -117,7 +123,7 @@ class Deployment:
         """Yield lines that describe the changes that a change set would make."""
         before, template = self.before, self.template.document
         verb = "create" if before is None else "update"
-        role = self.acting_role or "your own permissions, without a service role"
+        role = self.acting_role or "WARNING: your own permissions, without a service role"
         yield f"{verb} stack {self.name} in account {self.here.account}, {self.here.region}"
         yield printable(f"  template  {self.template.description}")
         yield printable(f"  through   {role}")

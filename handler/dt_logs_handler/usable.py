@@ -72,7 +72,7 @@ def usable(
         raise Refused(
             f"Statement {sid} of the policy of bucket {bucket} denies Data Theorem's account"
             f" {account} read access.",
-            f"Add the condition {condition} to it.",
+            f"Merge {condition} into its Condition, keeping its values.",
         )
     return found
 

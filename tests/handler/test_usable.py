@@ -226,6 +226,12 @@ REFUSED: list[tuple[Any, str, str, str]] = [
         "makes it not public",
     ),
     (bucket(policy=policy(deny())), "web", f"{DENIES} Data Theorem's account {VENDOR}", FIX),
+    (
+        bucket(policy=policy(deny(Condition={"StringNotEquals": {"aws:PrincipalAccount": "1"}}))),
+        "web",
+        DENIES,
+        f"Merge {FIX} into its Condition, keeping its values.",
+    ),
     (bucket(policy=policy(deny(Action="s3:GetObject", Sid=""))), "web", "Statement number 1", FIX),
     (bucket(region="eu-west-1"), "web", "eu-west-1", "a bucket of that region"),
     (bucket(), "AWSLogs", "'AWSLogs'", "prefix"),

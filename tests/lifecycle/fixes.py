@@ -163,7 +163,7 @@ _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"Bucket (\S+) has the object ownership .* to BucketOwnerEnforced", Reader.own),
     (
         r"Statement (.+?) of the policy of bucket (\S+) denies [^.]*\."
-        r" Add the condition ({.*?}}) to",
+        r" (?:Merge|Add the condition) ({.*?}}) (?:in)?to",
         Reader.add_condition,
     ),
     (

@@ -122,7 +122,7 @@ variable "existing_log_bucket_names" {
 }
 
 variable "refresh_schedule" {
-  description = "How often the Lambda adds new load balancers and repairs overwritten settings. rate(1 hour), rate(6 hours), rate(1 day); empty: never."
+  description = "How often the Lambda adds new load balancers and repairs overwritten settings. rate(1 hour/day), rate(N hours/days); empty: never."
   type        = string
   default     = ""
 }

@@ -230,6 +230,8 @@ def _lost(request: Request, state: State) -> bool:
         return True
     for arn in request.traces.load_balancers:
         found, name = state.load_balancers.get(arn), load_balancer_name(arn)
+        if request.kind == "Refresh" and not found:
+            continue  # it was deleted, so there is nothing to restore
         if not any(
             name in each.load_balancers or (found and each.covers(found.logging.location, name))
             for each in mine

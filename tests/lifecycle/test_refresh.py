@@ -129,6 +129,23 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
     assert not case.changed
 
 
+@pytest.mark.parametrize("prepare", [new, three], ids=lambda each: each.__name__)
+def test_a_named_load_balancer_that_was_deleted_stops_no_refresh(prepare: Prepare) -> None:
+    """The refresh right after the deletion and those after an Update restore what remains."""
+    case = Scheduled(prepare)
+    later = case.account.add_load_balancer("later")
+    case.updated(LoadBalancerArns=[*case.arns, later])
+    case.given = properties(*case.arns, later)
+    case.without(later)
+
+    for _ in range(2):
+        before = case.account.snapshot()
+        _wiped(case.account, case.arns)
+        assert case.refresh()["outcome"] == "in step"
+        assert case.differs(before) == []
+        case.updated(RunToken="again")
+
+
 def _writes(calls: list[str]) -> list[str]:
     reading = ("Describe", "Get", "List", "Head")
     return [each for each in calls if not each.partition(":")[2].startswith(reading)]

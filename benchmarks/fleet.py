@@ -87,7 +87,7 @@ class Tokens:
 
 
 class Service:
-    """The network to AWS: it delays each call and, if enabled, throttles it."""
+    """The network to AWS: it delays each call and, if `throttled`, throttles it."""
 
     def __init__(self, clock: Clock, *, throttled: bool) -> None:
         self.calls: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
     python benchmarks/replay.py [OBJECTS]
 
-boto3's own clients make the calls; an emulated network answers each of them after 50 ms. For the
+boto3's own clients list and publish; an emulated network answers each call after 50 ms. For the
 bare calls, 8 callers at once publish batches of ten equal events. The goal is a ratio of at most
 1.3. The exit code is 1 if it is missed, or if an object is not announced exactly once.
 """

@@ -3,8 +3,8 @@
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
 The commands run alternately, each in its own process, so that other load affects all alike.
-`OTHER_SOURCES` is the `src` folder of another version. If it is given, that version's `--help` is
-measured as well, and the ratios are relative to it; the goal is at most 1.3.
+`OTHER_SOURCES` is the `src` folder of another version. If it is given, its `--help` is measured
+instead of Python alone, and the ratios are relative to that; the goal is at most 1.3.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The answer to CloudFormation: always sent, within its size limit, and without secrets."""
+"""The answer to CloudFormation, within its size limit and without secrets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Carry out a plan's steps: tolerate some failures, and record the outcomes.
 
-The plan decides what to do. A step changes nothing if its goal is already reached. It merges or
-keeps changes that others have made since we looked.
+The plan decides what to do. A step changes nothing if its goal is already reached. Most steps
+keep changes that others have made since we looked.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Effects:
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that denied ELB access
-    before: set[str] = field(default_factory=set)  # buckets with a registration of the stack
+    before: set[str] = field(default_factory=set)  # buckets where the stack was registered
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies that this run put
     failed: dict[str, str] = field(default_factory=dict)  # reasons, by load balancer
@@ -82,7 +82,7 @@ class Effects:
         return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
-        """Record a step that cannot be taken, and describe what stays; return the outcome."""
+        """Record a step that cannot be taken, with the text to report; return the outcome."""
         self.hopeless.append(step)
         (self.kept if harmless else self.warnings).append(what)
         return "kept"
@@ -112,7 +112,7 @@ class Effects:
         )
 
     def needed(self, step: model.Step) -> bool:
-        """Return whether another stack's registration needs what a step would remove."""
+        """Return whether another registration needs what a step would remove."""
         match step:
             case model.SetLogging(arn, was):
                 name = load_balancer_name(arn)
@@ -127,7 +127,8 @@ class Effects:
     def others(self, bucket: str) -> list[Registration]:
         """Return others' registrations in a bucket; none if the bucket does not exist.
 
-        The others are other stacks, and later events of this stack.
+        The others are later events of this stack, and other stacks whose registrations grant
+        something.
         """
         try:
             policy = self.policy(bucket, _FRESH)
@@ -148,10 +149,10 @@ class Effects:
 
 
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
-    """Take the steps in order; raise HandlerError at the first that fails.
+    """Take the steps in order; raise HandlerError at the first failure that is not tolerated.
 
-    Consecutive changes of load balancers run several at a time. If one of them fails and the
-    failure is tolerated, the next plan contains the remaining steps.
+    Consecutive changes of load balancers run several at a time. If a tolerated failure leaves out
+    load balancers, this stops; the next plan contains the remaining steps.
     """
     for group in _groups(steps):
         known = len(effects.failed)
@@ -161,7 +162,7 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
-    """Take every step, even after one has failed; return the failures.
+    """Take the steps, even after one has failed; return the failures.
 
     If a step other than a policy edit fails, the registrations and the bucket stay, so that the
     next try finds what is left. A policy that cannot be changed does not stop other steps.
@@ -224,7 +225,7 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Record the failure of a tolerated step; raise any other failure."""
+    """Record a tolerated step's failure; raise other failures, and temporary ones."""
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)

@@ -128,7 +128,7 @@ class Aws:
 
         Throttling, faults at AWS and `passing` errors are retried for PATIENCE seconds, with
         jittered pauses. Raises ClientError if AWS refuses the call or the failure lasts, CallFailed
-        if AWS does not answer, and OutOfTime.
+        if AWS does not answer, OutOfTime, and what `proceed` raises.
         """
         patient_until = self.clock() + PATIENCE
         longest = 1.0

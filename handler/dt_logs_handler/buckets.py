@@ -103,7 +103,7 @@ def _algorithm(s3: S3Client, at: At) -> ServerSideEncryptionType:
 
 
 def _region(answer: Mapping[str, object]) -> str:
-    """Return the bucket's region; S3 returns null for us-east-1, and EU for an old eu-west-1."""
+    """Return the bucket's region; S3 returns null for us-east-1, and maybe EU for eu-west-1."""
     named = answer.get("LocationConstraint")
     return "eu-west-1" if named == "EU" else str(named or "us-east-1")
 

@@ -28,7 +28,7 @@ def parsed(text: str) -> dict[str, Json]:
 
 
 def compact(value: object) -> str:
-    """Serialise without white space or escapes, because both count towards AWS's size limits."""
+    """Serialise without white space or needless escapes; both count towards AWS's size limits."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.encode(errors="backslashreplace").decode()  # escapes a lone surrogate
 

@@ -3,9 +3,9 @@
     HandlerError
     ├── InvalidRequest   a value in the event is not valid
     ├── Refused          the account's state does not allow the request
-    ├── CallFailed       AWS refused a call, or did not answer for too long
+    ├── CallFailed       AWS refused a call, or did not answer in time
     ├── OutOfTime        the function's time is used up
-    └── Overtaken        another event of the same stack was handled first
+    └── Overtaken        the run must stop, for example because a later event was handled
         ├── Contested    something else keeps undoing this run's changes
         └── Vanished     the stack was deleted during the run
 
@@ -34,7 +34,7 @@ class InvalidRequest(HandlerError):
 class Refused(HandlerError):
     """The account's state does not allow the request.
 
-    `bucket` is the bucket that caused the failure, if a single one did.
+    `bucket`, if set, is the bucket that caused the failure.
     """
 
     def __init__(self, what: str, fix: str, bucket: str | None = None) -> None:
@@ -43,15 +43,15 @@ class Refused(HandlerError):
 
 
 class CallFailed(HandlerError):
-    """AWS refused a call, or did not answer for too long."""
+    """AWS refused a call, or did not answer in time."""
 
 
 class OutOfTime(HandlerError):
-    """The function's time is used up, except for the time that the answer needs."""
+    """The time for a piece of work is used up; the function still has time to answer."""
 
 
 class Overtaken(HandlerError):
-    """Another event of the same stack was handled first."""
+    """The run must stop, for example because a later event was handled."""
 
     @classmethod
     def by_later_event(cls) -> "Overtaken":

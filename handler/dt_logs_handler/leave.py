@@ -44,7 +44,7 @@ def leaving(
 
 
 class _View:
-    """The claims that remain if the stack keeps only those in `claimed`."""
+    """What goes and what stays if the stack keeps only the claims in `claimed`."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The function's entry point: handle the events of CloudFormation and of the schedule.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
-arrive twice, late, or after a later event. Each of them is answered before the function's timeout
-and the resource's ServiceTimeout.
+arrive twice, late, or after a later event. The function answers each event before its own timeout
+and, unless the event came too late, before the resource's ServiceTimeout.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def handler(event: object, context: Context) -> None:
 
 
 def handle(event: object, context: Context, world: World) -> None:
-    """Carry out an event and answer it. Raises nothing, so that Lambda does not retry."""
+    """Carry out an event, and answer CloudFormation. Never raise, so that Lambda does not retry."""
     if isinstance(event, dict) and event.get("RequestType") == "Refresh":
         _refresh(event, context, world)
         return
@@ -164,7 +164,7 @@ def _log_step(step: Step, outcome: str) -> None:
 
 
 def _without_secrets(event: Mapping[str, object], text: str) -> str:
-    """Remove the answer URL and the endpoints, with their tokens, from a string.
+    """Remove the answer URL and the https endpoints, with their tokens, from a string.
 
     An error from AWS or an exception may repeat them.
     """
@@ -231,7 +231,7 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """PUT the body; return the status, or 0 without an answer.
+    """PUT the body; return the status, or 0 if no answer came.
 
     The URL is signed without a content type.
     """

@@ -58,7 +58,7 @@ class Bucket:
 
     @property
     def maker(self) -> str | None:
-        """The tag of the stack that made the bucket, or None if it was not one of our stacks."""
+        """The tag of the stack that made the bucket, or None if none of ours made it."""
         return self.tags.get(BUCKET_TAG)
 
     @property
@@ -126,7 +126,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic with its policy, which is read only for our own topics, and its subscriptions."""
+    """A topic with its subscriptions; its policy is read for our own topics only."""
 
     arn: str
     policy: str
@@ -166,7 +166,7 @@ class State:
         return [each for each in self.buckets.values() if isinstance(each, Bucket)]
 
     def register(self, stack: Stack) -> list[Registration]:
-        """Return this stack's registrations, and the other stacks' that still grant something."""
+        """Return this stack's registrations, and others' registrations that grant something."""
         found = (each for bucket in self.present() for each in bucket.register(stack))
         return [each for each in found if each.stack == stack.tag or not each.inert(stack)]
 
@@ -292,7 +292,7 @@ class EditNotifications:
 
 @dataclass(frozen=True)
 class SetLogging:
-    """Change where a load balancer logs, if it still logs where we saw it log."""
+    """Change a load balancer's logging, if it is still as we saw it."""
 
     load_balancer: str
     was: Logging

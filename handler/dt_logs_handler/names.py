@@ -3,8 +3,8 @@
 The template's patterns and the command line's checks use these definitions. CloudFormation uses
 Java's syntax, so each pattern means the same in Python and in Java.
 
-The marks are the only state. They contain a format version, so that each release recognises what
-earlier releases left.
+The marks are the only state. Sids, notification IDs and topic names contain a format version, so
+that each release recognises what earlier releases left.
 """
 
 import hashlib
@@ -131,8 +131,8 @@ def marked(prefix: str, tag: str, *, kept: bool) -> str:
     """Return an access-log prefix with a stack's mark, which replaces an earlier mark.
 
     `kept` means that the customer chose the bucket and the prefix, although logging was off. The
-    mark then follows the customer's prefix, or `_` if that prefix is empty. If we chose the bucket,
-    the prefix is the mark alone.
+    mark then follows the customer's prefix, which first gets a `_` if it is empty or begins with
+    `_`. If we chose the bucket, the prefix is the mark alone.
     """
     if not kept:
         return f"{NAME}/{tag}"
@@ -141,7 +141,7 @@ def marked(prefix: str, tag: str, *, kept: bool) -> str:
 
 
 def is_kept(prefix: str) -> bool:
-    """Return whether a marked prefix means that the customer chose the bucket."""
+    """Return whether a marked prefix shows that the customer chose the bucket."""
     return re.sub(_MARK, "", prefix) != ""
 
 

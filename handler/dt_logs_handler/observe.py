@@ -56,10 +56,10 @@ def observe(
 ) -> State:
     """Read a request's load balancers, their log buckets, and the topics of these buckets.
 
-    `before` is the State from earlier in the run; if it is given, nothing is searched for again.
-    `answered` holds load balancers as ELB returned them after a later change; they are not read
-    again. Raises CallFailed if AWS fails, Refused if there are too many load balancers for the
-    time, and OutOfTime.
+    `before` is the State from earlier in the run; if it is given, load balancers and buckets are
+    not searched for again. `answered` holds load balancers as ELB returned them after a later
+    change; they are not read again. Raises CallFailed if AWS fails, Refused if there are too many
+    load balancers for the time, and OutOfTime.
     """
     try:
         return _observe(aws, request, before, answered or {})
@@ -130,7 +130,7 @@ def _load_balancers(
 ) -> dict[str, LoadBalancer | None]:
     """Read the load balancers that matter; later in a run, only those that it may have changed.
 
-    All of them matter for `*`, and before our bucket is deleted. If one still logged to a deleted
+    All of them matter for `*`, and if our bucket may be deleted. If one still logged to a deleted
     bucket, whoever took the bucket's name would get the logs.
     """
     every = request.properties is not None and request.properties.every
@@ -243,7 +243,8 @@ def _lost(request: Request, state: State) -> bool:
 def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
     """Read the topics that announce, or may later announce, these buckets' objects.
 
-    Returns None if the role may not read topics. Raises ClientError.
+    Returns None for the documented role, and for a Delete whose role may not read topics. Raises
+    ClientError.
     """
     if request.privileges is Privileges.DOCUMENTED:
         return None

@@ -39,8 +39,9 @@ def place(request: Request, state: State) -> Placing:
     """Decide where each requested load balancer logs.
 
     An Update or Refresh keeps load balancers that the stack has onboarded before, even if their
-    logs cannot be used any more, because a rollback asks for them again. Raises Refused if a named
-    load balancer cannot be onboarded, or if a Create of `*` can onboard none.
+    logs cannot be used any more, because a rollback asks for them again. Raises Refused if a
+    load balancer that is named for the first time cannot be onboarded, or if a Create of `*` can
+    onboard none.
     """
     properties = request.properties
     if properties is None:
@@ -124,8 +125,9 @@ def is_claimed(
 def target(found: LoadBalancer, request: Request, state: State) -> Logging:
     """Return how a load balancer will log.
 
-    A bucket that the customer set stays. A bucket that we set, or that does not exist, counts as
-    unset, because AWS refuses to empty the attribute.
+    Logging that others turned on or claim stays. Otherwise, a bucket that the customer set stays; a
+    bucket that we set, or that does not exist, counts as unset, because AWS refuses to empty the
+    attribute.
     """
     now, stack = found.logging, request.stack
     ours = state.turned_on(now, stack) == stack.tag

@@ -1,8 +1,9 @@
 """Pure functions that plan the steps from the observed state to the requested state.
 
 The Lambda carries out the plan that the command line shows. Onboarding writes the register before
-anything else in a bucket and turns on logging last. Removal ends the vendor's right to read first
-and removes the register last. So the next run finds whatever an interrupted run has left.
+it changes topics and notifications, and turns on logging last. Removal ends the vendor's right to
+read first and removes the register last. So the next run finds whatever an interrupted run has
+left.
 """
 
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     entered = [*_entering(request, state, placing, claimed, warnings)]
     staying = [*claimed, *_of_unseen(request, state, claimed)]
     left, kept = leaving(request, state, placing.placed, staying)
-    # A subscription must not end if its filter changes to the stack's remaining claims.
+    # A subscription must not end if a step sets its filter to the stack's remaining claims.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return model.Plan(
@@ -118,7 +119,7 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield each onboarding step, and the load balancers that fail with it if it is tolerated."""
+    """Yield each step, and the load balancers that may fail with it; None if it must not fail."""
     properties = request.properties
     if properties is None:
         return
@@ -281,7 +282,7 @@ class _Entry:
     def _foreign_topic_steps(
         self, topic: str, locations: Sequence[Location]
     ) -> Iterator[model.Step]:
-        """Subscribe to a foreign topic, for these locations' log objects only.
+        """Subscribe to a foreign topic, for our locations' log objects only.
 
         An endpoint has only one subscription to a topic, so the filter names the locations of all
         stacks with that endpoint.

@@ -1,6 +1,6 @@
 """The scheduled refresh: restore the setup that the stack asks for, and nothing else.
 
-Whoever may invoke the function can send such an event, at any time and repeatedly. So the event
+Whoever may invoke the function can send a refresh event, at any time and repeatedly. So the event
 contains only a stack and a time; CloudFormation provides the stack's parameters and status.
 """
 
@@ -50,7 +50,7 @@ def refresh(
 
     Reads the stack again before each step; stops if the stack changes, and undoes nothing. Calls
     `learn` with the stack's parameters, which may contain a token, before any message can repeat
-    them. Repeatable. Raises HandlerError; Overtaken if it stopped.
+    them. Repeatable. Raises HandlerError: Overtaken if the stack is being changed.
     """
 
     def look() -> tuple[str, object, Parameters]:

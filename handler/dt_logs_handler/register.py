@@ -49,8 +49,8 @@ class Registration:
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
     CloudFormation sent the event, so that an older event is recognised. `asked` and `previous` are
-    the digests of the stack's latest request and the one before. `turned_on` is true if one of our
-    stacks turned on the logging to this location.
+    the digests of the stack's latest request and of the last one that differed. `turned_on` is true
+    if one of our stacks turned on the logging to this location.
     """
 
     stack: str
@@ -86,7 +86,7 @@ class Registration:
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:
-        """Return the statement that lets the vendor's account read these log objects only."""
+        """Return the statement that lets the vendor's account read the claimed log objects only."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
         base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
         names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
@@ -188,9 +188,8 @@ class PolicyEdit:
     def applied(self, policy: str | None) -> str | None:
         """Return the policy after the edit, or None if no statement is left.
 
-        Repeatable. Stacks share delivery statements; each is removed with the last registration of
-        its location, whichever stack made it. If nothing changes, the policy is returned byte for
-        byte.
+        Repeatable. Stacks share delivery statements; each is removed once no stack has a
+        registration of its location. If nothing changes, the policy is returned byte for byte.
         """
         document = parsed(policy or '{"Version":"2012-10-17"}')
         before = listed(document.get("Statement"))
@@ -234,7 +233,7 @@ def sids(policy: str | None) -> frozenset[str]:
 
 
 def check_policy(policy: str | None, bucket: str) -> None:
-    """Raise Refused for a policy that S3 would not accept.
+    """Raise Refused for a policy that is too long or names a deleted principal.
 
     S3 shows a deleted principal as its unique ID. Putting a policy that contains such an ID fails
     with MalformedPolicy.

@@ -1,4 +1,4 @@
-"""Turn events into requests; nothing else checks what CloudFormation or a schedule sends."""
+"""Turn the events of CloudFormation and of a schedule into checked requests."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Traces:
     every: bool = False
     privileges: Privileges = Privileges.DOCUMENTED
     endpoints: tuple[str, ...] = ()  # digests
-    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames: the only buckets the role may touch
+    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames; they limit the role, if given
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,11 @@ class Request:
 
     kind: Kind
     stack: Stack
-    time: int  # seconds since 1970, from the answer URL's date
+    time: int  # when the event was sent, in seconds since 1970
     properties: Properties | None
     traces: Traces
     asked: Traces = Traces()  # the traces of the new properties
-    turned_on: tuple[Location, ...] = ()  # where this run has turned on logging
+    turned_on: tuple[Location, ...] = ()  # locations that this run registered as turned on
 
     @property
     def bucket(self) -> str:
@@ -178,7 +178,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    The event's time is `now` if its answer URL has no date, or a date in the future.
+    The event's time is `now` if its answer URL has no date, or a date over a minute ahead.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))

@@ -2,8 +2,8 @@
 
 Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
 has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
-writer may overwrite our change. After changing one of them, the run waits SETTLE seconds, looks
-again, and restores what was lost. The next run restores what is lost later.
+writer may overwrite our change. After changing one of them, the run waits at least SETTLE seconds,
+looks again, and restores what was lost. The next run restores what is lost later.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
 rolls back a failed Update with another Update. The run removes only what those events cannot.
@@ -170,12 +170,12 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes are visible; wait longer each time, so that two runs diverge."""
+    """Wait until others' writes are visible; vary the wait ever more, so that two runs diverge."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
 def _remembering(request: Request, effects: Effects) -> Request:
-    """Add the locations where this run turned on logging, because the register may lose them."""
+    """Add the locations that this run registered as turned on; the register may lose them."""
     stack = request.stack
     put = [
         each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
@@ -199,7 +199,7 @@ def _first_look(request: Request, aws: Aws) -> State:
 
 
 def _doubtful(state: State, stack: Stack) -> bool:
-    """Return whether a prefix has a mark, but no stack is known to have turned on logging."""
+    """Return whether logging is on with a mark in the prefix, but no known stack turned it on."""
     return any(
         each
         and each.logging.enabled
@@ -217,7 +217,7 @@ def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
 def _agreed(
     request: Request, aws: Aws, state: State, planned: Plan, effects: Effects
 ) -> tuple[State, Plan]:
-    """Observe again until AGREEING plans in a row agree, because a read may be stale."""
+    """Observe again until AGREEING plans agree or one has no changes; a read may be stale."""
     agreeing = 1
     while agreeing < AGREEING and planned.changes:
         aws.pause(aws.random.uniform(0.5, 1))
@@ -229,7 +229,7 @@ def _agreed(
 
 
 def _check_order(request: Request, state: State) -> None:
-    """Raise Overtaken if an event that CloudFormation sent later was handled."""
+    """Raise Overtaken if a later event of the stack was handled."""
     if any(each.time > request.time for each in state.registered(request.stack)):
         raise Overtaken.by_later_event()
 
@@ -237,8 +237,9 @@ def _check_order(request: Request, state: State) -> None:
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:
     """Raise Vanished if a Delete of this stack has removed its claims.
 
-    Claims that another writer has overwritten are repaired instead. It was a Delete if the bucket
-    does not exist, or if exactly our statements are missing from the policy that this run put.
+    Claims that another writer has overwritten are repaired instead. This assumes a Delete if the
+    bucket does not exist, or if exactly this stack's statements are missing from the policy that
+    this run put.
     """
     tag = request.stack.tag
     for name, put in effects.put.items():
@@ -283,7 +284,7 @@ def _unread(state: State) -> tuple[str, ...]:
 
 
 def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
-    """Clean up the buckets that the old role may not touch; return the failures.
+    """Clean up the run's new buckets that the old role may not touch; return the failures.
 
     Logging to these buckets is turned off. If we chose the bucket, our prefix stays, so that the
     rollback knows that the customer did not choose it.
@@ -308,10 +309,11 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Remove the stack's setup until two looks, SETTLE seconds apart, find nothing to remove.
+    """Remove the stack's setup until two looks, at least SETTLE seconds apart, find nothing.
 
     A Create that is still running may put something back in between. It then finds its statements
-    removed, and removes the rest itself. Every step is tried, even after one has failed.
+    removed, and removes the rest itself. After a step has failed, the others are still tried,
+    except for those that remove the register.
     """
     effects = Effects(aws, request.stack, request.time, log)
     state = _first_look(request, aws)

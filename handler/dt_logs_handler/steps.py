@@ -1,4 +1,4 @@
-"""Take each kind of step: read its resource again, then change it or leave it alone."""
+"""Take each kind of step; most read their resource again before they change it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SAME = "already so"
 
 
 def take(step: model.Step, effects: Effects) -> str:
-    """Take a step; return its outcome. Raises ClientError, CallFailed, Refused, Overtaken."""
+    """Take a step; return its outcome. Raises ClientError or HandlerError."""
     match step:
         case model.CreateBucket():
             return _create_bucket(step, effects)

@@ -1,6 +1,6 @@
 """Check that logs can flow from a bucket to the vendor, and say what to do if they cannot.
 
-Only a Deny statement that certainly applies is reported: its principal, action and resource match,
+A Deny statement is reported only if it certainly applies: its principal, action and resource match,
 and each condition is known to hold for a caller outside the organisation and its networks. Any
 other condition counts as not met.
 """
@@ -33,7 +33,7 @@ def usable(
 ) -> Bucket:
     """Return the bucket; raise Refused if the vendor's account could not read ELB's objects there.
 
-    The failure's fix names the exact setting or statement.
+    The failure names the setting or the statement to change.
     """
     bucket = location.bucket
     if isinstance(found, Absent):
@@ -103,7 +103,7 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
 class Caller:
     """A caller, with its known context keys; None marks a key that is known to be absent.
 
-    `principals` holds all the ways in which a policy can name the caller.
+    `principals` holds the ways, except `*`, in which a policy can name the caller.
     """
 
     kind: str  # the key under Principal: AWS or Service

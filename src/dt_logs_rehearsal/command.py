@@ -23,7 +23,7 @@ from dt_logs_rehearsal.scenarios.released import Released, load
 def run(arguments: argparse.Namespace) -> int:
     """Rehearse as the command line asks; return 1 if anything was not as expected, otherwise 0.
 
-    Raises RehearsalError, or another DtLogsError, if the release or the report's file is unusable.
+    Raises RehearsalError or another DtLogsError, for example if the release is unusable.
     """
     kind = arguments.service_role
     usual = Privileges.DOCUMENTED if kind == "documented" else Privileges.LEAST_PRIVILEGE

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-RATE = 20  # the handler's pause of 20 seconds takes one second
+RATE = 20  # a pause of 20 seconds takes one second
 
 
 @dataclass(frozen=True)

@@ -128,20 +128,20 @@ class Sandbox:
         return Context(*self._clients[role], decide, name, stack.asked.tags, PLACE)
 
     def _assume(self, role: str, service: str) -> None:
-        """Let a service assume a role, if the role's trust policy allows it. Raises Refused."""
+        """Raise Refused unless the role exists and its trust policy lets the service assume it."""
         if not self.endpoint.lets_assume(role, service):
             text = f"Role {role} is invalid or cannot be assumed by {service}"
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Start a function with an event; return a callable that waits and writes the log."""
+        """Start a function; return a callable that waits for its end and logs its output."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 
     def run_schedule(self, stack: Stack) -> None:
         """Run a stack's function as its EventBridge rule does.
 
-        Raises Refused unless the function's own policy allows it.
+        Raises Refused unless the function's own policy lets EventBridge invoke it.
         """
         (name,) = (k for k, e in stack.asked.template["Resources"].items() if e["Type"] == RULE)
         rule = stack.resources[name].attributes["Arn"]

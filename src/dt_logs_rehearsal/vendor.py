@@ -58,7 +58,7 @@ class Vendor:
         for record in message.get("Records", ()):  # a test event has no records
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
-            # S3 also announces files of other load balancers there; the vendor may not read these.
+            # S3 also announces other load balancers' files, which the vendor may not read.
             _refused(partial(self._read, bucket, key))
 
     def _read(self, bucket: str, key: str) -> None:

@@ -2,8 +2,8 @@
 
     tox -e aws -- --account 123456789012 --aws-region eu-central-1 --plan
 
-Input: an account, a region, a release. Output: an exit code and a transcript. Afterwards, the
-account is as it was before.
+Input: an account, a region, a release. Output: an exit code and a transcript. The run removes
+what it created, or reports what is left.
 
 | module | what it does |
 |---|---|

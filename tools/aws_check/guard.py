@@ -1,4 +1,4 @@
-"""Watch a session's calls: record each, and stop any that would change others' resources."""
+"""Watch a session's calls: record each; stop changes of others' buckets and load balancers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The things that a run creates, their names and costs, all known before the first call."""
+"""The things that a run creates, their names and costs; planning makes no call."""
 
 import re
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ KINDS = (
 # [aws.amazon.com/elasticloadbalancing/pricing, aws.amazon.com/vpc/pricing: a load balancer's hour,
 # one capacity unit, and a public IPv4 address in each of two subnets]
 _HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
-_REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
+_REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, a generous estimate
 _RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may fall into two billed hours
 _DAY = 24 * (_HOUR + _ADDRESSES)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A resource by its exact name in the account and region. Raises ValueError."""
+    """A resource's kind and exact name. Raises ValueError for an unknown kind."""
 
     kind: str
     name: str
@@ -32,7 +32,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a run's resources; `run` is 6 hexadecimal digits. Raises ValueError."""
+    """The names of a run's resources; `run` must be 6 hexadecimal digits. Raises ValueError."""
 
     run: str
 
@@ -56,7 +56,7 @@ class Names:
 
 
 def planned(names: Names) -> dict[Thing, str]:
-    """Return the things that a run creates, in this order, each with its purpose.
+    """Return the things that a run may create, in this order, each with its purpose.
 
     The stacks name the bucket and topics that they create; these are recorded once known.
     """

@@ -119,7 +119,7 @@ def _first(stage: Stage) -> tuple[str, ...]:
 
 
 def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
-    """Deploy a stack; return its outputs. Raises OperatingError if its status is another one."""
+    """Deploy a stack; return its outputs. Raises OperatingError unless it reaches `status`."""
     run, release = stage.run, ("--release", str(stage.release))
     code, found = run.make(
         Thing("stack", name),
@@ -163,7 +163,7 @@ def _announced(stage: Stage, bucket: str) -> str:
 
 
 def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield the bucket and key of each object announced since the last call."""
+    """Take up to 10 messages; yield the bucket and key of each object that they announce."""
     sqs, queue = stage.run.client("sqs"), {"QueueUrl": stage.made.queue_url}
     got = sqs.receive_message(**queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
     for message in got.get("Messages", []):

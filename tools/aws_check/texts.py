@@ -271,7 +271,7 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 
 @contextmanager
 def _emulated(like: Side) -> Iterator[Side]:
-    """Provide an emulated account with the same content as the real one."""
+    """Provide an emulated account with the resources that the probes use."""
     from cloudformation_api.api import serve
     from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # here, because it loads moto
 

@@ -34,7 +34,7 @@ class Scrubber:
         return Scrubber({value: instead, **self.known})
 
     def text(self, text: str) -> str:
-        """Return a string without secrets, account IDs, addresses and callers."""
+        """Return a string without secrets, account IDs, addresses or callers."""
         for value, instead in self.known.items():
             text = text.replace(value, instead)
         for pattern, instead in _PATTERNS:

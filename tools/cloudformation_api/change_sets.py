@@ -38,7 +38,7 @@ class ChangeSet:
     executed: int | None = None  # once executed: the number of events that its stack had before
 
     def status(self, now: float) -> tuple[str, str]:
-        """Return the status, and whether the change set can be executed."""
+        """Return the status and the execution status."""
         if now < self.made + _SPREAD:
             return "CREATE_IN_PROGRESS", "UNAVAILABLE"
         if self.reason:

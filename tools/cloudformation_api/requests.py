@@ -99,7 +99,7 @@ def _fetched(world: World, call: Call, url: str) -> str:
 
 
 def check_updatable(stack: Stack) -> None:
-    """Raise Refused for a stack that is not at rest, or whose creation failed."""
+    """Raise Refused unless the stack's last creation, update or update rollback is complete."""
     if stack.status not in _UPDATABLE:
         raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 

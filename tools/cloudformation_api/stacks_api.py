@@ -153,8 +153,8 @@ class StacksApi:
     ) -> None:
         """Start an operation, and run it in a thread. Raises Refused.
 
-        The operation's events have the call's token, so that a repeated call is recognised. A stack
-        keeps its role unless the call names another.
+        The operation's events have the call's token, by which a repeated call is also recognised. A
+        stack keeps its role unless the call names another.
         """
         before = stack.token, stack.role, stack.caller
         stack.token = call.params.get("ClientRequestToken", "")

@@ -4,7 +4,7 @@
     balancer = account.add_load_balancer("web")
     account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
 
-It refuses what AWS refuses, with AWS's error codes and messages; each rule names its source. An
+It refuses what AWS refuses, with AWS's error codes and messages; most rules name their source. An
 operation or a parameter that is not emulated fails at once.
 """
 

@@ -62,7 +62,7 @@ class Clock:
 class Account:
     """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
-    Clients may be used in several threads. Other methods change the world without checks.
+    Clients may be used in several threads. Methods like `add_bucket` change the world unchecked.
     `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
     """
 

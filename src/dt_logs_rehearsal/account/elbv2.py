@@ -141,7 +141,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set all attributes that are sent, or none; check the bucket if they turn on logs.
+    """Set all attributes that are sent, or none; check the bucket if they concern enabled logs.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: attributes that are not sent keep their values]
     """

@@ -30,7 +30,7 @@ SSE_S3: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Consistency:
-    """The longest times that changes take to spread, in seconds; the shortest time is 0.
+    """The times that changes take to spread, in seconds.
 
     A read of a bucket's policy or notifications shows their state up to `stale_reads` ago. ELB sees
     a new bucket policy, and S3 a new topic policy, up to `spreading` after it was put. If roles are
@@ -219,7 +219,7 @@ class World:
         return DNS_SUFFIXES[self.partition]
 
     def unique(self) -> str:
-        """Return a new UUID; every run yields the same sequence."""
+        """Return a new UUID; the same seed yields the same sequence."""
         self._count += 1
         return f"{self._count:08x}-{self.random.getrandbits(16):04x}-4000-8000-{self._count:012x}"
 

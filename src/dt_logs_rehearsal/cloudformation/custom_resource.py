@@ -40,7 +40,7 @@ class Mailbox:
         return [each.result().decode(errors="replace") for each in found]
 
     def wait(self, token: str, seconds: float) -> bytes | None:
-        """Wait for the answer and return it, or None if it does not arrive in time."""
+        """Wait for the answer and return it, or None if time is up or `close` is called."""
         try:
             return self._answer(token).result(seconds)
         except (TimeoutError, CancelledError):

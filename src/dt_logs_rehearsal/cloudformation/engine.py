@@ -1,7 +1,7 @@
 """CloudFormation: create, update and delete stacks, and roll back after a failure.
 
-`begin_…` accepts an operation, and returns a function that completes it. A stack makes every call
-through its role, which it always keeps [botocore, CreateStack: RoleARN].
+`begin_…` accepts an operation, and returns a function that completes it. A stack with a role makes
+every call through it, and keeps it for later operations [botocore, CreateStack: RoleARN].
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CloudFormation:
         return Stack(name, stack_id, asked, role)
 
     def describe_stacks(self, world: World, call: Call) -> Response:
-        """Describe one stack by its ID, as a function does for its own stack. Raises Refused."""
+        """Describe a stack by its ID, for a function that asks about its stack. Raises Refused."""
         if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
             raise invalid(f"Stack with id {name} does not exist")
         return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}

@@ -296,5 +296,5 @@ TYPES = {
 
 
 def create_only(kind: str) -> tuple[str, ...]:
-    """Return the properties of a type whose change replaces the resource."""
+    """Return the properties of a type that replace the resource if they change."""
     return TYPES[kind].create_only if kind in TYPES else ("ServiceToken",)

@@ -68,9 +68,9 @@ class Asked:
 
 @dataclass
 class Stack:
-    """A stack, its resources by logical ID, and the role through which it always runs.
+    """A stack, its resources by logical ID, and the role through which it runs.
 
-    `asked` is the requested state that it has reached, or returns to.
+    `asked` is the request of its last successful update, or of its creation.
     """
 
     name: str

@@ -29,9 +29,9 @@ def invalid(text: str) -> Refused:
 
 
 def check(asked: Asked, capabilities: Sequence[str]) -> None:
-    """Check the parameters and capabilities for a well-formed template. Raises Refused.
+    """Check a request's parameters and capabilities; its template must be well formed.
 
-    [botocore, CreateStack: Capabilities]
+    Raises Refused. [botocore, CreateStack: Capabilities]
     """
     template = asked.template
     declared = template.get("Parameters", {})

@@ -76,7 +76,7 @@ class Functions:
         pace: Pace,
         retry_after: Sequence[float] = (60, 120),
     ) -> None:
-        """Keep code and temporary files in `folder`; retry failed events after these pauses.
+        """Keep code and files in `folder`; retry failed events after each pause in `retry_after`.
 
         [Lambda guide, invocation-async.md: twice, after one and two minutes]
         """

@@ -60,7 +60,7 @@ class RuntimeApi:
         self._server.start()
 
     def close(self) -> None:
-        """Stop serving; release threads that wait for an event."""
+        """Stop serving; release the thread that waits for an event."""
         self.events.put(None)
         self._server.close()
 

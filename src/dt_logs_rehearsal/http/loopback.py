@@ -31,7 +31,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the server; open connections get no more answers."""
+        """Stop the server; it accepts no more connections."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -49,7 +49,7 @@ def _listener() -> socket.socket:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes each answer at once, logs nothing, and keeps connections open, as AWS does."""
+    """Writes each answer at once, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -135,7 +135,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return others' statements in their order, then ours, sorted and without times."""
+    """Return others' statements in order, then ours, sorted and without times and past requests."""
 
     def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))

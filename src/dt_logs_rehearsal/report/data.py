@@ -68,7 +68,7 @@ class Stage:
 
 @dataclass
 class Report:
-    """One scenario's results, and whether all were as expected; `Play` fills them in."""
+    """One scenario's results, and whether all were as expected; `scenarios.play` fills them in."""
 
     scenario: str
     summary: str

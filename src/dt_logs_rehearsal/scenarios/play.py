@@ -136,13 +136,13 @@ class Play:
             self.report.unexpected.append(otherwise)
 
     def expect_status(self, stack: Stack, status: str) -> None:
-        """End the scenario, with the reason of the failure, if a stack is not in this status."""
+        """End the scenario, with the reason for the failure, if a stack is not in this status."""
         if stack.status != status:
             self.report.unexpected.append(f"{stack.name} is {stack.status}: {self.reason()}")
             raise Over
 
     def reason(self) -> str:
-        """Return the reason of the first failure in the last stage."""
+        """Return the reason for the first failure in the last stage."""
         failed = (each for each in self.report.stages[-1].events if each.status.endswith("_FAILED"))
         return next((each.reason for each in failed), "")
 

@@ -26,8 +26,8 @@ _ROOTS = frozenset(f"s3:{verb}BucketPolicy" for verb in ("Get", "Put", "Delete")
 class Decided:
     """IAM's decision about one action that a call needs.
 
-    `by` names the deciding statement, and says if that is in the resource's own policy. `by` is
-    empty if no statement decided.
+    `by` names the deciding statement, and says if that is in the resource's own policy. For an
+    administrator, it is "administrator"; if no statement decided, it is empty.
     """
 
     action: str
@@ -40,7 +40,7 @@ class Decided:
 class ApiCall:
     """One API call: its caller, IAM's decisions, and AWS's error if it was refused."""
 
-    caller: str  # "CloudFormation", "Lambda", "Data Theorem"
+    caller: str  # for example "CloudFormation" or "Lambda"
     service: str
     operation: str
     decisions: tuple[Decided, ...]
@@ -154,7 +154,7 @@ def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> 
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies
-    # `*` and resources that do not exist have no owner.
+    # `*`, and a bucket that does not exist, have no owner.
     known = bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource)
     more = {"aws:requestedregion": call.region, "aws:viaawsservice": "false", **right.context}
     who, about = call.caller.principal, (right.action, right.resource)

@@ -10,7 +10,7 @@ from typing import Any
 
 from dt_logs_rehearsal.account.iam.conditions import Context, glob, holds
 
-# A grant to everyone is not public if a condition holds one of these keys to fixed values
+# A grant to everyone is not public if a condition limits one of these keys to fixed values
 # [S3 guide, access-control-block-public-access.md, "The meaning of public"].
 _FIXING = frozenset(
     (

@@ -81,7 +81,7 @@ def _invalid(text: str, **details: str) -> Refused:
 
 
 def _check(configuration: Entry) -> None:
-    """Refuse entries that S3 refuses for every destination, with the recorded error arguments.
+    """Refuse entries that S3 refuses even if it does not validate destinations.
 
     [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
     """

@@ -39,7 +39,7 @@ _IDENTITY = re.compile(
 
 
 def get_bucket_policy(world: World, call: Call) -> Response:
-    """Return the policy's text; it may be stale while a change spreads."""
+    """Return the policy's text, which may be stale."""
     return {"Policy": _text(world, call)}
 
 

@@ -1,4 +1,4 @@
-"""S3: the settings of a bucket, each with the operations that read, replace and remove it.
+"""S3: the settings of a bucket, with the operations that read, replace or remove them.
 
 Each setting is a field of `Bucket`; `_read` and `_write` return its operations.
 """

@@ -14,7 +14,7 @@ _OR = "$or"  # [localstack tests/aws/services/sns/test_sns_filter_policy]
 
 
 def check(text: str, scope: str) -> None:
-    """Raise ValueError, with SNS's message, unless SNS accepts the filter policy.
+    """Raise ValueError or Refused, with SNS's message, unless SNS accepts the filter policy.
 
     SNS accepts at most 5 top-level keys and 150 combinations. Each array counts its values times
     its depth; the arrays' counts are multiplied, and those of alternatives are added. [localstack

@@ -36,7 +36,7 @@ _STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn
 
 
 def subscribe(world: World, call: Call) -> Response:
-    """Subscribe an endpoint once; a repeated call must send equal attributes, including defaults.
+    """Subscribe an endpoint once; the attributes of a repeated call must equal those in force.
 
     [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns]
     """

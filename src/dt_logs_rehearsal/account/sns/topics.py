@@ -162,8 +162,8 @@ def delete_topic(world: World, call: Call) -> Response:
 def publish_batch(world: World, call: Call) -> Response:
     """Publish up to 10 messages, or none of them if the batch is not well-formed.
 
-    [SNS API, PublishBatch and PublishBatchRequestEntry; the error texts are those of its Errors.
-    localstack tests/aws/services/sns/test_sns for a topic that does not exist]
+    [SNS API, PublishBatch, with its error texts, and PublishBatchRequestEntry; localstack
+    tests/aws/services/sns/test_sns for a topic that does not exist]
     """
     topic = found_topic(world, call.params["TopicArn"])
     entries = call.params["PublishBatchRequestEntries"]

@@ -15,15 +15,14 @@ from dt_logs_cfn.cli.main import main
 class _Stream(io.TextIOWrapper):
     """A process stream that never raises OSError; output that cannot be written is lost.
 
-    If the reader closes the pipe, the process continues to follow the stack. `failure` holds any
-    other error.
+    If the reader closes the pipe, the command continues. `failure` holds any other error.
     """
 
     failure: OSError | None = None
     seen = True
 
     def writable(self) -> bool:
-        """Return whether somebody may be able to see the output."""
+        """Return whether somebody may still see the output."""
         return self.seen
 
     def write(self, text: str, /) -> int:

@@ -111,7 +111,7 @@ def without_secrets(text: str) -> str:
 
 
 def session(profile: str | None, region: str | None) -> boto3.Session:
-    """Return the session that the AWS CLI would use, whose clients retry as AWS recommends.
+    """Return the session that the AWS CLI would use; its clients retry as AWS recommends.
 
     Raises botocore's errors.
     """
@@ -131,10 +131,10 @@ def usual_region(profile: str | None) -> tuple[str, str]:
 
 
 class _Session(boto3.Session):
-    """A session that returns usable clients, or raises an AwsError.
+    """A session that returns usable clients, or raises AwsError or botocore's errors.
 
     For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
-    for a credential process. So this class loads the credentials before it makes the first client.
+    for a credential process. To catch them here, we load the credentials before the first client.
     """
 
     _signed_in = False
@@ -175,7 +175,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Parse a time in an answer; botocore parses any format other than S3's."""
+    """Parse a time in an answer; botocore parses any format but ISO 8601 ending in Z."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")

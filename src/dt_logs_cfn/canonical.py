@@ -34,17 +34,17 @@ _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
-    Without indentation, a stack template is about 1,200 bytes smaller. Raises TypeError for values
-    that JSON cannot hold, and for floating-point numbers.
+    Without indentation, the least-privilege template is about 1,200 bytes smaller. Raises TypeError
+    for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value as text: JSON in short lines, even from a string; other text unchanged."""
+    """Return a value as text: objects, even in a string, in short lines; strings without quotes."""
     if isinstance(value, str):
         if value[:1] == "{":
-            with suppress(ValueError):  # only the start of the text may look like JSON
+            with suppress(ValueError):  # a text that begins like JSON may not be JSON
                 return readable(json.loads(value, parse_float=str), width)
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
@@ -69,7 +69,7 @@ def _ordered(value: object) -> object:
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, otherwise with one item on each line.
 
-    An object or list with one member opens and closes on the same lines as that member.
+    If its only member is an object or a list, both open and close on the same lines.
     """
     line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:

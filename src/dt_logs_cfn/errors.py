@@ -1,11 +1,11 @@
 """Define the expected failures: each says in one line what happened and what to do.
 
-The command line exits with 3 for them, and with 2 for a UsageError. Any other exception is a bug.
+The command line exits with 2 for a UsageError, and 3 for the rest. Any other exception is a bug.
 """
 
 
 class DtLogsError(Exception):
-    """An expected failure: `what` says what happened, `fix` what to do; neither has a secret.
+    """An expected failure: `what` says what happened, `fix` what to do; neither holds a secret.
 
     >>> try:
     ...     Vendor("aws", "1234")
@@ -24,7 +24,7 @@ class DtLogsError(Exception):
 
 
 class UsageError(DtLogsError):
-    """The options contradict each other; argparse reports other wrong usage."""
+    """The command line is wrong in a way that argparse does not report."""
 
 
 class SettingsError(DtLogsError):
@@ -40,7 +40,7 @@ class ReleaseError(DtLogsError):
 
 
 class VerifyError(DtLogsError):
-    """The file to verify is not one of our templates, or is damaged."""
+    """A file or stack to check is not ours or is damaged, or a file cannot be read."""
 
 
 class FetchError(DtLogsError):
@@ -55,15 +55,15 @@ class PublishError(DtLogsError):
 
 
 class SigningError(DtLogsError):
-    """A signature cannot be made, or customers could not verify it."""
+    """A signature cannot be made or checked, or customers could not verify it."""
 
 
 class AwsError(DtLogsError):
-    """AWS refused a call, or could not be reached."""
+    """AWS refused a call, or the call could not be made."""
 
 
 class OperatingError(DtLogsError):
-    """A stack operation is not possible, or the stack ended in an unexpected state."""
+    """An operation on a stack or stack set is not possible, or ended in an unexpected state."""
 
 
 class RehearsalError(DtLogsError):

@@ -44,7 +44,7 @@ class FunctionSettings:
     `runtime` is one of Lambda's Python runtimes. `memory` is in MB. `timeout` is in seconds, of
     which the function reserves 30 for sending its answer. `log_retention` is in days and applies
     only to the least-privilege template: under the documented privileges, Lambda creates the log
-    group. Raises SettingsError for a value that AWS or the handler does not accept.
+    group. Raises SettingsError for an invalid value.
 
     >>> FunctionSettings(memory=1024).timeout
     900
@@ -215,10 +215,11 @@ class Settings:
 def read_sections(
     path: Path, sections: Sequence[str], keep_case: bool = False
 ) -> dict[str, dict[str, str]]:
-    """Read an INI file, and return each section's values by name; errors list `sections`.
+    """Read an INI file, and return each section's values by name.
 
-    Names are in lower case unless `keep_case`. An error quotes no line, because a line may contain
-    a token. Raises SettingsError if the file cannot be read; the caller checks names and values.
+    The values' names are in lower case unless `keep_case`. Raises SettingsError if the file cannot
+    be read or parsed; the caller checks names and values. The error may suggest `sections`. It
+    quotes no line, because a line may contain a token.
     """
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:

@@ -41,7 +41,7 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# A new default of one of these grants the logs to somebody else, or grants more logs.
+# A new default of one of these may grant the logs to somebody else, or grant more logs.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
 # Numeric constraints; a change in the direction of the sign allows more values.
@@ -82,8 +82,9 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
     """Return the problems of the releases in a folder, one line each.
 
     A problem is a changed file of a released version, or a version number that is too low for the
-    changes since the last release. Raises ReleaseError if the list of released versions, or one of
-    the versions, cannot be read, or if this source builds a released version differently.
+    changes since the last release. Raises ReleaseError if the list or a released version cannot be
+    read, or if this source builds a released version differently. Raises VerifyError if a template
+    of the last release is damaged.
     """
     is_released(release, out)
     found = [f"{out / name} is not what was released: restore it." for name in changed(out)]

@@ -18,7 +18,7 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# Properties with a separate comparison, and properties that decide which code runs.
+# Properties that are compared separately; properties that decide which code runs, and its rights.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
@@ -28,9 +28,9 @@ _MOST_LINES = 20_000
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that need a replacement to change, or None if unknown.
+    """Return the properties of a type that need a replacement if they change, or None if unknown.
 
-    This includes properties that need a replacement only for a part, or only for some values
+    This includes properties that need one only for a part, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """

@@ -1,6 +1,6 @@
 """Read a role's policies as rights, and compare the rights of two templates.
 
-A right is one action on one resource, if some tests pass. CloudFormation's functions are resolved.
+A right is one action on one resource, if its tests pass. CloudFormation's functions are resolved.
 A value that only the customer's account knows, such as its region, becomes a symbol in angle
 brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If` is also a
 test.
@@ -185,7 +185,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
-    """Yield a statement's rights, or a single right if the statement has other elements."""
+    """Yield a statement's rights, or one right that quotes a statement in any other form."""
     found = mapping(statement)
     effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
     tests = _tests(found.get("Condition", {}), template)

@@ -1,8 +1,8 @@
 """Make the launch page, on which a customer reads about, checks and launches the release.
 
-Only the settings and the release's other files decide its content: no clock, no botocore. This
-module fills in the parts of `launch.html` that depend on them. The page's form is hidden until the
-script runs.
+Only the version and the `Contents` decide what the page says: no clock, no botocore. This module
+fills in the parts of `launch.html` that depend on them. The page's form is hidden until the script
+runs.
 """
 
 import hashlib

@@ -145,7 +145,7 @@ def shell_json(value: str) -> str:
 
 
 def hcl_string(value: str) -> str:
-    """Quote a value for Terraform, where `${` and `%{` in quotes begin an expression.
+    """Quote a value for Terraform, where `${` and `%{` in quotes begin a template.
 
     Their first character is escaped, not doubled, because a doubled one after `$` is ambiguous.
     """

@@ -59,7 +59,7 @@ def table(
 
 
 def mono(text: str) -> str:
-    """Return an AWS name in monospace, as markup."""
+    """Return text in monospace, as markup."""
     return f'<span class="mono">{escape(text)}</span>'
 
 

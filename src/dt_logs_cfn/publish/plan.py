@@ -1,4 +1,4 @@
-"""Plan a publication as data: its source's revision, its destinations, and groups of steps.
+"""Plan a publication as data: the source's revision, the destinations, and groups of steps.
 
 The groups run one after the other. `--dry-run` prints the steps that the publisher carries out. The
 first upload claims the version: SHA256SUMS covers every other file of the release, so only one of
@@ -59,8 +59,8 @@ class Destination:
 class Upload:
     """Write an object unless it exists; accept an existing one only if its bytes are equal.
 
-    For a signature, `signs` has the signed bytes. Any valid signature of them is accepted, because
-    most keys sign differently each time.
+    For a signature, `signs` has the signed bytes. Any valid signature of them is also accepted,
+    because some kinds of keys sign differently each time.
     """
 
     name: str
@@ -106,7 +106,8 @@ Plan = tuple[tuple[Step, ...], ...]
 def destination(vendor: Vendor) -> Destination:
     """Return the destination that a vendor's base URL names.
 
-    Raises PublishError for a base URL that is not S3's, or belongs to another partition.
+    Raises PublishError for a base URL that is not S3's, names no bucket, or belongs to another
+    partition.
     """
     parts = urlsplit(vendor.base_url)
     found = _HOST.fullmatch(parts.hostname or "")
@@ -197,7 +198,7 @@ def publication_plan(
 
 
 def withdrawal_plan(version: str, reason: str, at: datetime) -> Plan:
-    """Return the steps that withdraw a version. Raises ValueError if the reason is not one line."""
+    """Return the steps that withdraw a version. Raises ValueError for an invalid reason."""
     return ((Withdraw(version, Withdrawn(_timestamp(at), reason)),), (Point(None),))
 
 

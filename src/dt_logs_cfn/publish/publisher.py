@@ -77,7 +77,7 @@ def publish(
 
 
 class Counted:
-    """Shows and counts the finished steps of each destination on stderr."""
+    """Counts the finished steps of each destination, and shows them on stderr."""
 
     def __init__(self, plan: Plan) -> None:
         self._total = sum(map(len, plan))

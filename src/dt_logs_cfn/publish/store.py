@@ -28,7 +28,7 @@ Signer = Callable[[bytes, bytes], "str | None"]  # (content, signature): the sig
 # S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
-# NoSuchKey: the object that If-Match names was deleted.
+# NoSuchKey: the object that If-Match expects was deleted.
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
 _TRIES = 20
 _LONGEST_PAUSE = 2.0  # seconds
@@ -50,8 +50,9 @@ class Store:
     def create(self, upload: Upload, signer: Signer) -> Result:
         """Write an object unless it exists; repeatable.
 
-        S3 checks the SHA-256 before it stores anything. An existing object is never overwritten.
-        Raises ClientError, and PublishError for other bytes that are not a valid signature either.
+        S3 checks the SHA-256 before it stores anything. An existing object is never overwritten,
+        but may be locked for longer. Raises ClientError, and PublishError if the existing bytes
+        differ and are not a valid signature, or if others keep writing.
         """
         request = self._request(upload.name, upload.content, FOR_EVER)
         request["IfNoneMatch"] = "*"
@@ -71,9 +72,9 @@ class Store:
     ) -> tuple[Result, bytes | None]:
         """Replace an object's content with the result of `change`; return the outcome and content.
 
-        If somebody else writes the object meanwhile, it is read and changed again. None means that
-        there is no object. If `change` returns None or the same content, nothing is written. Raises
-        ClientError, and PublishError if others keep writing.
+        If somebody else writes the object meanwhile, it is read and changed again. The content is
+        None if there is no object. If `change` returns None or the same content, nothing is
+        written. Raises ClientError, and PublishError if others keep writing.
         """
         for _ in self._tries():
             there = self._index(name)

@@ -73,12 +73,12 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
     may add resources, outputs, parameters, conditions, tags, and statements to the service role. It
-    may change the function, but not its code, handler or role. It runs twice for each template. The
-    release records its name.
+    may change the Lambda function, but not its code, handler or role. `customize` runs twice for
+    each template. If it changes anything, the release records its name.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
-    51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes any change
-    that is not listed here.
+    51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes a forbidden
+    change.
 
     >>> release = build_release(Settings((Vendor("aws", "111122223333"),)))
     >>> len(release.files["dt-logs-analysis.template.json"]) < 51_200
@@ -125,7 +125,7 @@ def installed_templates(customize: Customize | None = None) -> Mapping[str, str]
 
 
 def sha256(content: bytes) -> str:
-    """Return the SHA-256 of some content, in the format of SHA256SUMS."""
+    """Return the SHA-256 of some content in hexadecimal, as in SHA256SUMS."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -150,7 +150,7 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Return the fix: shorten the setting that takes the most space, if that could suffice."""
+    """Return the fix: shorten the setting that takes the most space, if settings could suffice."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors

@@ -41,7 +41,7 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class Entry:
-    """A version, with the SHA-256 of its SHA256SUMS, its source's revision and its release time."""
+    """A version, the SHA-256 of its SHA256SUMS, its source's revision, and its publication time."""
 
     version: str
     sha256sums: str
@@ -112,11 +112,11 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Return the new entry of `latest.json`, from its current version and a candidate.
+        """Return the entry for `latest.json`, or None, from its current version and a candidate.
 
         An older candidate does not replace the current version. If the current version was
-        withdrawn, the newest of the candidate and the earlier versions replaces it; versions that
-        were withdrawn do not count.
+        withdrawn or is not listed, the newest of the candidate and the earlier versions replaces
+        it; versions that were withdrawn do not count.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]

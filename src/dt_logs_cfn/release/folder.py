@@ -1,8 +1,8 @@
 """Write releases to disk completely or not at all, compare folders with them, and mark them.
 
 `build/RELEASED` lists the released versions, which never change, with the checksum of each
-version's SHA256SUMS. That file has the checksums of the others, so `sha256sum -c` can check every
-file in any clone.
+version's SHA256SUMS. SHA256SUMS has the checksums of the version's other files, so `sha256sum -c`
+can check every file in any clone.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ class Difference:
     """A file in which a folder differs from the release.
 
     `name` is its POSIX name inside the folder. `diff` is a unified diff that turns the folder's
-    file into the release's.
+    file into the release's; for a binary file, it only says that the two differ.
 
     >>> Difference("manifest.json", "...").name
     'manifest.json'
@@ -57,7 +57,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for this lock; the end of the process releases it
+        try:  # other builds wait for this lock, which ends with the process at the latest
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
@@ -118,7 +118,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def released(out: Path) -> dict[str, str]:
     """Return the SHA-256 of each released version's SHA256SUMS, in the order of their release.
 
-    Raises ReleaseError if the list cannot be read.
+    Raises ReleaseError if the list cannot be read, or has a line that we did not write.
     """
     path = out / LEDGER
     try:
@@ -137,7 +137,7 @@ def released(out: Path) -> dict[str, str]:
 def is_released(release: Release, out: Path) -> bool:
     """Return whether the release is marked as released, with exactly these files.
 
-    Raises ReleaseError if other files are marked for this version.
+    Raises ReleaseError if other files are marked for this version, or the list cannot be read.
     """
     marked = released(out).get(release.version)
     if marked is not None and marked != release.sha256:
@@ -151,7 +151,8 @@ def is_released(release: Release, out: Path) -> bool:
 def mark(release: Release, out: Path) -> bool:
     """Mark a release as released, and return whether the mark is new; repeatable.
 
-    Raises ReleaseError if other files of the version are marked, or the list cannot be written.
+    Raises ReleaseError if other files are marked for this version, or the list cannot be read or
+    written.
     """
     if is_released(release, out):
         return False

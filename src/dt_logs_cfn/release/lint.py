@@ -1,7 +1,7 @@
 """Check templates with cfn-lint (for all its regions), our own rules, and AWS's validator.
 
 Our rules cover our promises and add to cfn-lint's checks. Each is a function that yields problems.
-An action may be allowed on `*` only if GRANTS or NEEDS gives a reason.
+Apart from the documented policy, an action on `*` needs a reason in GRANTS or NEEDS.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
@@ -59,7 +59,8 @@ _SUBSTITUTED = re.compile(r"\$\{[^}]*\}")
 class Finding:
     """One thing to correct in a template.
 
-    `path` has the keys of the place, joined with `/`, and is empty for the template as a whole.
+    `path` has the keys of the place, joined with `/`, and is empty for the template as a whole. The
+    validator's paths have another form.
 
     >>> str(Finding("it.json", "Resources/Alarm", "E3002", "error", "It has no such property."))
     'it.json:Resources/Alarm: error E3002: It has no such property.'
@@ -104,7 +105,7 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
 def check(
     name: str, text: str, template: Template, today: date, ends: Mapping[str, date]
 ) -> Iterator[Finding]:
-    """Yield our rules' findings in a template; `ends` has the day on which AWS ends a runtime."""
+    """Yield our rules' findings in a template; `ends` has the day on which each runtime ends."""
     problems = chain(
         size(text),
         transform(template),
@@ -168,8 +169,8 @@ def transform(template: Template) -> Iterator[Problem]:
 def literals(template: Template) -> Iterator[Problem]:
     """Find strings that are bound to one partition or account.
 
-    Metadata and parameters, except parameters' patterns, are not checked, because a vendor's
-    account is a default there.
+    Metadata and parameters may name the vendor's account, so only the parameters' patterns are
+    checked there. The function's code is not checked.
     """
     for path, text in strings(template):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -207,7 +208,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
 
 
 def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
-    """Find a runtime that AWS ends within half a year, or whose end is unknown."""
+    """Find a runtime that AWS has ended or will end within half a year, or with an unknown end."""
     for name, resource in _section(template, "Resources").items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
@@ -225,7 +226,7 @@ def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterat
 
 
 def unscoped_actions() -> dict[str, str]:
-    """Return the actions without resource-level permissions, with the reason for each."""
+    """Return the actions that we may allow on everything, with the reason for each."""
     unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
     unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
     return {name: why for names, why in unscoped for name in names}

@@ -1,7 +1,7 @@
 """Make the files for customers' own pipelines: Terraform modules, and parameters for a StackSet.
 
-The folder `terraform` has the modules. Names like @VARIABLES@ in them stand for the parts that
-depend on the template's parameters and outputs.
+The folder `terraform` has the modules. Names like @VARIABLES@ in them stand for the version and for
+the parts that depend on the templates' parameters. The outputs are appended.
 """
 
 import re
@@ -23,7 +23,7 @@ STACK_SET_PARAMETERS = "stackset-parameters.json"
 _FOLDER = Path(__file__).parent / "terraform"
 _LOAD_BALANCERS = "LoadBalancerArns"
 
-# The precondition fails the plan; otherwise Terraform would ignore the value.
+# Fail the plan; otherwise the module would ignore a parameter that this template lacks.
 _PRECONDITION = """\
     precondition {
       condition     = var.privileges == "least-privilege" || (%s)
@@ -65,7 +65,7 @@ class _Variable:
 
     @property
     def default(self) -> str:
-        """The default as CloudFormation takes it, which is never a list."""
+        """A Terraform literal for the default: a number or a string, never a list."""
         value = str(self.declared["Default"])
         return value if self.type == "number" else hcl_string(value)
 
@@ -91,9 +91,9 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
 
     The arguments are stack templates as plain data: the least-privilege one, which has all
     parameters, and the documented one. The modules have a variable for each parameter, and are
-    formatted as by `terraform fmt`. A StackSet covers all load balancers, because an ARN belongs to
-    one account. Raises BuildError for a parameter that Terraform cannot have, or that only the
-    documented template has.
+    formatted as by `terraform fmt`. But a StackSet always covers all load balancers, because an ARN
+    belongs to one account. Raises BuildError for a parameter that Terraform cannot have, or that
+    only the documented template has.
     """
     for name in sorted(documented["Parameters"].keys() - template["Parameters"].keys()):
         raise BuildError(
@@ -116,7 +116,8 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
 def _stack_set_parameters(template: Mapping[str, Any]) -> str:
     """Return every parameter in the format of the AWS CLI's `--parameters file://…`.
 
-    A parameter without a default is empty; CloudFormation refuses it until somebody fills it in.
+    LoadBalancerArns is `*`. Any other parameter without a default is empty; CloudFormation refuses
+    it until somebody fills it in.
     """
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     values[_LOAD_BALANCERS] = EVERY_LOAD_BALANCER

@@ -2,10 +2,10 @@
 
 The function receives a template and its kind. It may add to the template, and change the settings
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has
-the function can rebuild the same template.
+the customer's function can rebuild the same template.
 
-Reviewers see the additions, and a policy file contains those to the service role. They are found by
-comparing templates; the function that changed them does not matter.
+Reviewers see the additions. A policy file contains the statements added to the service role.
+Comparing templates finds the additions, whichever function made them.
 """
 
 import json
@@ -32,13 +32,13 @@ Plain = dict[str, Any]
 Templates = Mapping[TemplateKind, Plain]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# The properties that make the function ours; `explain` describes the role.
+# These properties make the function ours: its code, and the role that `explain` describes.
 _PROMISED = ("Code", "Handler", "Role")
 
 
 @dataclass(frozen=True)
 class AddedRight:
-    """A policy statement that was added: its resource, and its elements as text.
+    """An added policy statement: the resource that has it, and its elements as text.
 
     `who` is the statement's principal, or empty in an identity's policy.
     """
@@ -55,7 +55,7 @@ class AddedRight:
 class Customization:
     """The function that changed a release's templates, the changed places, and the added rights.
 
-    A place is a path into the template, followed by "added" or "changed".
+    A place is a path into the template, followed by "added", "missing" or "changed".
     """
 
     by: str
@@ -69,8 +69,8 @@ def built(
     """Return a template as plain data, changed by `customize` if given.
 
     A changed template records `name` or, if that is empty, the name of `customize`. Raises
-    BuildError if `customize` fails, makes a forbidden change, or gives another template when it
-    runs again.
+    BuildError if `customize` fails, makes a forbidden change, or makes a different template when
+    it runs again.
     """
     ours: Plain = template_of(settings, kind).to_dict()
     if customize is None:
@@ -119,7 +119,7 @@ def customization(found: Templates, ours: Templates) -> Customization | None:
 
 
 def added_to(template: Plain) -> tuple[AddedRight, ...]:
-    """Return each policy statement that a template adds to ours with the same settings.
+    """Return each policy statement that a template adds to our template with the same settings.
 
     Raises VerifyError or SettingsError if the template is not one of ours.
     """
@@ -130,7 +130,7 @@ def added_to(template: Plain) -> tuple[AddedRight, ...]:
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
     """Return each policy statement that a template adds to ours, resource by resource.
 
-    Ours has neither managed policies nor policies written as text, so each of those counts as
+    Our template has no managed policy and no policy written as text, so each of these counts as
     added.
     """
     return tuple(
@@ -152,7 +152,7 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
-    """Return the statements that the service role adds to ours, in the form of a policy file.
+    """Return the statements that were added to the service role, in the form of a policy file.
 
     Placeholders like `${Region}` stand for values that differ from stack to stack. Raises
     BuildError for a policy written as text, or a CloudFormation function that a file cannot
@@ -246,7 +246,7 @@ def _managed(policy: Json) -> dict[str, Any]:
 
 
 def _written(policy: Json) -> list[dict[str, Any]]:
-    """Return a text policy's statements, or one statement that quotes the text if it has none."""
+    """Return a text policy's statements; if it has none, one statement that quotes the text."""
     text = _text(policy)
     try:
         found = [each for _, each in statements_in(json.loads(text))]

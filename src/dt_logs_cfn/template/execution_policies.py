@@ -35,10 +35,10 @@ def own_bucket(place: PolicyTarget) -> str:
 class PolicyLimits:
     """The resources that the least-privilege policy names.
 
-    Each is a string, a troposphere function that returns one, or a list of either. `log_group` is
-    the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or SQS
-    queue ARN. The defaults fit any stack: its own account, the buckets that the handler names
-    itself, and every bucket of the account for existing logs.
+    Each is a string or a troposphere function that returns one; buckets may be lists. `log_group`
+    is the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or
+    SQS queue ARN. The defaults fit any stack: its own account and ID, the buckets that the handler
+    names itself, and every bucket of the account for existing logs.
 
     >>> limits = PolicyLimits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
     >>> limits.account.to_dict()
@@ -97,11 +97,11 @@ def documented(place: PolicyTarget) -> PolicyDocument:
 def least_privilege(
     place: PolicyTarget, limits: PolicyLimits, grants: Sequence[Grant] = GRANTS
 ) -> PolicyDocument:
-    """Return the smallest policy under which every step of the handler runs.
+    """Return the smallest policy under which the steps of these grants run.
 
-    It has a statement for each scope, and one for Subscribe. A statement has a condition only if
-    AWS documents the key for its actions: `aws:ResourceAccount` for existing buckets, and
-    `sns:Endpoint` and `sns:Protocol` for Subscribe.
+    It has a statement for each of their scopes, and one for Subscribe. A statement has a condition
+    only if AWS documents the key for its actions: `aws:ResourceAccount` for log buckets and test
+    files, and `sns:Endpoint` and `sns:Protocol` for Subscribe.
     """
     found = []
     for scope, (resource, condition) in _resources(place, limits).items():

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Scope(Enum):
-    """The scope of a grant; the generator turns it into ARNs and conditions."""
+    """The scope of a grant; `execution_policies` turns it into ARNs and conditions."""
 
     EVERYTHING = "everything"  # the action has no resource-level permissions
     LOAD_BALANCERS = "load-balancers"  # application load balancers of the account and region
@@ -16,7 +16,7 @@ class Scope(Enum):
     LOG_BUCKETS = "log-buckets"  # any bucket of the account that an ALB may log to
     TEST_FILE = "test-file"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "own-topic"  # topics that the handler names
-    FOREIGN_TOPIC = "foreign-topic"  # a topic that already covers a log location
+    FOREIGN_TOPIC = "foreign-topic"  # any topic; an existing one may cover a log location
     LOG_GROUP = "log-group"  # the function's own log group
     OWN_STACK = "own-stack"  # the function's own stack, if it has a RefreshSchedule
 

@@ -31,7 +31,7 @@ def default(parameter: Mapping[str, Json]) -> str | None:
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return each parameter's value: given, otherwise kept, otherwise default; omit it if none."""
+    """Return the parameters that have a value: given, otherwise kept, otherwise default."""
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}

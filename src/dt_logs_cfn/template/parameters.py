@@ -1,4 +1,4 @@
-"""The templates' parameters: a customer's choices, and the values that CloudFormation refuses.
+"""Define the templates' parameters, and the patterns by which CloudFormation refuses a value.
 
 CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
 list has one empty item). Its regular expressions are Java's; ours mean the same in Python. The
@@ -26,9 +26,9 @@ from dt_logs_handler.request import ReadScope
 
 _LIST, _SCHEDULE = "CommaDelimitedList", "RefreshSchedule"
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-# The characters that IAM allows, except those with a meaning in an ARN.
+# The characters of IAM's names; a path's other characters may have a meaning in an ARN.
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"
-# EventBridge requires the singular after 1 [EventBridge guide, schedule expressions].
+# EventBridge requires a singular unit after 1 [EventBridge guide, schedule expressions].
 _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
@@ -202,5 +202,5 @@ def condition(parameter: Parameter) -> Any:
 
 
 def _parameter(name: str, properties: Mapping[str, Any]) -> Parameter:
-    """Return a new parameter, which a customization may change."""
+    """Return a new parameter; changing it does not change our tables."""
     return Parameter(name, **deepcopy(dict(properties)))

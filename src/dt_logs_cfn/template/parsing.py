@@ -52,8 +52,8 @@ def decoded(content: bytes, name: str) -> str:
 def parse_template(text: str, name: str = "This") -> dict[str, Json]:
     """Return a template as JSON values; errors call it `name`.
 
-    A duplicate name in an object is refused, because a reader may see one value and CloudFormation
-    the other. Raises VerifyError if the text is not a JSON object with resources.
+    Raises VerifyError if the text is not a JSON object with resources, nests too deeply, or repeats
+    a name in an object: a reader might see one value, and CloudFormation the other.
     """
     try:
         template: Json = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)

@@ -27,7 +27,7 @@ POLICY_NAMES = (
     "lambda-execution-least-privilege",
 )
 
-# A security team asks about these first. No statement of the policy allows them.
+# A security team asks about these first. The least-privilege policy does not allow them.
 REFUSED = (
     "reading any object: without s3:GetObject, the function cannot read a log",
     "writing or deleting an object, except Elastic Load Balancing's test file",
@@ -84,7 +84,7 @@ def policy_document(
     stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
-    """Return the policy `name` as plain data, with a placeholder for each value not given.
+    """Return the policy `name` as plain data, by default with placeholders, for partition aws.
 
     `role_name` includes the role's path, without the leading slash. Raises KeyError for a name that
     is not in POLICY_NAMES.
@@ -142,7 +142,7 @@ def uses() -> list[Use]:
 
 
 def s3_actions() -> tuple[int, int]:
-    """Return how many S3 actions awacs knows, all allowed by `s3:*`, and how many are used."""
+    """Return how many S3 actions awacs knows (`s3:*` allows all), and how many we use."""
     known = [each for each in vars(awacs.s3).values() if isinstance(each, Action)]
     used = {action for grant in GRANTS for action in grant.actions if action.startswith("s3:")}
     return len(known), len(used)

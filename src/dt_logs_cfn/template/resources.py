@@ -25,7 +25,7 @@ REFRESH_RULE = "DTLogsAnalysisRefreshRule"
 REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
-# The stack's outputs, which the handler returns whenever it succeeds.
+# The stack's outputs, which the handler returns after each successful Create or Update.
 ANSWERS = (
     "LogBuckets",
     "TopicArns",
@@ -58,8 +58,8 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
     """Return a stack's resources.
 
     With the documented privileges, these are exactly the three promised resources. With least
-    privilege, the stack also creates the function's log group, because that role may not. A
-    RefreshSchedule adds the rule that runs the function, and the permission for it.
+    privilege, the stack also creates the function's log group, because the function's role may not.
+    A RefreshSchedule adds a rule that runs the function, and the rule's permission.
     """
     role, code = _execution_role(privileges), _function(function)
     resources = [role, code, _invocation(privileges)]
@@ -168,7 +168,7 @@ def _schedule() -> list[Any]:
         Action="lambda:InvokeFunction",
         FunctionName=function,
         Principal="events.amazonaws.com",
-        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # its ARN also names the account
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # the rule's ARN also names the account
     )
     return [rule, permission]
 

@@ -32,7 +32,7 @@ class On(Enum):
     FUNCTION = "Function"
     LOG_GROUP = "LogGroup"
     RULE = "Rule"
-    EVERYTHING = "Everything"  # the action has no resource-level permissions
+    EVERYTHING = "Everything"  # the action cannot be limited to our resources
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Need:
     why: str
 
 
-# The actions that CloudFormation's registry schemas declare for the properties that we set and for
-# tagging, in the handlers and under `tagging`. A read handler reads every property, set or not.
+# The actions that CloudFormation's registry schemas declare for the properties that we set, under
+# `handlers` and `tagging`. A read handler reads every property. A custom resource has no schema.
 _NEEDS = {
     (ROLE, On.ROLE): {
         "create the execution role": "iam:CreateRole",
@@ -147,8 +147,8 @@ def service_role_policy(
     functions that return one; they may end in `*`. "documented" is the policy that customers were
     promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can
     create, read, update, delete and roll back each of our resources, with stack tags and a
-    permissions boundary. It may pass the role only to Lambda. With a RefreshSchedule, it needs
-    `rules`.
+    permissions boundary. It may pass the role only to Lambda. It needs `log_groups` for the
+    least-privilege template, and `rules` for a RefreshSchedule.
 
     >>> policy = service_role_policy(
     ...     "lifecycle",

@@ -12,7 +12,7 @@ from troposphere import Sub, encode_to_dict
 from dt_logs_cfn.template.parsing import JsonPath, children, mappings, strings
 from dt_logs_handler.documents import Json, listed
 
-# A string, or a troposphere function that resolves to one; troposphere ships no types.
+# A string, a troposphere function that resolves to one, or a list; troposphere ships no types.
 Resource = Any
 
 EVERYTHING = ("*",)
@@ -47,7 +47,8 @@ def allow(
 ) -> Statement:
     """Return a statement that allows actions, with names like `s3:GetObject`, on resources.
 
-    Raises AttributeError for an action that awacs does not know, so that a typo fails the build.
+    Raises AttributeError for an action, and ImportError for a service, that awacs does not know, so
+    that a typo fails the build.
     """
     optional = {"Condition": condition, "Sid": sid}
     return Statement(
@@ -59,7 +60,7 @@ def allow(
 
 
 class CompactPolicy(PolicyDocument):
-    """A policy document that writes a list of one item as that item, as IAM allows."""
+    """A policy document that writes an Action or Resource of one item without a list."""
 
     def JSONrepr(self) -> dict[str, Any]:
         """Return the document as plain data."""

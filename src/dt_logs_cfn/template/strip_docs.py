@@ -1,7 +1,7 @@
 """Remove the parts of Python sources that only readers and type checkers need.
 
 Every byte of a template counts. Patterns find these parts, because syntax trees would take a
-sixth of a build's time, and `ast.unparse` writes other bytes in each version of Python. The
+sixth of a build's time, and the result of `ast.unparse` depends on the version of Python. The
 tests compare the syntax trees.
 """
 
@@ -37,7 +37,7 @@ def strip_docs(source: str) -> str:
 
     A variable's annotation becomes `...`, because a dataclass needs one for each field. The blocks
     `if TYPE_CHECKING`, imports for annotations and most blank lines are also removed; one blank
-    line stays before each function and class. Tabs indent, and most statements are on one line.
+    line stays before each function and class. Tabs indent, and most statements take only one line.
     Code that runs does not change; a body that is only a docstring becomes `...`. The source must
     be formatted by ruff, and none of its strings may have a line feed, or a `#` after two spaces.
     The bytes do not depend on the version of Python.

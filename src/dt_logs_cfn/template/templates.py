@@ -40,7 +40,7 @@ class TemplateKind(Enum):
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a template, by its own record.
+    """The origin of a template, according to its own record.
 
     `privileges` is None for the service role's template. `customized_by` names the function that
     changed the template, as MODULE:FUNCTION, or is empty. This name is never used for an import.
@@ -118,7 +118,8 @@ def service_role_template(settings: Settings) -> Template:
 def origin(template: Mapping[str, object]) -> Origin:
     """Return the origin that an untrusted template records.
 
-    Raises VerifyError if it records none, and SettingsError if its settings are invalid.
+    Raises VerifyError if it records no version or unknown privileges, and SettingsError if its
+    settings are invalid.
     """
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None

@@ -1,4 +1,4 @@
-"""Fetch a file by its URL without credentials, as a browser or CloudFormation would.
+"""Fetch a file by its URL without credentials, as a browser would.
 
 The server is not trusted: only https (or http on this machine), no redirects, a size limit and a
 time limit.

@@ -50,7 +50,7 @@ class Signers:
     def signer(self, content: bytes, signature: bytes) -> str | None:
         """Return the name of the allowed signer of these bytes, or None.
 
-        Raises SigningError if ssh-keygen is missing or the lists cannot be read.
+        Raises SigningError if ssh-keygen or a list is missing, or ssh-keygen takes too long.
         """
         if len(signature) > SIGNATURE_LIMIT:
             return None
@@ -155,7 +155,7 @@ def check(
 
 
 def standing(source: Source, version: str | None) -> tuple[Standing, str, Entry | None]:
-    """Return a version's standing, its text, and its entry in `versions.json`, if it has one."""
+    """Return a version's standing, also in words, and its entry in `versions.json`, if any."""
     try:
         content = source.beside(f"../{VERSIONS}")
         found = Catalogue.parse(content, lenient=True) if content is not None else None

@@ -26,7 +26,7 @@ class Verdict:
     """A template's recorded origin, and its differences from a rebuild of that origin.
 
     A difference is a path into the template, or a file of the handler, followed by "added",
-    "missing" or "changed".
+    "missing" or "changed"; or it says that the handler is packed differently.
 
     >>> Verdict(Origin("0.1.0", Settings(), None), ("Outputs/RoleArn missing",)).identical
     False
@@ -49,7 +49,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
     names is imported or run. White space and the order of keys do not count, as in CloudFormation.
 
     Raises VerifyError or SettingsError if the text is not one of our templates, or is from another
-    release, and BuildError if `customize` makes a forbidden change.
+    release, and BuildError if `customize` fails or makes a forbidden change.
 
     >>> release = build_release(Settings())
     >>> text = release.templates["dt-logs-analysis.template.json"]
@@ -73,7 +73,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
 def handler_sources(text: str) -> dict[str, bytes]:
     """Return the sources of the handler in a template, by name; nothing is run.
 
-    Raises VerifyError if there are none, or they are damaged.
+    Raises VerifyError if the template has no handler, or a damaged one.
     """
     code = _code(parse_template(text))
     if code is None:

@@ -32,7 +32,7 @@ def template() -> Template:
 
 
 def edited(parsed: Template, path: str, value: Any) -> Template:
-    """Return a template after a value is replaced, or appended to a list if the path ends in '-'.
+    """Return a template with a value replaced, removed (GONE), or appended if the path ends in '-'.
 
     A path names a statement by its Sid.
     """

@@ -100,7 +100,7 @@ def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None
 @example("_", TAG, True)
 @example("_/web", TAG, True)
 def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool) -> None:
-    """The mark shows if the customer chose the bucket and prefix; if so, both can be restored."""
+    """The mark shows whether the customer chose bucket and prefix; if so, both can be restored."""
     assert unmarked(prefix) == prefix
     there = marked(prefix, tag, kept=kept)
     assert Location("logs", there).mark == tag

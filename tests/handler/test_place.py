@@ -53,7 +53,7 @@ MARK = f"dt-logs-analysis/{TAG}"
 
 
 def set_off(prefix: str, bucket: str = "logs") -> State:
-    """Return a load balancer that does not log, although a bucket and a prefix are set."""
+    """Return a state: a load balancer does not log, although a bucket and a prefix are set."""
     return state(alb(bucket=bucket, prefix=prefix, enabled=False), buckets=(LOGS,))
 
 
@@ -110,7 +110,7 @@ def test_load_balancers_of_one_location_are_one_claim() -> None:
 
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
-    """`web` keeps logging to that location. This stack has only `web`, so its claim names it."""
+    """`web` still logs to the other stack's location. Our claim there names only `web`."""
     theirs = after(request("Create", WEB, API, stack=THERE), TWO)
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
@@ -239,7 +239,7 @@ def test_request_is_recognised_by_what_the_register_remembers(
 ) -> None:
     """The register has a digest of the request.
 
-    It names the load balancers unless the vendor reads the whole location.
+    The register names the load balancers, unless the vendor reads the whole location.
     """
     before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
     there = after(request("Create", WEB, API), before)

@@ -94,7 +94,7 @@ def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None
 def test_edits_of_two_stacks_commute(
     policy: str | None, mine: list[Registration], others: list[Registration]
 ) -> None:
-    """Whichever stack edits first, the statements are the same, even after one is deleted."""
+    """Whichever stack edits first, the statements are the same, even after one stack is deleted."""
     one = coming(*others).applied(coming(*mine).applied(policy))
     two = coming(*mine).applied(coming(*others).applied(policy))
     assert unordered(one) == unordered(two)

@@ -1,4 +1,4 @@
-"""Print a run's figures at its end, and compare them with those in docs/reliability.md."""
+"""Print a run's figures at its end; compare a full run's with docs/reliability.md, or write it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Life(Reader):
     def left(self) -> list[str]:
         """Return the differences, except test files and missing topics with our name.
 
-        A topic with our name counts as ours, so a Delete removes it, whoever made it.
+        A Delete may remove a topic with our name, whoever made it.
         """
         gone = re.compile(rf"{TEST_FILE}|^- SNS topic .*:dt-logs-analysis-1-")
         return [each for each in super().left() if not gone.search(each)]

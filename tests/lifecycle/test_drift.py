@@ -108,7 +108,7 @@ def test_an_update_keeps_and_tells_it_and_so_does_the_update_back(
 @EACH
 @pytest.mark.parametrize("then", ["it leaves", "it leaves and comes back", "another comes, and it"])
 def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str, then: str) -> None:
-    """The Update back names a load balancer that the stack gave up and cannot onboard again."""
+    """The Update back names a load balancer that the stack may be unable to onboard again."""
     case = Drifted(drift, privileges)
     place = case.was[1:]
     others = [case.account.add_load_balancer("x")] if "another" in then else []

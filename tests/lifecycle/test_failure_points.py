@@ -1,4 +1,4 @@
-"""Whichever call fails, and however, the next event brings the account to its expected state.
+"""However any call fails, the next event brings the account to its expected state.
 
 Each scenario runs once for each call and each way the call can fail. The calls are recorded first,
 so that a new call is covered at once. Later events run without failures. CloudFormation sends a

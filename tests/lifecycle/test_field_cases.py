@@ -58,7 +58,7 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
 def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[object]]:
     """Return a hook that makes S3 refuse notifications `times` times, and a list of the calls.
 
-    The error about a destination is a recorded one.
+    The error names a destination, as one recorded on AWS does.
     """
     calls: list[object] = []
 
@@ -191,7 +191,7 @@ def test_rules_and_the_minimum_size_that_somebody_set_at_our_bucket_stay() -> No
 
 
 def web_in(kind: str) -> Callable[[Account], object]:
-    """Return a function that adds a load balancer, and its log bucket of this kind."""
+    """Return a function that adds a load balancer with a log bucket of this kind."""
 
     def change(account: Account) -> None:
         log_bucket(account, BUCKET)

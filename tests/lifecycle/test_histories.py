@@ -170,7 +170,7 @@ class History(RuleBasedStateMachine):
         assert not (named if len(self.stacks) > 1 else left), left
 
     def _can_tell(self, stack: Stack, event: dict[str, Any]) -> bool:
-        """Return whether an older event finds the newer registration, which shows it is outdated.
+        """Return whether a late event finds the newer registration, which shows that it is late.
 
         A Create searches only the buckets to which its own load balancers log.
         """

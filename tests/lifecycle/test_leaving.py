@@ -1,7 +1,8 @@
 """Deletes, and Updates that leave a bucket, if something cannot be removed or is already gone.
 
-The vendor's right ends first. A Delete fails only if it cannot undo logging, a notification or the
-vendor's right. It reports other leftovers in the log, and in a tag on a bucket that remains.
+The vendor's right ends first. A denied write fails a Delete only if it would undo logging, a
+notification or the vendor's right. The Delete reports other leftovers in the log, and in a tag on a
+bucket that remains.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Leaving(Case):
 def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     prepare: Prepare, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The vendor's right has already ended. The same stack can be created and deleted again."""
+    """The vendor's right ends first. The same stack can be created and deleted again."""
     case = Leaving(prepare, privileges)
     could: list[bool] = []
 

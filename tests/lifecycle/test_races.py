@@ -32,7 +32,7 @@ Each = Callable[..., None]
 
 @pytest.fixture
 def each_seed(full: bool, record_property: Record) -> Each:
-    """Return a function that runs a race of this many stacks with each seed."""
+    """Return a function that runs a race with each seed."""
 
     def run_all(stacks: int, prepare: Prepare, run: Run, seeds: int = 100 if full else 25) -> None:
         found = {seed: run(Race(stacks, seed, prepare=prepare)) for seed in range(seeds)}

@@ -131,7 +131,7 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
 
 @pytest.mark.parametrize("prepare", [new, three], ids=lambda each: each.__name__)
 def test_a_named_load_balancer_that_was_deleted_stops_no_refresh(prepare: Prepare) -> None:
-    """The refresh right after the deletion and those after an Update restore what remains."""
+    """The refresh after the deletion, and the one after an Update, restore what remains."""
     case = Scheduled(prepare)
     later = case.account.add_load_balancer("later")
     case.updated(LoadBalancerArns=[*case.arns, later])

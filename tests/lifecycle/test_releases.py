@@ -1,4 +1,4 @@
-"""This release takes over stacks of each committed release, whose template contains its code."""
+"""This release takes over stacks of each committed release, with the code in its templates."""
 
 from __future__ import annotations
 

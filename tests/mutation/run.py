@@ -54,12 +54,12 @@ _SECONDS = 90
 # tests could not be run.
 _STATUS = {2: "killed", -signal.SIGALRM: "timeout", 255: "not run"}
 _NOTICED = ("killed", "timeout", "segfault")
-# mutmut skips a function that has a decorator, so write these as calls after the function.
+# mutmut skips decorated functions, so these decorators become calls below their functions.
 _UNWRAPPED = ("cache", "contextmanager", "property")
 
 
 def undecorated(source: str) -> str:
-    """Return the code with these decorators written as calls below their functions."""
+    """Return the code with _UNWRAPPED decorators written as calls below their functions."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and len(node.decorator_list) == 1:

@@ -18,8 +18,8 @@ WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 THEIRS = state(alb(bucket="theirs", prefix="web"), buckets=(Bucket("theirs"),))
 OTHERS = alb("api", 2, bucket=OWN_BUCKET)
 NOTE = "holds logs or earlier versions of objects"
-# In `own`, our stack has turned logging on, to its own bucket. In `shared`, another stack uses the
-# same load balancer. In `inherited`, our stack is deleted, and the other one inherits.
+# In OWN, our stack has turned logging on, to its own bucket. In SHARED, another stack uses the same
+# load balancer. In INHERITED, our stack is deleted, and the other one inherits.
 OWN = after(request("Create", WEB), state(alb()))
 TAGGED = reset(OWN, OWN_BUCKET, tags={**bucket(OWN, OWN_BUCKET).tags, LEFT_TAG: NOTE})
 SHARED = after(request("Create", WEB, stack=THERE), OWN)

@@ -55,7 +55,7 @@ def as_data(served: Served, *words: str) -> Any:
 
 
 def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
-    """The changes to a load balancer are shown before anything else."""
+    """The changes to a load balancer are shown before those to buckets and topics."""
     web = served.account.add_load_balancer("web")
     words = ("plan", "--load-balancer", web, *ASKED)
     ran, found = served.run(*words), as_data(served, *words)
@@ -141,7 +141,7 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     assert [line.split("_app.")[0][:14] for line in changed] == ["  +   resource"]
     assert f"{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_*" in changed[0]
     assert sum(line.startswith("  ~ policy statement DTLogsAnalysis1Read") for line in lines) == 1
-    # Removing the load balancer from the list only removes its pattern again.
+    # Removing the load balancer from the list removes its pattern, and nothing else.
     carry_out(request, account)
     account.clock.sleep(5)
     back = plan(account, update(account, [one, two], [one]))

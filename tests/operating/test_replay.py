@@ -92,7 +92,7 @@ def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
 
 
 def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
-    """Onboard a load balancer, and return the keys of its logs, whose announcements are lost."""
+    """Onboard a load balancer, write logs, discard their announcements, and return their keys."""
     arn = replaying.account.add_load_balancer("web")
     replaying.looking.create(arn, **changed)
     replaying.account.clock.sleep(HOUR)
@@ -311,7 +311,7 @@ def test_throttling_is_waited_for_with_growing_pauses(replaying: Replaying) -> N
 def test_what_sns_never_takes_ends_it_with_how_to_go_on(
     replaying: Replaying, code: str, senders: bool, calls: int
 ) -> None:
-    """A message that is the sender's fault is not sent again."""
+    """A message that SNS rejects as the sender's fault is not sent again."""
     onboarded(replaying, 3)
     replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
     seat = replaying.seat("y")

@@ -116,7 +116,7 @@ FROM = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
-    """A stored log proves that a statement lets ELB write; otherwise the statement is judged."""
+    """A stored log proves that a statement lets ELB write; without one, the statement is judged."""
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
     arn, nothing = looking.logging(policy=policy), "no log since yesterday"
     assert looking.check("delivery grant", arn).verdict == verdict
@@ -141,7 +141,7 @@ def test_logging_that_somebody_turned_off_is_the_stack_s_to_mend(looking: Lookin
 
 
 def test_both_fixes_of_one_statement_are_enough(looking: Looking) -> None:
-    """All conditions of a statement must hold, so one that never holds for a caller decides."""
+    """All conditions of a statement must hold, so one that never holds for a caller exempts it."""
     arn, names = looking.onboarded(), ("explicit deny", "delivery grant")
     add_statement(looking.account, LOGS, denies("s3:*", Condition={}))
     fixes = [looking.check(name, arn).fix for name in names]
@@ -169,7 +169,7 @@ def test_earlier_logs_do_not_stand_for_a_statement(looking: Looking) -> None:
 
 
 def test_a_statement_for_the_logs_alone_is_enough_once_they_arrive(looking: Looking) -> None:
-    """Elastic Load Balancing writes the test file only when its logging is turned on."""
+    """ELB writes the test file only when a load balancer's logging is turned on."""
     arn, folder = looking.logging(), f"arn:aws:s3:::{LOGS}/AWSLogs/{ACCOUNT}/elasticloadbalancing/*"
     looking.edit_policy(LOGS, lambda found: found[0].update(Resource=folder))
     assert looking.account.write_log(arn)
@@ -206,7 +206,7 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
         account.clock.sleep(20)  # 1,500 logs in more than eight hours
     saw = "no test file, newest log 0 min old"
     assert looking.told("log objects", arn) == ("ok", saw)
-    assert looking.calls.count("ListObjectsV2") == 2 + 4  # other logs are listed in four folders
+    assert looking.calls.count("ListObjectsV2") == 2 + 4  # two kinds of other logs, in two folders
 
 
 def test_ownership_is_told_by_the_newest_log(looking: Looking) -> None:
@@ -531,7 +531,7 @@ def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
 
 
 def test_a_subscription_that_is_pending(looking: Looking) -> None:
-    """A pending subscription waits until an hour after the last change; then it is a finding."""
+    """A pending subscription is `waiting` until an hour after the last change, then a finding."""
     arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
     subscription.confirmed = False

@@ -231,7 +231,7 @@ class Refreshed:
         return f"{datetime.fromtimestamp(self.clock(), timezone.utc):%Y-%m-%d %H}h UTC"
 
     def check(self) -> tuple[str, str, str] | None:
-        """Return the verdict, the observation and the fix."""
+        """Return the verdict, the observation and the fix; None without a schedule."""
         client, given = cast(Any, self.account.client("cloudwatch")), self.parameters
         stack = StackDescription(self.sender.id, "s", "CREATE_COMPLETE", "", given, {}, {})
         found = refreshes(client, stack, self.clock())

@@ -154,7 +154,7 @@ class Lived(Case):
         _none(self.left(), str(answer["Reason"]))
 
     def sent(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event under the role for its properties, which CloudFormation changes first."""
+        """Send an event under the role for its properties; CloudFormation sets the role first."""
         self.role = self.alter(copy.deepcopy(role(given, self.account)))
         answer = self.send(kind, given, old)
         told = f"{answer['Reason']} {answer['Data']}"

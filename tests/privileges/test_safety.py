@@ -1,4 +1,4 @@
-"""Actions that nobody is allowed: tests of the claims in `explain` and docs/security.md."""
+"""What the Lambda and others may not do: tests of the claims in `explain` and docs/security.md."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Gate:
 def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
     """Yield a denial of each recorded operation, and of each operation after the first change.
 
-    A denial has the service's own code; with `both`, each code that AWS has gets a denial. The
+    A denial has the service's own code; with `both`, each of the service's codes gets one. The
     first denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
     """
     for each in dict.fromkeys(heard):

@@ -1,4 +1,4 @@
-"""Run a command that operates stacks in this process, or find the AWS CLI."""
+"""Run, in this process, a command that operates stacks; find the AWS CLI."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:
-    """Return a statement that forbids everybody an action, by default to delete objects."""
+    """Return a statement that forbids an action to everybody; by default, deleting objects."""
     return statement(bucket, "Deny", "*", action, Sid="WriteOnce")
 
 

@@ -3,7 +3,7 @@
     with emulated(folder, release) as account:
         subprocess.run([..., "deploy", "--role-arn", account.role], env=account.environment)
 
-Every program that calls AWS (boto3, the AWS CLI, our commands) then calls this account.
+A program in this environment (boto3, the AWS CLI, our commands) calls this account, not AWS.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _allowed(
 
 
 def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
-    """Return the messages to an endpoint, queue or function, without SNS's envelopes."""
+    """Return the messages to an endpoint, without SNS's envelopes and confirmation requests."""
     return [
         json.loads(each["Message"]) if each.get("Type") == "Notification" else each
         for each in on.world.deliveries[endpoint]

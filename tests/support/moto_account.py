@@ -85,7 +85,7 @@ class Account:
         prefix: str = "",
         enabled: bool = True,
     ) -> str:
-        """Make a load balancer, which logs if it has a bucket, and return its ARN."""
+        """Make a load balancer, and return its ARN; it logs if it has a bucket and is `enabled`."""
         made = self.elbv2.create_load_balancer(Name=name, Subnets=self._subnet_ids(), Type=kind)
         arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
         if bucket:

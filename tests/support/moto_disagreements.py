@@ -1,7 +1,7 @@
 """Where moto and the emulated account disagree, and why; all other answers must be equal.
 
 `rehearsal/account/test_conformance.py` compares their answers, and `lifecycle/test_against_moto.py`
-compares those to the function's own calls.
+compares the accounts after the function's own calls.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def agreed(value: Any) -> Any:
 def agreed_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a bucket's settings on which the two must agree.
 
-    Only a public access block's enabled switches count, because a scenario may set no others.
+    Of a public access block, only enabled switches count: a scenario may leave the others unset.
     """
     block = settings["public access block"] or {}
     on = {name: True for name, value in block.items() if value}

@@ -66,7 +66,7 @@ def answers(
         bodies.append((url, body))
         return 200
 
-    several = [workers] if workers > 1 else []  # an older release may not know them
+    several = [workers] if workers > 1 else []  # an older release may lack this argument
     world = code.World(clients, receive, clock, clock.sleep, random or Random(7), *several)
     code.handle(event, Lambda(clock, clock() + seconds), world)
     return [_checked(event, url, body) for url, body in bodies]

@@ -241,7 +241,7 @@ def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
 
 
 def claim(found: model.State, name: str, tag: str = TAG) -> Registration:
-    """Return a stack's registration in a bucket, which must be its only one."""
+    """Return a stack's registration in a bucket; there must be exactly one."""
     (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
     return mine
 
@@ -264,7 +264,7 @@ def notified(name: str, topic: str = FOREIGN, **changed: Any) -> model.Bucket:
 
 
 def announced(*prefixes: str) -> model.State:
-    """Return `web` and `api` logging to prefixes of a bucket that announces to a foreign topic."""
+    """Return a state: `web` and `api` log to prefixes of a bucket with a foreign topic."""
     names = ("web", "api")[: len(prefixes)]
     pairs = enumerate(zip(names, prefixes, strict=True), 1)
     albs = [alb(name, i, bucket="logs", prefix=prefix) for i, (name, prefix) in pairs]

@@ -4,7 +4,7 @@ In: a template, parameter values, and an account that boto3 reaches. Out: change
 the commands' output. Modules marked `pure` make no calls to AWS. Clients, the clock and the
 operator (`cli.terminal.Operator`) are passed in.
 
-    account      reads an account                    plan, status, remove, replay
+    account      reads an account                    plan, deploy, status, remove, replay
     plans        plans the handler's changes         plan
     stacks       deploys and removes one stack       deploy, remove
     stack_sets   deploys to accounts and regions     deploy --stack-set

@@ -1,6 +1,6 @@
 """Read an account as the handler does, but with the caller's credentials.
 
-Denied reads are noted. They do not prove a fault, because the Lambda may have the permission.
+Denied reads are noted. They do not prove a fault, because the Lambda may have the permissions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# Answers in place of a denied read, as from an empty account, so that reading continues.
+# If a read is denied, reading continues with this answer, as from an empty account.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -191,7 +191,7 @@ class Reading(Aws):
         return int(_FUNCTION_SECONDS / seconds)
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
-        """Make a call. Raises botocore's errors."""
+        """Make a call. Raises botocore's errors, and OutOfTime after the deadline."""
         self.pause(0)
         return operation()
 

@@ -1,8 +1,8 @@
 """Compare a stack's actual function and role with its template.
 
 CloudFormation keeps the stack's template, but somebody may have changed the function's code or the
-role later. So this module reads both from Lambda and IAM, and compares them with the template after
-resolving it with the stack's parameters.
+role later. So this module reads both from AWS, resolves the template with the stack's parameters,
+and compares them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack as AWS returns it: strings and plain data, not yet checked."""
+    """A stack as AWS returns it: plain data, not yet checked."""
 
     stack_id: str
     template: str
@@ -50,8 +50,8 @@ class Deployed:
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
     """Read a stack, its role, and its function with the code.
 
-    Raises OperatingError if the stack does not exist, VerifyError if it is not ours or its code
-    cannot be unpacked, FetchError, and boto3's errors.
+    Raises OperatingError if the stack does not exist, VerifyError if it lacks our function or role
+    or if its code is not one valid file, FetchError, and boto3's errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)

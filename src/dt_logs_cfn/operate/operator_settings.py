@@ -111,7 +111,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
 
 def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
-    """Print the value and source of each option and parameter of a command.
+    """Print the value and source of a command's options and given parameters.
 
     Raises UsageError, OperatingError.
     """

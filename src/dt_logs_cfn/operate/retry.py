@@ -35,9 +35,9 @@ def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) ->
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
-    """Call `look` and return its result; repeat it after a lost connection or throttling.
+    """Call `look` and return its result; repeat it after a failure that may pass.
 
-    Raises one of FAILURES: at once if AWS refuses the call, otherwise after the last attempt.
+    Raises one of FAILURES: after the last attempt, or at once if the failure cannot pass.
     """
     for failures in range(LOOKS):
         try:

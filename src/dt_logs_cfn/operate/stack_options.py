@@ -160,7 +160,7 @@ def deployment(
 ) -> Deployment:
     """Return the requested deployment; `given` holds its checked parameters.
 
-    Raises FetchError, VerifyError, OperatingError.
+    Raises OperatingError, and the errors of `template`.
     """
     if load_balancers.changing(arguments):
         add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
@@ -172,7 +172,7 @@ def deployment(
 def template(arguments: argparse.Namespace, existing: Existing | None = None) -> Template:
     """Return the template to use; a stack keeps its privileges unless the options change them.
 
-    Raises FetchError, VerifyError, OperatingError.
+    Raises FetchError, VerifyError, OperatingError, SettingsError, BuildError.
     """
     if arguments.template_url is not None:
         return from_url(arguments.template_url, arguments.privileges)

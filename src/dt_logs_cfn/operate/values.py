@@ -38,7 +38,7 @@ _EXAMPLES = {
 _OF_A_PLACE = ("DataTheoremAccountId", "LogBucketName", "NotificationEndpoint")
 _SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
 _LARGEST = 1_000_000  # the most bytes of a file: enough for 200 parameters of 4,096 bytes
-# What the template's own words, which must be short, leave out.
+# Rules that the template states incompletely, because its text must be short.
 _RULES = {"LogBucketName": "3 to 63 lower-case letters, digits, dots and hyphens"}
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
@@ -73,8 +73,8 @@ def check(
 ) -> dict[str, str]:
     """Check values as CloudFormation does, and return every parameter's value.
 
-    `kept` holds the previous values. Raises OperatingError for an unknown name, a value that
-    CloudFormation refuses, or a missing value.
+    `kept` holds the previous values. Raises UsageError for a wrong load balancer ARN, and
+    OperatingError for an unknown name, another value that CloudFormation refuses, or a missing one.
     """
     parameters = declared(template)
     values = complete(template, given, kept)

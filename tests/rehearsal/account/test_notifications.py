@@ -1,6 +1,6 @@
 """Event notifications: S3's checks of a configuration, the deliveries, and their metrics.
 
-tests/operating reads the members of vended logs and metrics through `status`.
+tests/operating tests vended logs and metrics through `status`.
 """
 
 import json

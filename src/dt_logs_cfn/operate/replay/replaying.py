@@ -128,8 +128,8 @@ def replay(
 ) -> Replayed:
     """Announce logs again after a confirmation; repeatable. `clock` returns seconds since 1970.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If sending stops early,
-    prints how to continue.
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If one of these stops the
+    sending, prints how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
     now = clock()
@@ -180,7 +180,7 @@ class _Work:
             )
 
     def count(self, source: Source, after: str, now: float) -> Counted | LeftOut:
-        """Count a location's logs. Raises OperatingError if some of them have expired."""
+        """Count a location's logs. Raises OperatingError if some of them may have expired."""
         bucket, logs = source.location.bucket, source.location.log_prefix(self._stack)
         found = Counter(dict.fromkeys(source.load_balancers, 0))
         try:
@@ -194,7 +194,7 @@ class _Work:
         return Counted(source, after, dict(found))
 
     def announce(self, found: Replayed) -> Replayed:
-        """Announce the counted logs; if this stops early, print how to continue."""
+        """Announce the counted logs; if an exception stops this, print how to continue."""
         done, last = list(found.counted), self._wanted.after
         try:
             for number, each in enumerate(found.counted):

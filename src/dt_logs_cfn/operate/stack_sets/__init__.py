@@ -1,6 +1,6 @@
 """Deploy a stack in each requested account and region with a CloudFormation stack set.
 
-In: options, a verified template, values. Out: CloudFormation's operations, followed to their
+In: options, a template, values. Out: CloudFormation's operations, followed to their
 end, and a table of the failures. Open `command` first.
 
     command   rollout ─► steps ─► confirmed? ─► stack_set ─► table of failures

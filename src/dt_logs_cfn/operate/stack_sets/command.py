@@ -92,7 +92,7 @@ def roll_out(
     """Show the steps, ask for confirmation, run and follow them; return 0 if all succeed.
 
     Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
-    KeyboardInterrupt after printing which operation continues.
+    KeyboardInterrupt after printing what has begun.
     """
     rollout, course = asked_for(arguments, template, parameters, tags), _Course()
     # AWS's messages may contain an endpoint's token, or control characters.

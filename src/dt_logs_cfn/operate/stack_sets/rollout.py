@@ -29,8 +29,8 @@ _MOST = 8  # the most accounts that a line lists
 class Rollout:
     """A stack set, with one stack in each region of each account.
 
-    If `units` are given, `accounts` selects some of their accounts. Parameters, tags and `roles`
-    that are not given remain unchanged. Raises OperatingError if the parameters name load
+    With `units`, `accounts` selects some of their accounts, or all if empty. Parameters, tags and
+    `roles` that are not given remain unchanged. Raises OperatingError if the parameters name load
     balancers.
     """
 

@@ -51,7 +51,7 @@ _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "
 class StackSet:
     """A roll-out's stack set, through a client for its account and region.
 
-    Every method that calls AWS raises botocore's errors.
+    Every method that calls AWS, except `follow`, raises botocore's errors.
     """
 
     def __init__(self, client: CloudFormationClient, rollout: Rollout, operator: Operator) -> None:
@@ -263,7 +263,7 @@ class StackSet:
     def follow(self, operation_id: str) -> Progress:
         """Report an operation's progress until it has ended.
 
-        Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again;
+        Repeats a read after a failure that may pass. Raises OperatingError if the read still fails;
         the operation then continues.
         """
         operator = self._operator

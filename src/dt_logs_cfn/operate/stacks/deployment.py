@@ -60,7 +60,7 @@ class Deployment:
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """Every parameter's value. Raises OperatingError for an invalid or missing value."""
+        """Every parameter's value. Raises UsageError, OperatingError for wrong or missing ones."""
         kept = self.stack.parameters if self.stack else {}
         values = check(self.template.document, self.given, kept)
         check_place(self.given.get(LOAD_BALANCERS, ""), self.here)
@@ -83,13 +83,13 @@ class Deployment:
         return self.role or (self.stack.role if self.stack else "")
 
     def check(self) -> None:
-        """Raise OperatingError for values that CloudFormation or the handler would refuse."""
+        """Raise UsageError, OperatingError for values CloudFormation or the handler refuses."""
         asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
 
     def request(self, now: float) -> Request:
         """Return the request that the handler would receive; `now` is in seconds since 1970.
 
-        Raises OperatingError for values that CloudFormation or the handler would refuse.
+        Raises UsageError, OperatingError for values that CloudFormation or the handler refuses.
         """
         if self.before is None:
             return asked.creation(self.template.document, self.values, self.here.id, now)
@@ -98,7 +98,7 @@ class Deployment:
     def as_change(self) -> PlannedChange | None:
         """Return the stack's own changes as one change of a plan, or None if nothing changes.
 
-        Raises OperatingError for an invalid or missing value.
+        Raises UsageError, OperatingError for wrong or missing values.
         """
         template, subject = self.template.document, f"stack {self.name}"
         if self.before is None:

@@ -35,8 +35,8 @@ def of_stack(event: Event) -> bool:
 def cause(events: Sequence[Event]) -> Event | None:
     """Return the event that says why an operation failed.
 
-    `events` are the operation's events in order. The result is the first failure of a resource,
-    other than a cancellation after another failure, or else the first failure.
+    `events` are the operation's events in order. Returns the first failure of a resource,
+    except cancellations; otherwise, the first failure; None if nothing failed.
     """
     failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
     for each in failed:
@@ -129,8 +129,8 @@ def follow(
     """Print a stack's events other than the known ones, until the stack is at rest.
 
     `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
-    resources to change. Repeats a read after a lost connection; raises OperatingError if AWS does
-    not answer again. After Ctrl-C, prints how to follow the operation. In both cases, it continues.
+    resources to change. Repeats a read after a failure that may pass; raises OperatingError if it
+    still fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
     """
     try:
         return _followed(client, stack, known, operator, total)

@@ -18,8 +18,8 @@ from dt_logs_handler.request import Request, Traces
 class Left:
     """Something that a stack set up, seen before or after the stack is deleted.
 
-    `expected` is true if the rules let it stay. Before a deletion, false means that the deletion
-    removes it. `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
+    `expected` is true if it may stay. Before a deletion, false means that the deletion removes it.
+    `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
     subscription or a log group.
     """
 

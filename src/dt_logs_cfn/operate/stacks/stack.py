@@ -75,7 +75,7 @@ def at_rest(status: str) -> bool:
 
 
 def made(status: str) -> bool:
-    """Return whether a stack in this status was once created completely."""
+    """Return whether a stack in this status exists and may once have been complete."""
     return status not in _NEVER_MADE
 
 
@@ -119,7 +119,7 @@ class StackDescription:
 
     @property
     def endpoint(self) -> str:
-        """The digest of the address to which it announces logs, as its statements contain it."""
+        """The digest of its endpoint, in the form that its statements contain."""
         return digest(self.parameters.get(_ENDPOINT, ""), 8)
 
     @property

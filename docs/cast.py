@@ -95,8 +95,19 @@ def _screen(document: str, command: str) -> Screen:
     told = (re.sub("^…    ", lambda _: f"00:{next(seconds):02}", line) for line in printed)
     return Screen(
         [line[at : at + COLUMNS] for line in typed for at in range(0, len(line), COLUMNS)],
-        list(rendered(told, COLUMNS, colour=True)),
+        [row for line in rendered(told, COLUMNS, colour=True) for row in _rows(line)],
     )
+
+
+def _rows(line: str) -> Iterator[str]:
+    """Yield a terminal's rows of a line, which may be wider than the terminal."""
+    cells = [
+        (c, each) for c, coloured, plain in _COLOURED.findall(line) for each in coloured or plain
+    ]
+    for at in range(0, len(cells) or 1, COLUMNS):
+        runs = groupby(cells[at : at + COLUMNS], lambda cell: cell[0])
+        texts = ((colour, "".join(each for _, each in run)) for colour, run in runs)
+        yield "".join(f"\x1b[{colour}m{text}\x1b[0m" if colour else text for colour, text in texts)
 
 
 def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:

@@ -78,9 +78,10 @@ def test_help_lists_every_command_and_each_has_two_examples_that_it_takes(run: R
     assert run("--version").out == f"dt-logs-cfn {__version__}\n"
     listed = run("--help").out
     assert run() == Ran(0, listed, "")
+    assert max(map(len, listed.splitlines())) <= 80
     for name, does in COMMANDS.items():
         assert f"  {name} " in listed
-        assert does in listed
+        assert does in " ".join(listed.split())
         ran = run(name, "--help")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith(f"usage: dt-logs-cfn {name}")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.cli.terminal import (
     Here,
     at_terminal,
@@ -56,13 +57,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 def test_a_line_that_is_too_long_hangs_below_its_beginning() -> None:
-    found = wrapped(f"  + policy {ARN}", 60)
+    found = wrapped(f"  + policy {'ListBucket ' * 9}", 60)
 
-    assert len(found) > 3
-    assert all(len(each) <= 60 for each in found)
-    assert found[0].startswith("  + policy")
-    assert all(each.startswith("      ") and each[6] != " " for each in found[1:])
-    assert "".join(each.strip() for each in found).replace(" ", "") == f"+policy{ARN}"
+    assert [len(found), found[0]] == [2, "  + policy ListBucket ListBucket ListBucket ListBucket"]
+    assert found[1] == f"      {' '.join(['ListBucket'] * 5)}"
 
 
 def test_what_is_in_columns_goes_on_in_the_last_one_if_that_leaves_half_of_the_width() -> None:
@@ -72,8 +70,10 @@ def test_what_is_in_columns_goes_on_in_the_last_one_if_that_leaves_half_of_the_w
         "  ok       drift                    everything is as the stack has set",
         "                                    it up",
     ]
-    assert wrapped(line, 71)[1] == "      it up"
-    assert wrapped(f"  ok       {ARN}", 60)[0] == f"  ok       {ARN[:49]}"
+    assert wrapped(line, 71) == [
+        "  ok       drift",
+        "      everything is as the stack has set it up",
+    ]
 
 
 def test_what_begins_in_the_right_half_is_moved_to_the_left() -> None:
@@ -85,33 +85,89 @@ def test_what_begins_in_the_right_half_is_moved_to_the_left() -> None:
         assert "".join(each.strip() for each in wrapped(f"{' ' * 20}{ARN}", narrow)) == ARN
 
 
+RUN = "dt-logs-cfn deploy --stack dt-logs-analysis --parameter RunToken=1"
+LOOK = "dt-logs-cfn plan --stack dt-logs-analysis"
+JSON = '{"Sid":"Logs of a \\"customer\\"","Action":["s3:GetObject","s3:PutObject"]}'
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("indent", [0, 4, 36])
+@pytest.mark.parametrize("piece", [f"`{RUN}`.", f"({JSON})", f"{ARN}."])
+def test_commands_json_and_arns_can_be_copied(piece: str, indent: int, width: int) -> None:
+    text = f"To correct that, and the rest of it: {piece} Then look {'again ' * 30}and wait."
+
+    found = wrapped(f"{' ' * indent}{text}", width)
+
+    assert " ".join(each.strip() for each in found) == text
+    (line,) = (each for each in found if piece in each)
+    assert len(line) <= width or line.strip() == piece
+    assert all(len(each) <= width for each in found if each is not line)
+
+
+def test_a_piece_that_does_not_fit_has_its_own_line_further_to_the_left() -> None:
+    assert wrapped(f"{' ' * 36}fix: See `{LOOK}`. Run it again: `{RUN}`. Then wait.", 80) == [
+        "                                    fix: See",
+        f"      `{LOOK}`.",
+        "                                        Run it again:",
+        f"      `{RUN}`.",
+        "                                        Then wait.",
+    ]
+    assert wrapped(f"    - Function  {'f' * 53}", 60) == ["    - Function", f"      {'f' * 53}"]
+
+
+def test_a_sign_or_a_title_stays_beside_what_fits_nowhere() -> None:
+    assert wrapped(f'  +     "{ARN}"]}}', 60) == [f'  +     "{ARN}"]}}']
+    assert wrapped(f"  through   {ARN}", 60) == [f"  through   {ARN}"]
+    assert wrapped(f"    Bucket: {ARN} -> {ARN}", 60) == [
+        *("    Bucket:", f"      {ARN}", f"      -> {ARN}")
+    ]
+
+
+def test_a_line_has_one_command() -> None:
+    assert wrapped(f"Run `{LOOK}`, or `{RUN}`.", 200) == [f"Run `{LOOK}`, or", f"    `{RUN}`."]
+    assert wrapped("Use `plan` or `deploy`.", 80) == ["Use `plan` or `deploy`."]
+
+
 def test_a_terminal_gets_lines_that_fit_in_colours(terminal: Terminal) -> None:
-    lines = ["as expected, DENIED, UPDATE_ROLLBACK_COMPLETE", "  - gone", f"  + policy {ARN}"]
+    added = f"  + policy {'ListBucket ' * 20}".rstrip()
+    lines = ["as expected, DENIED, UPDATE_ROLLBACK_COMPLETE", "  - gone", added]
     show(lines, file := io.StringIO())
     assert (file.getvalue().splitlines(), columns(file)) == (lines, None)
 
     show(lines, terminal.stream)
 
-    good, gone, *added = terminal.shown()
+    good, gone, *parts = terminal.shown()
     assert good == (
         "\x1b[32mas expected\x1b[0m, \x1b[31mDENIED\x1b[0m, \x1b[33mUPDATE_ROLLBACK_COMPLETE\x1b[0m"
     )
     assert gone == "\x1b[31m  - gone\x1b[0m"
-    assert len(added) > 3  # every line of a change is coloured
-    assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in added)
+    assert len(parts) > 3  # every line of a change is coloured
+    assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in parts)
 
 
 def test_a_result_fits_a_terminal_and_is_whole_elsewhere(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = ["head\n  ok  \x1b[2J", ARN]
+    long = " ".join(["logs"] * 50)
+    lines = ["head\n  ok  \x1b[2J", long]
     result(False, {}, lines)
-    assert capsys.readouterr().out == "head\n  ok  \x1b[2J\n" + f"{ARN}\n"
+    assert capsys.readouterr().out == f"head\n  ok  \x1b[2J\n{long}\n"
     monkeypatch.setattr("sys.stdout", terminal.stream)
     result(False, {}, lines)
-    head, check, *arn = terminal.shown()
+    head, check, *parts = terminal.shown()
     assert (head, check) == ("head", "\x1b[32m  ok\x1b[0m   [2J")
-    assert len(arn) > 3 and max(map(len, arn)) == 60
+    assert len(parts) > 3 and max(map(len, parts)) <= 60
+
+
+def test_an_error_fits_a_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", terminal.stream)
+
+    assert main(["status", "--stack", "1"]) == 2
+
+    assert terminal.shown() == [
+        "dt-logs-cfn: '1' is not a stack name. Use up to 128 letters,",
+        "    digits and hyphens; the first is a letter.",
+    ]
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

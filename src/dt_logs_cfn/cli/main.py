@@ -15,7 +15,7 @@ from types import ModuleType
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.parsing import SHELLS, Parser, completion_script, suggestion
-from dt_logs_cfn.cli.terminal import Here, printable
+from dt_logs_cfn.cli.terminal import Here, columns, printable, tell, wrapped
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
 PROGRAM = "dt-logs-cfn"
@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
     except DtLogsError as error:
         # `what` may quote untrusted text. We write every `fix`, so its commands get the options.
         fix = Here.of(arguments).text(printable(error.fix))
-        print(f"{PROGRAM}: {printable(error.what)} {fix}", file=sys.stderr)
+        tell(f"{PROGRAM}: {printable(error.what)} {fix}")
         return 2 if isinstance(error, UsageError) else 3
 
 
@@ -109,7 +109,7 @@ def command_parser(name: str) -> Parser:
     lines = (line for line in _EXAMPLES.splitlines() if line.partition(" ")[0] == name)
     parser = Parser(
         prog=f"{PROGRAM} {name}",
-        description=f"{does[0].upper()}{does[1:]}.",
+        description=_fitted(f"{does[0].upper()}{does[1:]}."),
         epilog="\n".join(("examples:", *(f"  {PROGRAM} {line}" for line in lines))),
     )
     _load(name).configure(parser)
@@ -140,9 +140,11 @@ def _program() -> Parser:
     width = max(map(len, COMMANDS))
     parser = Parser(
         prog=PROGRAM,
-        description="Build, check and explain the templates that onboard ALB access logs.",
+        description=_fitted(
+            "Onboard ALB access logs: build and verify templates, deploy and check stacks."
+        ),
         epilog="commands:\n"
-        + "\n".join(f"  {name:<{width}}  {does}" for name, does in COMMANDS.items())
+        + "\n".join(_fitted(f"  {name:<{width}}  {does}") for name, does in COMMANDS.items())
         + f"\n\n`{PROGRAM} COMMAND --help` shows its arguments.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -154,6 +156,11 @@ def _program() -> Parser:
         help=f"print a completion script for {', '.join(SHELLS)}",
     )
     return parser
+
+
+def _fitted(line: str) -> str:
+    """Return a line of help, wrapped as argparse wraps its own: to 80 columns in a pipe."""
+    return "\n".join(wrapped(line, (columns(sys.stdout) or 80) - 2))
 
 
 def _load(name: str) -> ModuleType:

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -36,7 +35,11 @@ _MEANING = re.compile(
     r"|(?P<warm>^ *~ .*|^  (?:waiting|unknown)\b|\b\w*ROLLBACK\w*\b)"
 )
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
-_LAST_COLUMN = re.compile(r".*\S {2,}(?=\S)")
+_LAST_COLUMN = re.compile(r".*\w.* {2,}(?=\S)")
+# Blanks, and a piece that is never broken: a word, perhaps with a sign before it, text in
+# backticks, or JSON in its compact form.
+_WORD = re.compile(r"""(\s*)((?:(?:[-+~!]|->)\ +)?(?:`[^`]*`|(?<=[{\[:,])"(?:[^"\\]|\\.)*"|\S)+)""")
+_SPACED = re.compile(r"`[^`\s]+ [^`]*`")  # a command with arguments
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
 # The commands that take --profile and --region; `aws configure` creates profiles.
 _COMMAND = re.compile(
@@ -102,22 +105,46 @@ def columns(stream: TextIO) -> int | None:
 def wrapped(line: str, width: int | None) -> list[str]:
     """Wrap a line to a width with a hanging indent; a width of None means no limit.
 
-    A line with columns continues in its last column if at least half of the width is left there.
+    A line with columns continues in its last column if at least half of the width is left there;
+    otherwise, the last column starts a new line. A word, a command in backticks and a JSON document
+    are never broken, so that they can be copied, even if they are wider. A line has at most one
+    command.
     """
-    if width is None or len(line) <= width:
+    if width is None or (len(line) <= width and len(_SPACED.findall(line)) < 2):
         return [line]
     half = width // 2
+    start = len(line) - len(line.lstrip())
     column = _LAST_COLUMN.match(line)
     if column and column.end() <= half:
-        text, head, hang = line[column.end() :], column[0], column.end()
-    else:
-        text = line.lstrip()
-        start = len(line) - len(text)
-        head = " " * (start if start <= half else min(_INDENT, half))
-        hang = len(head) + 4
-    return textwrap.wrap(
-        text, width, initial_indent=head, subsequent_indent=" " * hang, break_on_hyphens=False
-    )
+        return _filled(column[0], line[column.end() :], column.end(), width)
+    start = start if start <= half else min(_INDENT, half)
+    indent, hang = " " * start, start + 4
+    if column is None:
+        return _filled(indent, line, hang, width)
+    head = _filled(indent, column[0], hang, width)
+    return head + _filled(" " * hang, line[column.end() :], hang, width)
+
+
+def _filled(begun: str, text: str, hang: int, width: int) -> list[str]:
+    """Return lines filled with a text's words; `begun` starts the first one.
+
+    A word that is too long for `hang` has its own line, further to the left.
+    """
+    lines, line, alone = [], begun, False
+    for blanks, word in _WORD.findall(text.strip()):
+        empty = not line.strip()
+        column = len(line) if empty else hang
+        near = min(_INDENT, column)
+        second = _SPACED.search(line) and _SPACED.search(word)
+        full = alone or second or len(line) + len(blanks) + len(word) > width
+        if not empty and (not full or (line == begun and near + len(word) > width)):
+            line += blanks + word
+            continue
+        if not empty:
+            lines.append(line.rstrip())
+        alone = column + len(word) > width
+        line = " " * (near if alone else column) + word
+    return [*lines, line]
 
 
 def printable(text: str, instead: str = " ") -> str:

@@ -137,8 +137,8 @@ def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) ->
     ran = run(*again(account, "--remove-load-balancer", web))
     assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
     assert ran.told.splitlines() == [
-        "These load balancers leave the stack. Data Theorem no longer gets their logs,",
-        "and the access logging that the stack turned on stops:",
+        "These load balancers leave the stack. Data Theorem no longer gets their logs, and the"
+        " access logging that the stack turned on stops:",
         f"  {web.partition(':loadbalancer/')[2]}",
     ]
     assert account.sandbox.account.snapshot() == before
@@ -149,7 +149,7 @@ def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) ->
     ran = run.answering("y")(*wanted)
 
     assert (ran.code, run.asked) == (0, ["Go ahead? [y/N]"])
-    assert ran.told.splitlines()[2] == f"  {web.partition(':loadbalancer/')[2]}"
+    assert ran.told.splitlines()[1] == f"  {web.partition(':loadbalancer/')[2]}"
     assert parameters(account)["LoadBalancerArns"] == api
     assert (logs(account, web), logs(account, api)) == (False, True)
     assert run(*again(account, "--add-load-balancer", web)).code == 0
@@ -166,14 +166,14 @@ def test_of_every_load_balancer_those_that_leave_are_listed(
 
     ran = run(*again(account, "--load-balancer", web))
 
-    assert (ran.failure, ran.told.splitlines()[2:]) == (
+    assert (ran.failure, ran.told.splitlines()[1:]) == (
         NOT_AGREED,
         [f"  {api.partition(':loadbalancer/')[2]}"],
     )
     may = {"Effect": "Allow", "Action": list(RIGHTS), "Resource": "*"}
     act_as(may)
     ran = run(*again(account, "--load-balancer", web))
-    assert (ran.failure, ran.told.splitlines()[2:]) == (
+    assert (ran.failure, ran.told.splitlines()[1:]) == (
         NOT_AGREED,
         ["  every other load balancer in this region (you are not allowed to list them)"],
     )
@@ -208,9 +208,11 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
     ran = run(*again(account, "--parameter", "RunToken=2"))
 
     assert (ran.code, ran.failure) == (1, "")
-    *_, warning, status = ran.out.splitlines()
-    assert warning.startswith("WARNING: app/other/")
-    assert "Statement OursAlone of the policy of bucket named-logs denies" in warning
+    *_, warning, status = lines = ran.out.splitlines()
+    assert warning == "WARNING: logs may not flow: Warnings, above, says why."
+    (told,) = (line for line in lines if line.startswith("  Warnings          app/other/"))
+    assert "Statement OursAlone of the policy of bucket named-logs denies" in told
+    assert "OursAlone" not in ran.out.replace(told, "")
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
 
     inside.s3.put_bucket_policy(Bucket="named-logs", Policy=before)
@@ -245,6 +247,47 @@ def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
     cfn = account.client("cloudformation")
     left = cfn.list_change_sets(StackName=NAME)["Summaries"]
     assert [each["ExecutionStatus"] for each in left] == ["EXECUTE_COMPLETE"]
+
+
+def test_each_item_of_a_list_has_its_line(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    found = account.sandbox.cloudformation.stacks[stack(account)["StackId"]]
+    json_fix = 'add {"Bool":{"a":"b"},"Null":{"c":["d","e"]}} to it, then run the stack again'
+    found.outputs["Warnings"] = f"app/web/1 stays: {json_fix},Note: bucket b stays,… and 2 more"
+
+    lines = run(*again(account)).out.splitlines()
+
+    at = next(number for number, line in enumerate(lines) if line.startswith("  Warnings "))
+    assert lines[at : at + 3] == [
+        f"  Warnings          app/web/1 stays: {json_fix}",
+        "                    Note: bucket b stays",
+        "                    … and 2 more",
+    ]
+
+
+def test_another_role_is_used_only_with_an_update(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    iam, (name, role) = account.client("iam"), (account.role.rpartition("/")[2], "dt-logs-other")
+    document = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
+    other = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    for each in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        policy = iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
+        iam.put_role_policy(RoleName=role, PolicyName=each, PolicyDocument=json.dumps(policy))
+
+    ran = run(*again(account, "--role-arn", other))
+
+    command = f"dt-logs-cfn deploy --stack {NAME} --parameter RunToken=1 --role-arn {other}"
+    assert (ran.code, stack(account)["RoleARN"]) == (1, account.role)
+    assert (
+        f"The stack keeps its service role, {account.role}, because CloudFormation changes it only"
+        f" with an update. To change it: `{command}`."
+    ) in ran.out.splitlines()
+    assert run(*again(account, "--role-arn", account.role)).code == 0
+
+    ran = run(*again(account, "--parameter", "RunToken=1", "--role-arn", other))
+
+    assert (ran.code, stack(account)["RoleARN"]) == (0, other)
+    assert f"  through   {other}" in ran.told.splitlines()
 
 
 def test_a_stack_keeps_its_privileges_unless_told_otherwise(account: Emulated, run: Runner) -> None:

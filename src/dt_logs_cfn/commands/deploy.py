@@ -4,6 +4,9 @@ With `--stack-set`, deploy a stack to accounts and regions of an organisation.
 """
 
 import argparse
+import re
+import shlex
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from dt_logs_cfn import aws
@@ -15,6 +18,10 @@ from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
+from dt_logs_handler.names import NAME
+
+# The handler joins a list's items with commas. JSON in an item has commas, too.
+_ITEMS = re.compile(r',(?=[^\s"{\[])')
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
-    """Deploy; return 1 if a load balancer is not onboarded or logs may stop, otherwise 0."""
+    """Deploy; return 1 if a load balancer is not onboarded, logs may stop or the role stays."""
     operator = operator or at_terminal(Here.of(arguments))
     stack_set_options.check(arguments)
     stack_options.check_names(arguments)
@@ -64,8 +71,10 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
             yes=arguments.yes,
             removal=arguments.allow_removal,
         )
-    result(arguments.json, _data(found), map(printable, _lines(found, operator.here)))
-    return 1 if _left_out(found) or (found.ran and _stopped(found)) else 0
+    kept = _kept_role(found, arguments.role_arn, arguments.stack_name_prefix)
+    lines = (*_outputs(found), *map(operator.here.text, kept), *_lines(found, operator.here))
+    result(arguments.json, _data(found), map(printable, lines))
+    return 1 if kept or _left_out(found) or (found.ran and _stopped(found)) else 0
 
 
 def _left_out(found: DeployResult) -> bool:
@@ -79,14 +88,31 @@ def _stopped(found: DeployResult) -> str:
     return "" if warnings == "none" or warnings.startswith(NOTE) else warnings
 
 
-def _lines(found: DeployResult, here: Here) -> list[str]:
+def _kept_role(found: DeployResult, role: str | None, prefix: str) -> list[str]:
+    """Return a sentence if an unchanged stack keeps another role than the given one."""
+    stack = found.stack
+    if found.result != "unchanged" or role in (None, stack.role):
+        return []
+    more = "" if prefix == NAME else f" --stack-name-prefix {shlex.quote(prefix)}"
+    return [
+        f"The stack keeps its service role, {stack.role or 'none'}, because CloudFormation changes"
+        f" it only with an update. To change it: `{stack.run_again} --role-arn {role}{more}`."
+    ]
+
+
+def _outputs(found: DeployResult) -> Iterator[str]:
+    """Yield the result, and the outputs with one item of a list per line."""
     stack = found.stack
     result = "nothing to do" if found.result == "unchanged" else found.result
-    lines = [f"{stack.name}: {result}, {stack.status}"]
+    yield f"{stack.name}: {result}, {stack.status}"
     width = max(map(len, stack.outputs), default=0)
-    lines += [
-        f"  {name:<{width}}  {shown_line(each)}" for name, each in sorted(stack.outputs.items())
-    ]
+    for name, value in sorted(stack.outputs.items()):
+        for number, each in enumerate(_ITEMS.split(value)):
+            yield f"  {'' if number else name:<{width}}  {shown_line(each)}"
+
+
+def _lines(found: DeployResult, here: Here) -> list[str]:
+    stack, lines = found.stack, []
     if any("awaits confirmation" in value for value in stack.outputs.values()):
         lines.append("Data Theorem's endpoint has to confirm its subscription.")
     if _left_out(found):
@@ -94,7 +120,7 @@ def _lines(found: DeployResult, here: Here) -> list[str]:
     shows = "checks whether logs flow"
     stopped = _stopped(found)
     if stopped and found.ran:
-        lines.append(f"WARNING: {shown_line(stopped).rstrip('.')}.")
+        lines.append("WARNING: logs may not flow: Warnings, above, says why.")
         shows = "shows what to fix"
     elif stopped:
         at = datetime.fromtimestamp(stack.changed, timezone.utc)
@@ -112,6 +138,11 @@ def _data(found: DeployResult) -> dict[str, object]:
     stack = found.stack
     return {
         "result": found.result,
-        "stack": {"id": stack.id, "name": stack.name, "status": stack.status},
+        "stack": {
+            "id": stack.id,
+            "name": stack.name,
+            "status": stack.status,
+            "role": stack.role,
+        },
         "outputs": dict(stack.outputs),
     }

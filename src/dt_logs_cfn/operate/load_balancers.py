@@ -91,11 +91,11 @@ class Dropped:
         """Yield a warning that names the dropped load balancers, to be shown first."""
         if not self:
             return
-        if self.stops is None:
-            yield "These load balancers leave the stack. Data Theorem no longer gets their logs,"
-            yield "and the access logging that the stack turned on stops:"
-        else:
-            yield "These load balancers leave the stack. Data Theorem no longer gets their logs:"
+        stops = ", and the access logging that the stack turned on stops"
+        yield (
+            "These load balancers leave the stack. Data Theorem no longer gets their logs"
+            f"{stops if self.stops is None else ''}:"
+        )
         for arn in self.arns:
             effect = "stops" if arn in (self.stops or ()) else "does not change"
             logging = "" if self.stops is None else f": its access logging {effect}"

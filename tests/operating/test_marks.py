@@ -108,6 +108,18 @@ def test_what_goes_with_a_stack_and_what_stays(
     assert [each for each, expected in shown if expected] == stays
 
 
+def test_only_the_part_of_a_thing_that_goes_is_listed() -> None:
+    listed = {each.described.replace(each.name, "NAME") for each in left(OWN, logs=True)}
+    assert listed == {
+        "the access logging of load balancer NAME",
+        "1 statement in the policy of bucket NAME",
+        "1 notification of bucket NAME",
+        "bucket NAME: it holds logs, which are yours",
+    }
+    (inert,) = left(disarmed())
+    assert inert.described == "1 inert statement in the policy of bucket theirs"
+
+
 @pytest.mark.parametrize(("logs", "last"), [(True, LOGS), (False, EMPTY_AFTER)])
 def test_the_last_stack_inherits_what_one_that_is_gone_had_made(logs: bool, last: str) -> None:
     found = left(INHERITED, logs=logs, heir=True)

@@ -91,10 +91,16 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
         "  Remove",
     ]
     assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
-        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: it logs to one"
-        " of our locations",
+        "the access logging of load balancer"
+        f" app/web/{account.load_balancers[0].rpartition('/')[2]}",
         f"bucket {bucket}: it is empty, and nobody uses it",
         f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
+    ]
+    at = lines.index("  Keep")
+    assert lines[at + 1 : at + 3] == [
+        "    the bucket's name in the attributes of the load balancers, because AWS does not accept"
+        " an empty one",
+        f"    the service role {account.role}",
     ]
     assert ran.out == f"{NAME}: deleted, and the account is clean\n"
     assert status(account, stack) == "DELETE_COMPLETE"
@@ -200,8 +206,8 @@ def test_what_another_stack_uses_stays_until_that_one_goes(account: Emulated, ru
     assert ran.code == 0
     ran = run("--yes", "--stack", f"{NAME}-2")
     assert [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:] == [
-        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: a stack that no"
-        " longer uses it turned its logging on",
+        "the access logging (turned on by a stack that no longer uses it) of load balancer"
+        f" app/web/{account.load_balancers[0].rpartition('/')[2]}",
         f"bucket {bucket}: it is empty, and nobody uses it; a stack that no longer uses it created"
         " it",
         f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
@@ -367,9 +373,9 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
         ),
         (
             "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1",
-            "There is no stack arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1 in this"
-            " account and region. Use credentials of its account 123456789012, and --region"
-            " eu-west-1.",
+            "No stack in this account and region has the ID"
+            " 'arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1'. Give the whole ID, and use"
+            " credentials of account 123456789012 and --region eu-west-1.",
         ),
         (
             "service-role",

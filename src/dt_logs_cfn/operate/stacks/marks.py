@@ -20,7 +20,7 @@ class Left:
 
     `expected` is true if it may stay. Before a deletion, false means that the deletion removes it.
     `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
-    subscription or a log group.
+    subscription or a log group. `part` names the part that the stack set up, if not all of it.
     """
 
     what: str
@@ -29,6 +29,7 @@ class Left:
     expected: bool
     fix: str = ""
     remedy: str = ""
+    part: str = ""
 
     @property
     def why(self) -> str:
@@ -38,7 +39,8 @@ class Left:
     @property
     def described(self) -> str:
         """One line about it."""
-        return f"{self.what} {self.name}: {self.found}"
+        named = f"{self.what} {self.name}"
+        return f"{self.part} of {named}" if self.part else f"{named}: {self.found}"
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,12 @@ class Marked:
                 why = "it keeps logging, because another stack uses it"
                 yield Left("load balancer", each.name, why, expected=True)
                 continue
-            why = "it logs to one of our locations"
+            why, part = "it logs to one of our locations", "the access logging"
             if not own:
                 why = "a stack that no longer uses it turned its logging on"
-            yield Left("load balancer", each.name, why, False, "turn its access logs off")
+                part += " (turned on by a stack that no longer uses it)"
+            fix = "turn its access logs off"
+            yield Left("load balancer", each.name, why, False, fix, part=part)
 
     def _made(self, bucket: str) -> bool:
         maker = self.buckets[bucket].maker
@@ -171,14 +175,16 @@ class Marked:
         own = notifications.own(self.buckets[bucket].notifications)
         announced = sum(notifications.location_digest(each) not in theirs for each in own)
         if granting := len(mine) - inert:
-            why = f"{_count(granting, 'statement')} of the stack in its policy"
-            yield Left("bucket", bucket, why, False, "remove from the policy")
+            count = _count(granting, "statement")
+            why, part = f"{count} of the stack in its policy", f"{count} in the policy"
+            yield Left("bucket", bucket, why, False, "remove from the policy", part=part)
         if inert:
-            why = f"{_count(inert, 'inert statement')} of the stack in its policy"
-            yield Left("bucket", bucket, why, self.hints.deleted)
+            count = _count(inert, "inert statement")
+            why, part = f"{count} of the stack in its policy", f"{count} in the policy"
+            yield Left("bucket", bucket, why, self.hints.deleted, part=part)
         if announced:
-            why = f"{announced} of our notifications"
-            yield Left("bucket", bucket, why, False, "remove from the bucket")
+            why, part = f"{announced} of our notifications", _count(announced, "notification")
+            yield Left("bucket", bucket, why, False, "remove from the bucket", part=part)
 
     def _user(self, bucket: str) -> str:
         """Return who else uses a bucket; empty if nobody does."""

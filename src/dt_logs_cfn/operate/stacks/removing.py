@@ -204,8 +204,12 @@ def _told(stack: StackDescription, listed: _Resources, before: Leftovers) -> str
         for each in reversed(listed)
         if each["ResourceStatus"] != GONE
     ]
-    goes += [each.described for each in before.left if not each.expected]
+    going = [each for each in before.left if not each.expected]
+    goes += [each.described for each in going]
     stays = [each.described for each in before.left if each.expected]
+    if any(each.what == "load balancer" for each in going):
+        why = "because AWS does not accept an empty one"
+        stays.append(f"the bucket's name in the attributes of the load balancers, {why}")
     if stack.role:
         stays.append(f"the service role {stack.role}")
     lines = [

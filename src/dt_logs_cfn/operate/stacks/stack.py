@@ -170,11 +170,17 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
     """Return a stack by its name or ID. Raises OperatingError if it does not exist."""
     stack = describe(client, name)
     if stack is None:
-        fix = "Check --stack, --profile and --region; use the stack ID for a deleted stack."
         if name.startswith("arn:"):
             its = Stack.of(name)
-            fix = f"Use credentials of its account {its.account}, and --region {its.region}."
-        raise OperatingError(f"There is no stack {name} in this account and region.", fix)
+            raise OperatingError(
+                f"No stack in this account and region has the ID {name!r}.",
+                f"Give the whole ID, and use credentials of account {its.account} and --region"
+                f" {its.region}.",
+            )
+        raise OperatingError(
+            f"There is no stack {name} in this account and region.",
+            "Check --stack, --profile and --region; use the stack ID for a deleted stack.",
+        )
     return stack
 
 

@@ -41,6 +41,7 @@ class Stacks:
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)  # of a stack, the newest first
     denied: tuple[str, ...] = ()  # operations that are refused
 
     def check(self, operation: str) -> None:
@@ -54,6 +55,14 @@ class Stacks:
     def get_template(self, StackName: str, TemplateStage: str) -> Any:
         self.check("GetTemplate")
         return {"TemplateBody": self.templates[StackName]}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "describe_stack_events"
+        return self
+
+    def paginate(self, StackName: str) -> Any:
+        self.check("DescribeStackEvents")
+        return [{"StackEvents": self.events}]
 
     def list_stacks(self, NextToken: str = "0") -> Any:
         """List one stack per page."""

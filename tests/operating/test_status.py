@@ -334,8 +334,8 @@ def test_a_stack_that_was_never_made_is_told_with_one_fix(served: Served, status
         (check,) = (each for each in found["checks"] if each["verdict"] == "finding")
         assert (check["subject"], check["name"]) == (f"stack {NAME}", "stack status")
         assert check["fix"] == (
-            f"Delete it: `dt-logs-cfn remove --stack {NAME} --region us-east-1`; then deploy it"
-            " again."
+            f"Correct that. Delete it: `dt-logs-cfn remove --stack {NAME} --region us-east-1`; then"
+            " deploy it again."
         )
 
 

@@ -64,6 +64,44 @@ def test_the_stacks_status(
     assert fix in found.fix
 
 
+DELETE = "Delete it: `dt-logs-cfn remove --stack dt-logs`; then deploy it again."
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("DELETE_FAILED", f"Correct that. {DELETE}"),
+        ("UPDATE_ROLLBACK_COMPLETE", "Correct that, and deploy again."),
+    ],
+)
+def test_the_reason_of_the_last_operation_s_failure_is_shown(
+    looking: Looking, stack: dict[str, Any], status: str, fix: str
+) -> None:
+    stack |= {"StackStatus": status, "StackStatusReason": "[Invoke] failed"}
+    wrapped = "FAILED from custom resource. Message returned: GetBucketPolicy failed."
+    looking.cloudformation.events = [
+        {
+            "EventId": f"{name} {event}",
+            "LogicalResourceId": name,
+            "ResourceType": "AWS::CloudFormation::Stack" if name == "dt-logs" else "Custom::Any",
+            "ResourceStatus": event,
+            "ResourceStatusReason": why,
+        }
+        for name, event, why in (
+            ("dt-logs", status, ""),
+            ("Invoke", "DELETE_FAILED", wrapped),
+            ("dt-logs", "DELETE_IN_PROGRESS", "User Initiated"),
+            ("Function", "CREATE_FAILED", "an earlier operation"),
+        )
+    ]
+
+    found = looking.check("stack status")
+
+    assert (found.saw, found.fix) == (f"{status}: Invoke failed: GetBucketPolicy failed", fix)
+    looking.cloudformation.denied = ("DescribeStackEvents",)
+    assert looking.check("stack status").saw == f"{status}: [Invoke] failed"
+
+
 @pytest.mark.parametrize(
     ("version", "verdict"),
     [

@@ -52,6 +52,15 @@ def reason(text: str) -> str:
     return cut(found[1] if found else told)
 
 
+def failure(events: Sequence[Event]) -> str:
+    """Describe an operation's first failure, without a full stop; empty if nothing failed."""
+    found = cause(events)
+    if found is None:
+        return ""
+    why = reason(found.get("ResourceStatusReason", "")).rstrip(".")
+    return f"{found.get('LogicalResourceId', '')} failed: {why}"
+
+
 def lines(events: Sequence[Event], known: int) -> Iterator[str]:
     """Yield a line for each event after the first `known`, with the time since the first event.
 
@@ -91,11 +100,7 @@ class Ended:
     @property
     def failure(self) -> str:
         """The failure in words: its cause, then the stack's status."""
-        found = cause(self.events)
-        why = "It failed"
-        if found is not None:
-            why = reason(found.get("ResourceStatusReason", "")).rstrip(".")
-            why = f"{found.get('LogicalResourceId', '')} failed: {why}"
+        why = failure(self.events) or "It failed"
         return f"{why}. The stack {self.stack.name} is in {self.stack.status}."
 
 
@@ -111,6 +116,12 @@ def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
         if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
             return frozenset(older["EventId"] for older in events[number + 1 :])
     return frozenset()
+
+
+def last_failure(client: CloudFormationClient, stack: str) -> str:
+    """Describe the failure of a stack's last operation; empty if it did not fail."""
+    before = seen_before(client, stack)
+    return failure([*_events(client, stack, before)][::-1])
 
 
 def follow_first(

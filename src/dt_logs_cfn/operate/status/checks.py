@@ -142,7 +142,7 @@ def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[
     A stack that cannot be updated gets no check with an update as its fix.
     """
     stack = found.stack
-    yield "stack status", _status(stack)
+    yield "stack status", _status(stack, found.failure)
     if before_update(stack.status, stack.name) and (
         not made(stack.status) or at_rest(stack.status)
     ):
@@ -161,15 +161,17 @@ def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[
     yield "marks", marks
 
 
-def _status(stack: StackDescription) -> Check:
+def _status(stack: StackDescription, failure: str) -> Check:
     if stack.status in SETTLED:
         return ok(stack.status)
     first = before_update(stack.status, stack.name)
     if not at_rest(stack.status):
         return unknown(stack.status, first)
-    why = f"{stack.status}: {stack.reason}" if stack.reason else stack.status
-    fix = "The last change failed; correct what its events name, and deploy again."
-    return finding(why, first or fix)
+    why = failure or stack.reason
+    fix = first or "The last change failed; correct what its events name, and deploy again."
+    if failure:
+        fix = f"Correct that. {first}" if first else "Correct that, and deploy again."
+    return finding(f"{stack.status}: {why}" if why else stack.status, fix)
 
 
 def _release(stack: StackDescription, version: str, sha256: str) -> Check:

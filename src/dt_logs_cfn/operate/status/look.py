@@ -18,12 +18,22 @@ from dt_logs_cfn.operate.account import (
     Unread,
     attempted,
     observed,
+    optional,
     reading,
     topic,
 )
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.planned import Planned, decided
-from dt_logs_cfn.operate.stacks.stack import REVIEW, Existing, StackDescription, made, made_from
+from dt_logs_cfn.operate.stacks.following import last_failure
+from dt_logs_cfn.operate.stacks.stack import (
+    REVIEW,
+    SETTLED,
+    Existing,
+    StackDescription,
+    at_rest,
+    made,
+    made_from,
+)
 from dt_logs_cfn.operate.status import reads
 from dt_logs_cfn.operate.status.metrics import announcement_counts, refreshes
 from dt_logs_cfn.operate.status.seen import Seen, StackSeen
@@ -146,7 +156,15 @@ class _Look:
             if made(stack.status):
                 versions, planned = self._versions(existing), self._planned(existing)
         refreshed = refreshes(self._reach.cloudwatch, stack, self.now)
-        return StackSeen(stack, planned, versions, refreshed)
+        return StackSeen(stack, planned, versions, refreshed, self._failure(stack))
+
+    def _failure(self, stack: StackDescription) -> str:
+        """Return why the stack's last operation failed; empty if it did not, or if unreadable."""
+        if stack.status in SETTLED or not at_rest(stack.status):
+            return ""
+        client = self._reach.cloudformation
+        found = optional(lambda: last_failure(client, stack.id), "cloudformation", "The events")
+        return found if isinstance(found, str) else ""
 
     def _planned(self, existing: Existing) -> Planned | Unread:
         noted: list[Denied] = []

@@ -83,6 +83,7 @@ class StackSeen:
     planned: Planned | Unread
     versions: tuple[str, bytes] | Unread  # its version, and the versions.json beside its release
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
+    failure: str = ""  # why its last operation failed, if that is known
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -276,7 +276,7 @@ def test_a_deleted_policy_hides_no_announcements(looking: Looking, own_topic: bo
     saw = "https://logs.example.com/… awaits confirmation"
     assert looking.of(stacks=("dt-logs",))[name, "subscription"].saw == saw
     if own_topic:  # the notification has our name, but the stack is not read
-        saw = "which endpoint should be subscribed is not known: no statement here names a stack"
+        saw = "the endpoint to subscribe is unknown, as the bucket policy names no stack"
         assert looking.told("subscription", arn) == ("unknown", saw)
 
 

@@ -71,7 +71,7 @@ def test_a_customized_stack_with_the_function_and_without(
     account: Emulated, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = ModuleType("edge_rules")
-    rules.add = more_memory  # type: ignore[attr-defined]  # as a module's function
+    rules.add = more_memory  # type: ignore[attr-defined]  # ModuleType does not declare `add`
     monkeypatch.setitem(sys.modules, "edge_rules", rules)
     monkeypatch.setattr(sys, "path", [*sys.path])
     release = build_release(Settings(), more_memory)

@@ -83,7 +83,7 @@ def _left_out(found: DeployResult) -> bool:
 
 
 def _stopped(found: DeployResult) -> str:
-    """Return the Warnings output unless it has only notes, which the function lists last."""
+    """Return the Warnings output; empty if it has only notes, which the function lists last."""
     warnings = found.stack.outputs.get("Warnings", "none")
     return "" if warnings == "none" or warnings.startswith(NOTE) else warnings
 

@@ -1,7 +1,7 @@
 """Read values from options and files, and check the values of parameters.
 
-CloudFormation's rules are in the template, which uses the handler's patterns. The handler's code
-checks the handler's other rules.
+The template declares the rules that CloudFormation enforces, with the handler's patterns. The
+handler's code checks the handler's other rules.
 """
 
 import difflib

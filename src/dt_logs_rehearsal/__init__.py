@@ -8,6 +8,7 @@
                   ├ functions       awslambdaric, in a process with the role's credentials
                   └ vendor          the second account, which reads the logs
 
-The command `rehearse` starts in `command`; tests use `account` alone, or a `sandbox`. All but
-`account` need the extra `rehearse`. `report.data.EMULATED` lists what a rehearsal cannot show.
+The command `rehearse` starts in the module `command`; tests use `account` alone, or a `sandbox`.
+Every part except `account` needs the extra `rehearse`. `report.data.EMULATED` lists what a
+rehearsal cannot show.
 """

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     everything = arguments.scenario == "all"
     chosen = [each for each in SCENARIOS if everything or each.name == arguments.scenario]
     if arguments.report is not None:
-        _write(arguments.report, "a", "")  # fails now rather than after minutes
+        _write(arguments.report, "a", "")  # fails now rather than after several minutes
     show(EMULATED[:1], sys.stderr)
     reports = []
     for number, each in enumerate(chosen, 1):
@@ -77,7 +77,7 @@ def _write(path: Path, mode: str, text: str) -> None:
     except OSError as error:
         raise RehearsalError(
             f"The report cannot be written to {path}: {error.strerror or error}.",
-            "Name a file that you may write, with --report.",
+            "Name a file that you can write to, with --report.",
         ) from error
 
 
@@ -110,7 +110,7 @@ def _overview(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def _details(report: Report) -> Iterator[str]:
-    """Yield everything about one scenario."""
+    """Yield a scenario's stages, with events, changes and API calls, and its lists."""
     yield f"{report.scenario}: {report.summary}"
     yield f"  {report.privileges} template, {report.service_role} service role, {report.runtime}"
     for stage in report.stages:

@@ -19,5 +19,5 @@ class Pace:
         return self.began + (time.monotonic() - self._mark) * self.rate
 
     def sleep(self, seconds: float) -> None:
-        """Wait for some seconds of the account's time."""
+        """Wait for this many seconds of the account's time."""
         time.sleep(seconds / self.rate)

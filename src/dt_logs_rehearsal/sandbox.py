@@ -3,7 +3,8 @@
     with Sandbox(folder) as sandbox:
         stack = sandbox.cloudformation.create("dt-logs-analysis", asked, capabilities, role)
 
-Nothing outside `folder` is written, and every process and socket is closed afterwards.
+A sandbox does not write outside `folder`. When it is closed, it ends its processes and closes its
+sockets.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # Exit in reverse: release waiting threads, end functions and stacks, close the endpoint.
+        # The exit runs in reverse: release waiting threads, end functions and stacks, close the
+        # endpoint.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
@@ -96,7 +98,7 @@ class Sandbox:
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client for the account's endpoint."""
-        with _SESSION_LOCK:  # a session may not make clients in two threads at once
+        with _SESSION_LOCK:  # a session must not make clients in two threads at once
             return _session().client(
                 service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
             )
@@ -205,5 +207,5 @@ class Sandbox:
 
 @cache
 def _session() -> Any:
-    """Make one session for all clients: it keeps botocore's models, which are slow to load."""
+    """Return one session for all clients: it keeps botocore's models, which are slow to load."""
     return boto3.Session(region_name=REGION)

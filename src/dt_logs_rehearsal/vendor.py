@@ -30,7 +30,7 @@ class Vendor:
     """The receiver of SNS's messages; `received` holds the log lines that the vendor has read."""
 
     def __init__(self, account: Account, s3: S3Client, sns: SNSClient) -> None:
-        """Use clients that have the vendor's own credentials."""
+        """Use clients with the vendor's own credentials."""
         self.received: list[str] = []
         self._account = account
         self._s3 = s3
@@ -55,7 +55,7 @@ class Vendor:
             self._sns.confirm_subscription(TopicArn=topic, Token=token)
 
     def _notified(self, message: dict[str, Any]) -> None:
-        for record in message.get("Records", ()):  # a test event has no records
+        for record in message.get("Records", ()):  # a test event does not have records
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
             # S3 also announces other load balancers' files, which the vendor may not read.
@@ -66,7 +66,7 @@ class Vendor:
         self.received += gzip.decompress(body).decode().splitlines()
 
     def attempts(self, bucket: str, key: str) -> list[Attempt]:
-        """Try calls other than reading logs; `key` is the key of a log object."""
+        """Try calls that the vendor may not make; `key` is the key of a log object."""
         outside = "elsewhere/secret.txt"
         tries: dict[str, Callable[[], object]] = {
             f"get {outside}": lambda: self._s3.get_object(Bucket=bucket, Key=outside),

@@ -1,10 +1,10 @@
-"""A strict, fast AWS account in memory, for tests that run many histories.
+"""Emulate an AWS account in memory, strictly and fast, for tests that make many calls.
 
     account = Account(region="eu-west-1")
     balancer = account.add_load_balancer("web")
     account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
 
-It refuses what AWS refuses, with AWS's error codes and messages; most rules name their source. An
+It refuses what AWS refuses, with AWS's error codes and messages. Most rules cite their source. An
 operation or a parameter that is not emulated fails at once.
 """
 

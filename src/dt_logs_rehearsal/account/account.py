@@ -38,7 +38,7 @@ Snapshot = dict[str, Any]
 
 
 class Time(Protocol):
-    """A clock, and a sleep that follows it."""
+    """A clock, and a `sleep` that counts this clock's seconds."""
 
     def __call__(self) -> float: ...
 
@@ -62,8 +62,8 @@ class Clock:
 class Account:
     """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
-    Clients may be used in several threads. Methods like `add_bucket` change the world unchecked.
-    `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
+    Clients may be used in several threads. Methods like `add_bucket` change the world without
+    checks. `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
     """
 
     def __init__(
@@ -86,17 +86,17 @@ class Account:
 
     @property
     def s3(self) -> S3Client:
-        """Return an administrator's client."""
+        """Return an administrator's S3 client."""
         return cast("S3Client", self.client("s3"))
 
     @property
     def sns(self) -> SNSClient:
-        """Return an administrator's client."""
+        """Return an administrator's SNS client."""
         return cast("SNSClient", self.client("sns"))
 
     @property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
-        """Return an administrator's client."""
+        """Return an administrator's Elastic Load Balancing client."""
         return cast("ElasticLoadBalancingv2Client", self.client("elbv2"))
 
     def client(
@@ -108,7 +108,7 @@ class Account:
         before: Hook = no_hook,
         after: Hook = no_hook,
     ) -> Any:
-        """Return a client; hooks run around each of its calls, outside every lock.
+        """Return a service's client; the hooks run around each of its calls, outside every lock.
 
         The default caller is an administrator of this account.
         """
@@ -123,14 +123,14 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session as a caller; if `policies` is None, it may do everything."""
+        """Return a role's session as a caller, which may do everything if `policies` is None."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
         return Caller(owner, arn, own)
 
     def snapshot(self) -> Snapshot:
-        """Return everything as comparable data, for `report.changes.diff`."""
+        """Return all lasting state as comparable data, for `report.changes.diff`."""
         with self.world.lock:
             return _snapshot(self.world)
 
@@ -144,7 +144,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer and return its ARN; `bucket` sets its logging, without checks."""
+        """Add a load balancer, and let it log to `bucket` if given, unchecked; return its ARN."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -171,8 +171,8 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        If `ownership` or `block` is None, it was never configured: the bucket has ObjectWriter, or
-        no Block Public Access.
+        If `ownership` or `block` is None, it was never configured: the bucket then behaves as with
+        ObjectWriter, or without Block Public Access.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -190,7 +190,7 @@ class Account:
         )
 
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
-        """Add a topic and return its ARN; without a policy it has SNS's default."""
+        """Add a topic and return its ARN; without `policy`, it has SNS's default policy."""
         arn = f"arn:{self.partition}:sns:{self.region}:{self.account_id}:{name}"
         text = default_policy(arn) if policy is None else json.dumps(policy)
         attributes = {} if policy is None else {"Policy": text}
@@ -198,7 +198,7 @@ class Account:
         return arn
 
     def add_destination(self, arn: str) -> None:
-        """Add a notification destination: a queue or function to which S3 may send."""
+        """Add a notification destination: a queue or function to which S3 may send events."""
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:
@@ -218,9 +218,10 @@ class Account:
     def write_log(
         self, load_balancer: str, body: bytes = b"log", kind: LogKind = "access"
     ) -> str | None:
-        """Let a load balancer write a log object and S3 announce it; return its key.
+        """Let a load balancer write a log object and S3 announce it; return the object's key.
 
-        Return None if logging is off or the bucket does not accept it: ELB drops the log silently.
+        Return None if logging is off or the bucket does not accept the object: ELB then drops the
+        log silently.
         """
         with self.world.lock:
             return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)
@@ -229,8 +230,8 @@ class Account:
 def _snapshot(world: World) -> Snapshot:
     """Return all lasting state as data; states with the same meaning give equal data.
 
-    Times, and the IDs of subscriptions and versions, are left out. `versions` are those that a
-    plain list does not show: old versions and delete markers.
+    Times, and the IDs of subscriptions and versions, are left out. `versions` holds what a plain
+    list does not show: old versions and delete markers.
     """
     return {
         "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
@@ -280,7 +281,7 @@ def _version(stored: StoredObject) -> list[str]:
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
-    """Return a configuration's entries by their Ids, because their order has no meaning."""
+    """Return a configuration's entries by Id, because their order has no meaning."""
     found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
     for kind, arn, entry in entries(configuration):
         prefix, suffix = filters(entry)

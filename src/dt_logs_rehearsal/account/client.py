@@ -31,7 +31,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
 
 @cache
 def answers(service: str) -> Operations:
-    """Map each operation of a service to its function, which has the name of boto3's method."""
+    """Map a service's operations to their functions, which have the names of boto3's methods."""
     return {
         model.name: getattr(module, method)
         for module in SERVICES[service]
@@ -45,7 +45,7 @@ def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
 
 
 class Client:
-    """A service's client: boto3's method names, keyword arguments, answers and errors.
+    """A service's client, with boto3's method names, keyword arguments, answers and errors.
 
     The hooks run around each call, outside every lock. If `before` raises, the call has no effect.
     If `after` raises, the call has taken effect, but appears to have failed.
@@ -82,7 +82,7 @@ class Client:
         return method
 
     def get_paginator(self, name: str) -> "Paginator[Any]":
-        """Return boto3's own paginator over this client."""
+        """Return boto3's own paginator, which calls this client."""
         model = self._models[name]
         config = paginators(self._service).get_paginator(model.name)
         return Paginator(getattr(self, name), config, model)

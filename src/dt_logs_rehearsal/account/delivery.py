@@ -1,4 +1,4 @@
-"""Deliver S3's events to topics, and from there to the subscriptions whose filter passes them."""
+"""Deliver S3's events to their destinations, and from topics to matching subscriptions."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ EVENT_BRIDGE = "events.amazonaws.com"
 
 
 def entries(configuration: Params) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield each notification's kind, destination ARN and entry."""
+    """Yield the kind, destination ARN and entry of each notification in a configuration."""
     for kind, name in DESTINATIONS.items():
         for entry in configuration.get(kind, ()):
             yield kind, entry[name], entry
@@ -41,7 +41,7 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
 def announce(
     world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
 ) -> None:
-    """Send an event to every destination whose notification matches; keys are URL-encoded."""
+    """Send an event to every destination whose notification matches; its key is URL-encoded."""
     encoded = quote_plus(key, safe="/*-._")
     owner = {"principalId": bucket.owner}
     arn = f"arn:{world.partition}:s3:::{bucket.name}"
@@ -78,13 +78,13 @@ def matches(entry: dict[str, Any], event: str, key: str) -> bool:
 
 
 def rules(entry: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the filter rules of a notification."""
+    """Return a notification's filter rules."""
     found: list[dict[str, str]] = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     return found
 
 
 def filters(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return a notification's prefix and suffix; S3 accepts the rules' names in either case."""
+    """Return a notification's prefix and suffix; S3 ignores the case of the rules' names."""
     found = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules(entry)}
     return found.get("prefix", ""), found.get("suffix", "")
 
@@ -112,10 +112,10 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
 
 
 def publish(world: World, topic: Topic, text: str) -> None:
-    """Deliver a message to every confirmed subscription of the topic whose filter passes it.
+    """Deliver a message to each confirmed subscription of the topic whose filter lets it through.
 
-    An unreachable endpoint answers with a 4xx, after which SNS does not retry: the message is lost
-    [SNS guide, sns-message-delivery-retries.md].
+    The endpoints in `world.unreachable` answer with a 4xx. SNS does not retry then, so the message
+    is lost [SNS guide, sns-message-delivery-retries.md].
     """
     message, name = json.loads(text), topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():

@@ -1,4 +1,4 @@
-"""Elastic Load Balancing: load balancers, and the logs that they write and deliver."""
+"""Elastic Load Balancing: load balancers, their attributes, and the logs that they write."""
 
 import gzip
 import re
@@ -49,7 +49,7 @@ _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.en
 
 
 def _logging(log: Log) -> dict[str, str]:
-    """Return the attributes that turn one kind of log off."""
+    """Return the attributes that turn off one kind of log."""
     start = log.attributes
     return {f"{start}enabled": "false", f"{start}bucket": "", f"{start}prefix": ""}
 
@@ -82,7 +82,7 @@ def new_load_balancer(
 
 
 def describe_load_balancers(world: World, call: Call) -> Response:
-    """List all load balancers, or the named ones; the call fails if one of these is missing.
+    """Describe all load balancers, or those with the given ARNs; fail if one does not exist.
 
     [botocore, elbv2 DescribeLoadBalancers: up to 20 by ARN, PageSize up to 400]
     """
@@ -141,7 +141,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set all attributes that are sent, or none; check the bucket if they concern enabled logs.
+    """Set all attributes in the call, or none; first check the bucket of an enabled log.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: attributes that are not sent keep their values]
     """
@@ -183,7 +183,7 @@ def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str
     if not name:
         raise _invalid(f"The value of '{log.attributes}bucket' cannot be empty")
     bucket = world.buckets.get(name)
-    if bucket is None:  # message as reported for classic load balancers
+    if bucket is None:  # the message that users report for classic load balancers
         raise _rejected(f"S3Bucket: {name} does not exist")
     if bucket.region != found.region:  # [GH hashicorp/terraform#12010]
         raise _rejected(
@@ -201,10 +201,9 @@ def _rejected(text: str) -> Refused:
 
 _SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 _OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
-# The accounts that write logs in regions opened before 2022; in newer regions, only the service
-# writes them.
-# [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws, service account
-# data source]
+# The accounts as which ELB writes logs in regions opened before 2022; in newer regions, it writes
+# only as a service. [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws,
+# service account data source]
 ELB_ACCOUNTS = {
     "af-south-1": "098369216593",
     "ap-east-1": "754344448648",
@@ -236,17 +235,17 @@ ELB_ACCOUNTS = {
 
 
 def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
-    """Return a key below a load balancer's log location."""
+    """Return the key of an object at a load balancer's log location."""
     return f"{prefix}{'/' if prefix else ''}AWSLogs/{found.account}/{name}"
 
 
 def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
     """Write an object as Elastic Load Balancing; return whether the bucket allowed it.
 
-    ELB writes as a service and, if the region has one, as the region's ELB account; in China, only
-    as the account [GH terraform-aws-modules/terraform-aws-s3-bucket#263]. On an Outpost, ELB writes
+    ELB writes as a service and, if the region has an ELB account, as that account; in China, only
+    as the account [GH terraform-aws-modules/terraform-aws-s3-bucket#263]. On an Outpost, it writes
     as another service, with an ACL [ELB guide, enable-access-logging.md]. AWS does not document
-    that ELB sends aws:SourceAccount or aws:SourceArn, so this emulation does not.
+    that ELB sends aws:SourceAccount or aws:SourceArn, so this emulation does not send them.
     """
     account = ELB_ACCOUNTS.get(found.region, "")
     if found.outpost:
@@ -256,7 +255,8 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
         writers += [world.root(account)] if account else []
     if bucket.algorithm() != "AES256" or not any(_may(world, bucket, e, key) for e in writers):
         return False
-    # ELB sends the ACL bucket-owner-full-control; under ObjectWriter, it does not change the owner.
+    # ELB sends the ACL bucket-owner-full-control; under ObjectWriter, the ACL does not change the
+    # owner.
     store(world, bucket, key, body, account or "elasticloadbalancing")
     return True
 
@@ -289,7 +289,7 @@ def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
 
 @dataclass(frozen=True)
 class Visit:
-    """A client's request for a `path`."""
+    """A client's request for `path`, and the answer's status."""
 
     client: str
     path: str
@@ -297,10 +297,10 @@ class Visit:
 
 
 def log_file(load_balancer: str, visits: Sequence[Visit], now: float) -> bytes:
-    """Return a log file in which a load balancer, given by its ARN, reports visits.
+    """Return the access log of these visits, as the load balancer with this ARN would write it.
 
-    The gzipped file has a line for each request, with fields in a fixed order, separated by spaces
-    [ELB guide, load-balancer-access-logs.md].
+    The file is gzipped, and has a line for each request, with fields in a fixed order, separated by
+    spaces [ELB guide, load-balancer-access-logs.md].
     """
     lines = "".join(f"{_line(load_balancer, visit, now)}\n" for visit in visits)
     return gzip.compress(lines.encode(), mtime=0)

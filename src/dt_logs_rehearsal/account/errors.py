@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def client_error(operation: str, refused: Refused) -> ClientError:
-    """Return boto3's error for a refused call; `operation` is its name in AWS's API."""
+    """Return boto3's error for a refused call; `operation` is the call's name in AWS's API."""
     response: Any = {
         "Error": {"Code": refused.code, "Message": refused.message, **refused.details},
         "ResponseMetadata": metadata(refused.status),
@@ -26,7 +26,7 @@ def client_error(operation: str, refused: Refused) -> ClientError:
 
 
 def metadata(status: int) -> dict[str, Any]:
-    """Return the ResponseMetadata of a call that needed no retry."""
+    """Return the ResponseMetadata of a call that was not retried."""
     return {
         "RequestId": "00000000-0000-4000-8000-000000000000",
         "HTTPStatusCode": status,

@@ -20,7 +20,7 @@ _NEWER = {"CreateBucketRequest": ("BucketNamespace",), "CreateBucketConfiguratio
 
 @cache
 def service_model(service: str, old: bool = False) -> ServiceModel:
-    """Return botocore's model of a service; with `old`, S3's model in a two-year-old boto3."""
+    """Return botocore's model of a service; with `old`, S3's as in a two-year-old boto3."""
     document: dict[str, Any] = _LOADER.load_service_model(service, "service-2")
     if old and service == "s3":
         shapes = dict(document["shapes"])
@@ -46,7 +46,7 @@ def paginators(service: str) -> PaginatorModel:
     return PaginatorModel(document)
 
 
-# Parameters of partly emulated operations that are honoured or change nothing; others fail.
+# Partly emulated operations take only parameters that are honoured or harmless; others fail.
 _HARMLESS = frozenset(
     ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
 )

@@ -28,7 +28,7 @@ def get_public_access_block(world: World, call: Call) -> Response:
 
 
 def get_caller_identity(world: World, call: Call) -> Response:
-    """Return the caller's identity (STS); this needs no permission."""
+    """Return the caller's identity (STS); the call does not need permission."""
     caller = call.caller
     session = caller.arn.partition(":assumed-role/")[2]
     user = f"AROAEMULATED:{session.rpartition('/')[2]}" if session else caller.account

@@ -30,11 +30,11 @@ SSE_S3: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Consistency:
-    """The times that changes take to spread, in seconds.
+    """How long changes take to spread, in seconds.
 
-    A read of a bucket's policy or notifications shows their state up to `stale_reads` ago. ELB sees
-    a new bucket policy, and S3 a new topic policy, up to `spreading` after it was put. If roles are
-    emulated, a new role has no permissions for `new_rights` seconds.
+    A read of a bucket's policy or notifications may return a state that is up to `stale_reads` old.
+    ELB sees a new bucket policy, and S3 a new topic policy, within `spreading`. If roles are
+    emulated, a new role does not have its permissions for the first `new_rights` seconds.
     """
 
     stale_reads: float = 0.0
@@ -43,19 +43,19 @@ class Consistency:
 
 
 class Spreading(Generic[T]):
-    """A value that spreads over time; its own service already uses `latest`."""
+    """A value that spreads over time; the service that keeps it uses `latest` at once."""
 
     def __init__(self, value: T) -> None:
         self.latest = value
         self._puts = [(-inf, -inf, value)]
 
     def put(self, value: T, now: float, effective: float) -> None:
-        """Change the value."""
+        """Change the value; other services see the new one from `effective` on."""
         self._puts.append((now, effective, value))
         self.latest = value
 
     def as_of(self, moment: float) -> T:
-        """Return the value that was the latest one at that moment."""
+        """Return the value that was the latest at a moment."""
         return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:
@@ -79,7 +79,7 @@ class Caller:
 
 @dataclass
 class StoredObject:
-    """One version of an object; a delete marker has no body."""
+    """One version of an object; the body of a delete marker is None."""
 
     version: str
     body: bytes | None
@@ -106,7 +106,7 @@ class Bucket:
     lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
     versioning: str = ""  # `Enabled` or `Suspended` if it was set
     payer: str = "BucketOwner"  # `Requester` if the requester pays
-    abac: str = "Disabled"  # or Enabled
+    abac: str = "Disabled"  # or `Enabled`
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
     def current(self, key: str) -> StoredObject | None:
@@ -119,7 +119,7 @@ class Bucket:
         return sorted((key for key in self.objects if self.current(key)), key=str.encode)
 
     def algorithm(self) -> str:
-        """Return the default encryption."""
+        """Return the algorithm of the default encryption."""
         rule = self.encryption[0].get("ApplyServerSideEncryptionByDefault", {})
         return str(rule.get("SSEAlgorithm", "AES256"))
 
@@ -205,7 +205,7 @@ class World:
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
-    organisations: dict[str, str] = field(default_factory=dict)  # by account
+    organisations: dict[str, str] = field(default_factory=dict)  # organisation IDs by account
     # Service control policies as JSON, with Deny statements; they apply to every role.
     control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
@@ -244,7 +244,7 @@ class World:
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
     def root(self, account: str) -> Principal:
-        """Return an account's root ARN as a principal, which stands for the whole account."""
+        """Return the principal that stands for a whole account: the account's root ARN."""
         return Principal(account, f"arn:{self.partition}:iam::{account}:root")
 
 

@@ -18,7 +18,7 @@ from dt_logs_rehearsal.cloudformation.stack import Made, Stack
 from dt_logs_rehearsal.http.endpoint import ANSWERS
 from dt_logs_rehearsal.pace import Pace
 
-LIMIT = 4096  # the most bytes of an answer
+LIMIT = 4096  # the largest answer, in bytes
 _DEFAULT_TIMEOUT = 3600  # seconds
 
 
@@ -35,7 +35,7 @@ class Mailbox:
             self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
-        """Return the bodies of all answers that have arrived; a rehearsal does not show them."""
+        """Return the bodies of all answers so far, which a rehearsal checks, but does not show."""
         found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
         return [each.result().decode(errors="replace") for each in found]
 
@@ -89,7 +89,7 @@ class CustomResources:
     ) -> tuple[str, Mapping[str, Any]]:
         """Send an event, wait for the answer, and return its physical ID and data.
 
-        Raises Failed; Refused if the stack's role may not invoke the function.
+        Raises Failed, or Refused if the stack's role may not invoke the function.
         """
         token, now = str(uuid.uuid4()), moment(self.pace())
         properties = _as_texts(given)
@@ -148,7 +148,7 @@ def _taken(
 
 
 def _as_texts(value: Any) -> Any:
-    """Return a custom resource's properties as CloudFormation sends them: values are strings."""
+    """Return a custom resource's properties as CloudFormation sends them: all values as strings."""
     match value:
         case dict():
             return {key: _as_texts(each) for key, each in value.items()}

@@ -1,7 +1,8 @@
 """CloudFormation: create, update and delete stacks, and roll back after a failure.
 
-`begin_…` accepts an operation, and returns a function that completes it. A stack with a role makes
-every call through it, and keeps it for later operations [botocore, CreateStack: RoleARN].
+Each `begin_…` method accepts an operation, and returns a function that completes it. A stack with a
+role makes every call with that role, and keeps it for later operations [botocore, CreateStack:
+RoleARN].
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class CloudFormation:
         return Stack(name, stack_id, asked, role)
 
     def describe_stacks(self, world: World, call: Call) -> Response:
-        """Describe a stack by its ID, for a function that asks about its stack. Raises Refused."""
+        """Answer a function's DescribeStacks call about its stack, by ID. Raises Refused."""
         if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
             raise invalid(f"Stack with id {name} does not exist")
         return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}
@@ -72,7 +73,7 @@ class CloudFormation:
     def begin_create(self, stack: Stack, capabilities: Sequence[str] = ()) -> Rest:
         """Accept the creation of a stack. Raises Refused."""
         check(stack.asked, capabilities)
-        self._context(stack)  # a role that cannot be assumed is refused before anything begins
+        self._context(stack)  # refuses a role that cannot be assumed, before anything begins
         stack.capabilities = tuple(capabilities)
         self.stacks[stack.id] = stack
         self._at(stack, "CREATE_IN_PROGRESS", _INITIATED)
@@ -140,14 +141,14 @@ class CloudFormation:
         self._finish(stack, "UPDATE_COMPLETE")
 
     def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
-        """Restore a stack's state from before an update, and delete its new resources."""
+        """Restore the state that a stack had before an update, and delete its new resources."""
         for logical in skipped:
             self._emit(stack, logical, stack.resources[logical].kind, "UPDATE_COMPLETE", "")
         left = [name for name in self._order(stack, stack.asked) if name not in skipped]
         before = dict(stack.resources)
         failed = self._make(stack, stack.asked, left)
         if failed:
-            if failed in before:  # restore it, so that it is tried again
+            if failed in before:  # so that a continued rollback tries it again
                 stack.resources[failed] = before[failed]
             self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
             return
@@ -170,7 +171,7 @@ class CloudFormation:
         return [name for name in stack.resources if name not in order][::-1]
 
     def _order(self, stack: Stack, asked: Asked) -> list[str]:
-        """Return the resources that a stack should have, in the order of their creation."""
+        """Return the resources that a stack should have, in their order of creation."""
         return in_order(stack.resolved(asked, self.place))
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
@@ -209,7 +210,7 @@ class CloudFormation:
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
     ) -> None:
-        """Create or change one resource; a new resource has a second event once its ID is known.
+        """Create or change one resource; add a second event for a new one once its ID is known.
 
         [localstack tests/aws/services/cloudformation/api/test_stacks]
         """
@@ -235,7 +236,8 @@ class CloudFormation:
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
         """Delete resources in turn; return the first that cannot be deleted, or an empty string.
 
-        A custom resource's reason is not shown after success [a public CDK deployment's events].
+        The events do not show a custom resource's reason after success [a public CDK deployment's
+        events].
         """
         for logical in names:
             made = stack.resources[logical]
@@ -255,7 +257,7 @@ class CloudFormation:
 
 
 def _failed(verb: str, logical: str) -> str:
-    """Return a stack's reason and a space, or an empty string if nothing failed.
+    """Return a stack's reason, followed by a space, or an empty string if nothing failed.
 
     [localstack tests/aws/services/cloudformation/api/test_stacks]
     """

@@ -1,7 +1,7 @@
 """Create, change and delete our stacks' resources with the calls that CloudFormation makes.
 
 The calls are those that CloudFormation's registry schemas list for our properties. IAM also decides
-calls of operations that moto does not emulate.
+about calls that moto does not emulate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
 Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical ID and attributes
-# Read handlers also call these operations, which moto does not emulate.
+# CloudFormation's read handlers also call these operations, which moto does not emulate.
 _READ = (
     "lambda:GetRuntimeManagementConfig",
     "lambda:GetFunctionRecursionConfig",
@@ -35,9 +35,10 @@ _READ = (
 
 @dataclass(frozen=True)
 class Context:
-    """The context of a resource handler: clients under the stack's role, resource names, tags.
+    """The context of a resource handler: clients with the stack's role, resource names, tags.
 
-    `decide` lets IAM decide an action without a call; it raises Refused after a denial.
+    `decide` lets IAM decide about an action without a call; it raises Refused if IAM denies the
+    action.
     """
 
     iam: IAMClient
@@ -54,7 +55,7 @@ class Context:
         return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
 
     def tags_of(self, given: Properties) -> dict[str, Any]:
-        """Return a call's parameter `Tags` as most services accept it; empty without tags."""
+        """Return a call's parameter `Tags` as most services expect it; empty without tags."""
         return present(Tags=[{"Key": k, "Value": v} for k, v in self.tagged(given).items()])
 
 
@@ -198,7 +199,7 @@ def _delete_log_group(context: Context, made: Made) -> None:
 
 
 def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
-    """Record an alarm, and let IAM decide its calls; the alarm is not emulated and never fires."""
+    """Only record an alarm, which never fires, and let IAM decide about its calls."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
     _decide_alarm(context, name, "PutMetricAlarm")
@@ -249,7 +250,7 @@ def _delete_rule(context: Context, made: Made) -> None:
 
 
 def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
-    """Return EventBridge's event for a rule's target: the filled-in template of the target.
+    """Return EventBridge's event for a rule's target: the target's template, filled in.
 
     Strings are inserted in quotes [EventBridge guide, eb-transform-target-input.md].
     """

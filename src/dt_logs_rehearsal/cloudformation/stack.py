@@ -70,7 +70,7 @@ class Asked:
 class Stack:
     """A stack, its resources by logical ID, and the role through which it runs.
 
-    `asked` is the request of its last successful update, or of its creation.
+    `asked` is the request of the last successful update or, without one, of the creation.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Stack:
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
-    token: str = ""  # of the current or last operation
+    token: str = ""  # the ClientRequestToken of the current or last operation
 
     def described(self) -> dict[str, Any]:
         """Return the fields that DescribeStacks and ListStacks share."""

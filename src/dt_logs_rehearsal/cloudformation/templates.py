@@ -1,7 +1,7 @@
-"""Make CloudFormation's checks before an operation, and order a stack's resources.
+"""Check a request as CloudFormation does before an operation, and order a stack's resources.
 
-The error messages are those that users quote, unverified. `tools/cloudformation_api` also refuses
-malformed templates; the templates here are our own.
+The error messages are those that users quote, unverified. This module does not refuse malformed
+templates, because a rehearsal runs only our own; `tools/cloudformation_api` refuses them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 
 
 def is_emulated(kind: str) -> bool:
-    """Return whether stacks may have resources of a type."""
+    """Return whether resources of a type are emulated."""
     return kind in TYPES or kind.startswith(_CUSTOM)
 
 
 def invalid(text: str) -> Refused:
-    """Return a ValidationError, CloudFormation's error for almost everything."""
+    """Return a ValidationError, with which CloudFormation refuses most invalid requests."""
     return Refused("ValidationError", text, Type="Sender")
 
 

@@ -67,7 +67,7 @@ _STOPPED = Invocation("exited", "the function was stopped")
 
 
 class Functions:
-    """A runner of functions, which ends all their processes when it is closed."""
+    """Runs functions, and ends all their processes when it is closed."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Functions:
         return process.invoke(json.dumps(event).encode())
 
     def invoke_async(self, function: Function, event: object) -> Future[tuple[Invocation, ...]]:
-        """Queue an event, and retry it if it fails; the future holds every attempt."""
+        """Queue an event, and retry it if it fails; return a future of all attempts."""
         try:
             return self._pool.submit(self._attempts, function, event)
         except RuntimeError:  # if the pool is shut down
@@ -235,7 +235,7 @@ class _Process:
         return api
 
     def _environment(self, api: str, code: Path, temporary: Path) -> dict[str, str]:
-        """Return an environment like that in Lambda [Lambda guide, configuration-envvars.md]."""
+        """Return an environment like Lambda's [Lambda guide, configuration-envvars.md]."""
         function = self.function
         return {
             **function.credentials,
@@ -290,7 +290,7 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 
 @cache
 def _ours() -> tuple[str, ...]:
-    """Return the project's folders, from which a function must not import."""
+    """Return the folders of the project's source, from which a function must not import."""
     import dt_logs_handler
     import dt_logs_rehearsal
 

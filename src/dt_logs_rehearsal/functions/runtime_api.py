@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _NEXT = "/2018-06-01/runtime/invocation/next"
-_LARGEST = 6 * 1024 * 1024  # the most bytes of a response [Lambda quotas]
+_LARGEST = 6 * 1024 * 1024  # the largest response, in bytes [Lambda quotas]
 
 
 @dataclass(frozen=True)
 class Event:
-    """An invocation for the process; `deadline` is in milliseconds since 1970."""
+    """An event for the process; `deadline` is in milliseconds since 1970."""
 
     request_id: str
     arn: str

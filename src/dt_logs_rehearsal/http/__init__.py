@@ -1,1 +1,1 @@
-"""Serve the emulated account over HTTP on the loopback. Open `endpoint` first."""
+"""Serve the emulated account over HTTP on the loopback. Start with `endpoint`."""

@@ -1,4 +1,4 @@
-"""The emulated account's HTTP endpoint on the loopback; IAM decides every call first.
+"""The emulated account's HTTP endpoint on the loopback; IAM decides about every call first.
 
 `dt_logs_rehearsal.account` answers for most services, and `dt_logs_rehearsal.cloudformation` for
 CloudFormation. moto keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. The endpoint
@@ -62,8 +62,8 @@ class Endpoint:
         CloudFormation.
         """
         self.account = account
-        self.operations: dict[str, Operations] = {}  # of services other than the account's
-        # Runs before each call is authorized; may raise Refused, for example to throttle the call.
+        self.operations: dict[str, Operations] = {}  # by service; they override the account's
+        # Runs before each call is authorised; may raise Refused, for example to throttle the call.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
@@ -87,7 +87,7 @@ class Endpoint:
         self._server.close()
 
     def session(self, name: str, account: str = "", role: str = "") -> dict[str, str]:
-        """Return credentials of a role or of an account's administrator, as boto3 takes them."""
+        """Return credentials, as boto3 takes them, for a role or for an account's administrator."""
         with self._lock:
             key = f"ASIA{len(self._sessions):016d}"
             self._sessions[key] = Session(name, account or self.account.account_id, role)
@@ -98,7 +98,7 @@ class Endpoint:
         }
 
     def expire(self, credentials: Mapping[str, str]) -> None:
-        """Expire credentials."""
+        """Let credentials expire now."""
         self._expired.add(credentials["aws_access_key_id"])
 
     def lets_assume(self, role: str, service: str) -> bool:
@@ -106,7 +106,7 @@ class Endpoint:
         name = role.rpartition("/")[2]
         trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
         statements = json.loads(trusts[0])["Statement"] if trusts else []
-        # A trust policy does not name a resource, because the resource is its role.
+        # A trust policy does not name a resource, because its resource is always its own role.
         trust = {"Statement": [{**each, "Resource": "*"} for each in statements]}
         return _allows(trust, service, "sts:AssumeRole", role, {})
 
@@ -146,7 +146,7 @@ class Endpoint:
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
-        """Let IAM decide a call that an AWS service makes with a role. Raises Refused."""
+        """Let IAM decide about a call that an AWS service makes with a role. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
         asked = Parsed("", service, self.account.region, operation, params)
@@ -222,7 +222,7 @@ class Endpoint:
         return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
 
     def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
-        """Authorize a call, carry it out, and report it. Raises Refused."""
+        """Authorise a call, carry it out, and report it. Raises Refused."""
         decisions: list[Decided] = []
         error = ""
         try:
@@ -259,7 +259,7 @@ class Endpoint:
         return list(iam.roles.values())
 
     def _spread(self, role: str) -> bool:
-        """Return whether a new role is already known everywhere."""
+        """Return whether a role has existed long enough to be known everywhere."""
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights

@@ -27,11 +27,11 @@ class Server:
         self.address = f"{host}:{port}"
 
     def start(self) -> None:
-        """Start to answer requests."""
+        """Start answering requests."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the server; it accepts no more connections."""
+        """Stop the server, and stop accepting connections."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -49,11 +49,11 @@ def _listener() -> socket.socket:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes each answer at once, and logs nothing."""
+    """Writes each answer at once, and does not log."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 65536
 
     def log(self, type: str, message: str, *args: object) -> None:
-        """Log nothing."""
+        """Discard the message."""

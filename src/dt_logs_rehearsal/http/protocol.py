@@ -1,7 +1,7 @@
 """Read requests and write answers in AWS's wire protocols, with moto's parsers and serializers.
 
 The parsers and serializers are not part of moto's API, so setup.cfg pins moto. If another release
-changes them, adapt this module and `endpoint.py`.
+of moto changes them, adapt this module and `endpoint.py`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -82,7 +82,7 @@ def parse(request: Request, body: bytes) -> Parsed | None:
 
 
 def success(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
-    """Return the answer to a successful call; an object's content is not changed."""
+    """Return the answer to a successful call; an object's content is sent unchanged."""
     model = get_service_model(service).operation_model(operation)
     members = dict(result)
     content = members.pop("Body").read() if "Body" in members else None

@@ -58,7 +58,7 @@ Changes = Mapping[str, Sequence[Change]]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Changes:
-    """Return the changes by resource, each with a sign before its name."""
+    """Return the changes by resource; each resource's name follows a sign, as in `Change.sign`."""
     found: dict[str, Sequence[Change]] = {}
     for kind in before | after:
         old, new = before.get(kind, {}), after.get(kind, {})
@@ -104,10 +104,10 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
     AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
     logging is off. The documented role may not delete the topic and subscription that it created:
-    both stay, without a publisher, until a stack under the other role cleans up the bucket. A
+    both stay, without a publisher, until a stack with the other role cleans up the bucket. A
     subscription that was never confirmed cannot be ended; AWS removes it after some days. Our Sids
     record times and earlier requests, which a rollback does not restore. The order of our own
-    statements has no meaning.
+    statements does not matter.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():
@@ -135,7 +135,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return others' statements in order, then ours, sorted and without times and past requests."""
+    """Return others' statements in order, then ours, sorted, without times and past requests."""
 
     def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))

@@ -50,7 +50,10 @@ class Stage:
     changes: Changes
 
     def call_rows(self) -> list[tuple[str, ...]]:
-        """Return distinct calls: count and caller, action, resource, decision, statement, error."""
+        """Return a row for each distinct call.
+
+        Its columns are: count and caller, action, resource, decision, statement, error.
+        """
         made = Counter(
             (call.caller, f"{call.service}:{call.operation}", each, call.error)
             for call in self.calls
@@ -81,7 +84,7 @@ class Report:
     restored: bool = False
     left: list[str] = field(default_factory=list)  # differences, without the exceptions
     exceptions: list[str] = field(default_factory=list)  # leftovers that were expected
-    unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
+    unexpected: list[str] = field(default_factory=list)  # expectations that did not hold
     missing: tuple[str, ...] = ()  # permissions that the service role lacks
 
     @property

@@ -6,12 +6,12 @@ CUSTOMERS = "customers-logs"
 
 
 def new(account: Account) -> list[str]:
-    """Add one ALB that never logged."""
+    """Add one ALB that has never logged."""
     return [account.add_load_balancer("web")]
 
 
 def three(account: Account) -> list[str]:
-    """Add three ALBs that never logged."""
+    """Add three ALBs that have never logged."""
     return [account.add_load_balancer(name) for name in ("web", "api", "shop")]
 
 

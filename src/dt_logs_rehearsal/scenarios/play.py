@@ -26,7 +26,7 @@ class Play:
     """The steps and expectations that scenarios use; `report` records them."""
 
     def __init__(self, sandbox: Sandbox, released: Released, role: str, report: Report) -> None:
-        """Play a release in an account, through a service role."""
+        """Prepare to play a release in a sandbox, with a service role."""
         self.sandbox = sandbox
         self.account = sandbox.account
         self.documented = released.privileges is Privileges.DOCUMENTED
@@ -54,14 +54,14 @@ class Play:
         return stack
 
     def update(self, stack: Stack, *load_balancers: str, **parameters: str) -> None:
-        """Update a stack to other load balancers, or other parameters."""
+        """Update a stack with other load balancers or parameters."""
         asked = self._asked(load_balancers, parameters)
         begun = self.sandbox.cloudformation.begin_update(stack, asked, _CAPABILITIES)
         self._stage(f"Update {stack.name}", stack, begun)
 
     @property
     def schedule(self) -> dict[str, str]:
-        """The parameter for a scheduled refresh; empty under the documented privileges."""
+        """The parameter for a scheduled refresh; empty with the documented privileges."""
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
@@ -136,7 +136,7 @@ class Play:
             self.report.unexpected.append(otherwise)
 
     def expect_status(self, stack: Stack, status: str) -> None:
-        """End the scenario, with the reason for the failure, if a stack is not in this status."""
+        """Record the reason and end the scenario if a stack is not in this status."""
         if stack.status != status:
             self.report.unexpected.append(f"{stack.name} is {stack.status}: {self.reason()}")
             raise Over
@@ -199,7 +199,7 @@ def rehearse(
     with Sandbox(folder, consistency) as sandbox:
         load_balancers = scenario.prepare(sandbox.account)
         play = Play(sandbox, released, released.service_role(sandbox), report)
-        if consistency is not None:  # wait until the service role has its rights
+        if consistency is not None:  # wait until the service role has its permissions
             sandbox.pace.sleep(consistency.new_rights)
         sandbox.tell = tell
         before = play.snapshot()

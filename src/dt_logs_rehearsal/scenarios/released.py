@@ -1,4 +1,4 @@
-"""The release that is rehearsed: its unchanged templates, and the role that runs them."""
+"""The release that is rehearsed: its unchanged templates, and the service role to use."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Released:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The rights that the stack's life cycle needs and the service role lacks."""
+        """The permissions that the stack's life cycle needs and the service role lacks."""
         if self.role_kind == "lifecycle":
             return ()
         statements: Any = policy_document("cloudformation-role-documented")["Statement"]
@@ -77,8 +77,8 @@ def load(
 ) -> Released:
     """Read a release from its folder, or build the release of the installed version.
 
-    Only a template that this source builds, changed by `customize` if given, is rehearsed. Raises
-    RehearsalError or another DtLogsError.
+    It accepts only a template that this source builds, with the changes of `customize` if given.
+    Raises RehearsalError or another DtLogsError.
     """
     names = (STACK_TEMPLATES[privileges], SERVICE_ROLE_TEMPLATE)
     stack, role = (_template(folder, name, customize) for name in names)
@@ -107,7 +107,7 @@ def _read(path: Path, customize: Customize | None) -> str:
 
 
 def _check_emulated(path: Path, template: Any) -> None:
-    """Raise RehearsalError for an added resource that cannot be emulated."""
+    """Raise RehearsalError if a template has a resource that cannot be emulated."""
     for logical, each in template["Resources"].items():
         if not is_emulated(each["Type"]):
             raise RehearsalError(

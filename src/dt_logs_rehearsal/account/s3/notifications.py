@@ -20,8 +20,8 @@ from dt_logs_rehearsal.account.s3.settings import malformed
 from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
-MOST = 100  # configurations per bucket; well known, but the message is unverified
-# The destination's name in an error, for each kind.
+MOST = 100  # configurations per bucket, a well-known limit; its message is unverified
+# The destination's name in S3's errors, for each kind of notification.
 _ARGUMENTS = {
     "TopicConfigurations": "Topic",
     "QueueConfigurations": "Queue",
@@ -58,7 +58,7 @@ def put_bucket_notification_configuration(world: World, call: Call) -> Response:
 
 
 def kept(world: World, configuration: Entry) -> Entry:
-    """Return a configuration as S3 shows it later: with Ids, and capitalised filter names."""
+    """Return a configuration as S3 keeps it: with Ids, and capitalised filter names."""
     result: Entry = {}
     for kind in DESTINATIONS:
         if configuration.get(kind):
@@ -81,7 +81,7 @@ def _invalid(text: str, **details: str) -> Refused:
 
 
 def _check(configuration: Entry) -> None:
-    """Refuse entries that S3 refuses even if it does not validate destinations.
+    """Refuse entries that S3 refuses even with SkipDestinationValidation.
 
     [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
     """
@@ -151,14 +151,14 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return the argument of S3's error for a destination that S3 does not accept, or None.
+    """Return the name and value in S3's error for a destination, or None if S3 accepts it.
 
-    A destination must be in this region, must not be FIFO, and must admit S3. A topic that is
-    encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,
+    A destination must be in the bucket's region, must not be FIFO, and must admit S3. A topic that
+    is encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,
     notification-how-to-event-types-and-destinations.md,
     grant-destinations-permissions-to-s3.md#key-policy]. The messages for queues and functions are
-    recorded [localstack tests/aws/services/s3/test_s3_notifications_sqs, _lambda]; users quote
-    those for topics.
+    from recorded calls [localstack tests/aws/services/s3/test_s3_notifications_sqs, _lambda]; those
+    for topics are from users' reports.
     """
     service, region = arn.split(":")[2:4]
     here = region == bucket.region and not arn.endswith(".fifo")

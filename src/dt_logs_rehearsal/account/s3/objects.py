@@ -28,7 +28,7 @@ def store(
     """Write an object as the account `writer`, and announce it.
 
     The bucket's object ownership decides who owns the object [S3 guide, about-object-ownership.md];
-    `acl` means bucket-owner-full-control.
+    with `acl`, the writer sends the ACL bucket-owner-full-control.
     """
     owned = bucket.ownership == "BucketOwnerEnforced" or (
         bucket.ownership == "BucketOwnerPreferred" and acl
@@ -64,8 +64,8 @@ def etag(stored: StoredObject) -> str:
 def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
     """Return whether an account can read the object if the bucket policy allows that.
 
-    A bucket policy covers only the bucket owner's own objects. Another account has no KMS key here,
-    and does not offer to pay as a requester [S3 guide, RequesterPaysBuckets.md].
+    A bucket policy covers only the bucket owner's own objects. Other accounts may not use the KMS
+    key here, and do not offer to pay as requesters [S3 guide, RequesterPaysBuckets.md].
     """
     if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner
@@ -88,7 +88,7 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Find an object; a caller who may not list the bucket gets 403 for a missing object."""
+    """Return a call's object; a caller who may not list the bucket gets 403 if it is missing."""
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
@@ -123,7 +123,7 @@ def get_object(world: World, call: Call) -> Response:
 
 
 def delete_object(world: World, call: Call) -> Response:
-    """Delete an object, or hide it behind a delete marker; repeatable.
+    """Delete an object, or hide it behind a delete marker; a repeated call succeeds too.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """
@@ -144,7 +144,7 @@ def delete_object(world: World, call: Call) -> Response:
 
 
 def list_objects_v2(world: World, call: Call) -> Response:
-    """List keys, one page at a time; without keys, `Contents` is absent."""
+    """Return one page of keys; if it is empty, `Contents` is absent."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
     prefix, after = params.get("Prefix", ""), params.get("StartAfter", "")
     keys = [key for key in bucket.listing() if key.startswith(prefix) and key > after]
@@ -157,7 +157,7 @@ def list_objects_v2(world: World, call: Call) -> Response:
         "MaxKeys": size,
         "KeyCount": len(shown),
         "IsTruncated": token is not None,
-        "EncodingType": "url",  # boto3 requests it, and decodes the keys
+        "EncodingType": "url",  # boto3 requests this encoding, and decodes the keys
         **present(
             Contents=[_listed(bucket, key, owner) for key in shown],
             NextContinuationToken=token,

@@ -1,7 +1,7 @@
 """S3: bucket policies, and S3's checks of a new policy.
 
 The error messages come from [GH versitygw#646, #1176] and from users' reports. The message for
-equal Sids is IAM's, unverified for S3. Unknown actions of S3 are not refused.
+equal Sids is IAM's, unverified for S3. Unknown S3 actions are not refused.
 """
 
 import json
@@ -58,7 +58,7 @@ def _text(world: World, call: Call) -> str:
 
 
 def put_bucket_policy(world: World, call: Call) -> Response:
-    """Replace the policy, if it is well formed and not blocked as public."""
+    """Replace the policy. Raises Refused if it is malformed, or public and blocked."""
     bucket = world.buckets[call.params["Bucket"]]
     place = Place(world.partition, bucket.name, frozenset(world.unknown_principals))
     text = _stored(place, call.params["Policy"])
@@ -76,7 +76,7 @@ def put_bucket_policy(world: World, call: Call) -> Response:
 
 
 def delete_bucket_policy(world: World, call: Call) -> Response:
-    """Remove the policy; repeatable."""
+    """Remove the policy; a repeated call succeeds too."""
     world.change(world.buckets[call.params["Bucket"]].policy, None)
     return {}
 
@@ -104,7 +104,7 @@ def _stored(place: Place, text: str) -> str:
     if not isinstance(document, dict):
         _reject("Policies must be valid JSON and the first byte must be '{'")
     if len(_compact(document).encode(errors="surrogatepass")) > LIMIT:
-        # [GH minio/minio#8625 names S3's text]
+        # [GH minio/minio#8625 quotes S3's message]
         raise Refused("PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
     for key in document:
         if key not in ("Version", "Id", "Statement"):
@@ -147,7 +147,10 @@ def _check(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _checked_principals(place: Place, raw: Any) -> Any:
-    """Check that all principals exist (a deleted role's AROA... ID does not), and return them."""
+    """Check that all principals exist, and return them as S3 keeps them.
+
+    A deleted role's AROA... ID does not exist.
+    """
     if raw == "*":
         return raw
     if not isinstance(raw, dict) or not raw or not all(principals(raw).values()):
@@ -178,7 +181,7 @@ def _exists(place: Place, kind: str, value: str) -> bool:
 
 
 def _as_kept(place: Place, kind: str, raw: Any) -> Any:
-    """Return principals as S3 shows them later: an account ID becomes the account's root ARN."""
+    """Return principals as S3 keeps them: an account ID becomes the account's root ARN."""
     if kind != "AWS":
         return raw
     kept = [
@@ -189,7 +192,7 @@ def _as_kept(place: Place, kind: str, raw: Any) -> Any:
 
 
 def _check_scope(place: Place, statement: dict[str, Any]) -> None:
-    """Check the actions and resources, and that they match each other."""
+    """Check a statement's actions and resources, and that they match each other."""
     resources = texts(statement.get("Resource", statement.get("NotResource")))
     start = f"arn:{place.partition}:s3:::"
     for resource in resources:
@@ -205,7 +208,7 @@ def _check_scope(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _applies(action: str, resources: tuple[str, ...]) -> bool:
-    """Return whether an object action has an object resource, or a bucket action a bucket."""
+    """Return whether the resources of an action include one of its kind: an object or a bucket."""
     name = action.lower()
     if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
         return any("/" in each or each.endswith("*") for each in resources)

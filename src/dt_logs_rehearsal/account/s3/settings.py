@@ -66,7 +66,7 @@ def _choice(field: str, parameter: str, name: str, *values: str) -> tuple[Operat
 
 
 def _write(field: str, checked: Callable[[World, Bucket, Params], Any]) -> Operation:
-    """Return the operation that replaces a setting with a value from `checked`."""
+    """Return the operation that replaces a setting with the value that `checked` returns."""
 
     def write(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]
@@ -149,7 +149,7 @@ get_bucket_abac = _read("abac", lambda status: {"AbacStatus": {"Status": status}
 def _checked_lifecycle(world: World, bucket: Bucket, params: Params) -> Response:
     """Check lifecycle rules, and give each an ID.
 
-    A put without TransitionDefaultMinimumObjectSize resets it [localstack
+    A call without TransitionDefaultMinimumObjectSize resets that setting [localstack
     tests/aws/services/s3/test_s3].
     """
     size = params.get("TransitionDefaultMinimumObjectSize", _SIZES[0])
@@ -193,7 +193,7 @@ delete_bucket_lifecycle = _write("lifecycle", lambda world, bucket, params: None
 
 
 def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Check the tags of a new bucket, with CreateBucket's own errors.
+    """Check a new bucket's tags, with CreateBucket's own errors, and return them as a mapping.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """
@@ -213,7 +213,7 @@ def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
-    """Check a bucket's new tags; system tags may be neither added nor removed."""
+    """Check a bucket's new tags, and return them as a mapping; system tags may not change."""
     if bucket.abac == "Enabled":  # [S3 guide, buckets-tagging-enable-abac.md; message unverified]
         text = "ABAC is enabled for the bucket. Use TagResource or UntagResource instead."
         raise Refused("InvalidRequest", text)
@@ -226,7 +226,7 @@ def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, st
 
 
 def _checked_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return tags as a mapping. Raises Refused.
+    """Check tags, and return them as a mapping. Raises Refused.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """

@@ -16,9 +16,9 @@ _OR = "$or"  # [localstack tests/aws/services/sns/test_sns_filter_policy]
 def check(text: str, scope: str) -> None:
     """Raise ValueError or Refused, with SNS's message, unless SNS accepts the filter policy.
 
-    SNS accepts at most 5 top-level keys and 150 combinations. Each array counts its values times
-    its depth; the arrays' counts are multiplied, and those of alternatives are added. [localstack
-    tests/aws/services/sns/test_sns_filter_policy]
+    SNS accepts at most 5 top-level keys and 150 combinations. An array counts as its number of
+    values times its depth; the counts of arrays are multiplied, and those of `$or` alternatives are
+    added. [localstack tests/aws/services/sns/test_sns_filter_policy]
     """
     try:
         policy = json.loads(text)
@@ -81,7 +81,7 @@ def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
 
 
 def _matches(policy: Mapping[str, Any], bodies: list[Mapping[str, Any]]) -> bool:
-    """Match every key; the elements of an array in the message are alternatives."""
+    """Return whether every key matches; one matching element of a message's array is enough."""
     for key, wanted in policy.items():
         if key == _OR and all(isinstance(each, dict) for each in wanted):
             if not any(_matches(each, bodies) for each in wanted):
@@ -105,7 +105,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def _rule(rule: Any, found: list[Any]) -> bool:
-    """Match a value or a prefix. SNS accepts other operators; they are not emulated here."""
+    """Return whether a value or prefix matches; SNS's other operators are not emulated."""
     if not isinstance(rule, dict):
         return any(
             each == rule and isinstance(each, bool) == isinstance(rule, bool) for each in found

@@ -36,7 +36,7 @@ _STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn
 
 
 def subscribe(world: World, call: Call) -> Response:
-    """Subscribe an endpoint once; the attributes of a repeated call must equal those in force.
+    """Subscribe an endpoint, or return its existing subscription if that has these attributes.
 
     [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns]
     """
@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Return attributes as SNS keeps them. `where` is the start of a refusal's message.
+    """Check attributes, and return them as SNS keeps them; refusals' messages start with `where`.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """
@@ -91,7 +91,7 @@ def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
 
 
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
-    """Add a subscription; send a token to an endpoint that must confirm.
+    """Add a subscription; send a token to an endpoint that must confirm it.
 
     [SNS guide, SendMessageToHttp.confirm.md]
     """
@@ -126,7 +126,7 @@ def _token(found: Subscription) -> str:
 
 
 def confirm_subscription(world: World, call: Call) -> Response:
-    """Confirm a subscription by the token that its endpoint received; repeatable."""
+    """Confirm a subscription by the token that its endpoint received; a repeat succeeds too."""
     topic = found_topic(world, call.params["TopicArn"])
     for each in world.subscriptions.values():
         if each.topic == topic.arn and _token(each) == call.params["Token"]:
@@ -136,7 +136,7 @@ def confirm_subscription(world: World, call: Call) -> Response:
 
 
 def _named(world: World, call: Call) -> Subscription | None:
-    """Return the subscription that a call names, if it exists. Raises Refused.
+    """Return the subscription that a call names, or None if it does not exist. Raises Refused.
 
     [localstack tests/aws/services/sns/test_sns]
     """
@@ -193,9 +193,9 @@ def set_subscription_attributes(world: World, call: Call) -> Response:
 
 
 def unsubscribe(world: World, call: Call) -> Response:
-    """End a subscription; repeatable, but a pending one cannot be ended.
+    """End a subscription, which must not be pending; a repeated call succeeds too.
 
-    [GH hashicorp/terraform-provider-aws, sns topic subscription, has the message]
+    [GH hashicorp/terraform-provider-aws, sns topic subscription, quotes the message]
     """
     found = _named(world, call)
     if found is not None and not found.confirmed:
@@ -206,13 +206,13 @@ def unsubscribe(world: World, call: Call) -> Response:
 
 
 def list_subscriptions_by_topic(world: World, call: Call) -> Response:
-    """List a topic's subscriptions, 100 a page."""
+    """List a topic's subscriptions, 100 per page."""
     topic = found_topic(world, call.params["TopicArn"])
     return _listed(world, call, lambda each: each.topic == topic.arn)
 
 
 def list_subscriptions(world: World, call: Call) -> Response:
-    """List the caller's subscriptions in the region, 100 a page."""
+    """List the caller's subscriptions in the region, 100 per page."""
     here = (call.caller.account, call.region)
     return _listed(world, call, lambda each: (each.owner, each.topic.split(":")[3]) == here)
 

@@ -38,8 +38,8 @@ _OWNERS = (
     "ListSubscriptionsByTopic",
     "Publish",
 )
-_LARGEST_BATCH = 10  # the most messages in a batch
-_LARGEST = 262_144  # the most bytes in a batch
+_LARGEST_BATCH = 10  # messages
+_LARGEST = 262_144  # bytes in a batch
 _ACTIONS = frozenset(f"sns:{each.lower()}" for each in (*_OWNERS, "Receive", "*"))
 
 
@@ -49,7 +49,7 @@ def invalid(text: str) -> Refused:
 
 
 def found_topic(world: World, arn: str) -> Topic:
-    """Find a topic. Raises Refused."""
+    """Return the topic with an ARN. Raises Refused if it does not exist."""
     if (count := len(arn.split(":"))) != 6:
         raise invalid(f"TopicArn Reason: An ARN must have at least 6 elements, not {count}")
     if arn not in world.topics:
@@ -98,7 +98,7 @@ def _checked(call: Call) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 def _check_policy(text: str) -> None:
-    """Check a topic's policy; SNS refuses actions that a topic does not know."""
+    """Check a topic's policy; SNS refuses actions that topics do not have."""
     try:
         statements = listed(json.loads(text)["Statement"])
         actions = {action.lower() for each in statements for action in texts(each["Action"])}
@@ -151,7 +151,7 @@ def get_topic_attributes(world: World, call: Call) -> Response:
 
 
 def delete_topic(world: World, call: Call) -> Response:
-    """Delete a topic and all its subscriptions, including pending ones; repeatable [SNS API]."""
+    """Delete a topic and its subscriptions, even pending ones; a repeat succeeds too [SNS API]."""
     arn = call.params["TopicArn"]
     world.topics.pop(arn, None)
     world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
@@ -160,7 +160,7 @@ def delete_topic(world: World, call: Call) -> Response:
 
 
 def publish_batch(world: World, call: Call) -> Response:
-    """Publish up to 10 messages, or none of them if the batch is not well-formed.
+    """Publish up to 10 messages, or none of them if the batch is malformed.
 
     [SNS API, PublishBatch, with its error texts, and PublishBatchRequestEntry; localstack
     tests/aws/services/sns/test_sns for a topic that does not exist]

@@ -131,10 +131,11 @@ def usual_region(profile: str | None) -> tuple[str, str]:
 
 
 class _Session(boto3.Session):
-    """A session that returns usable clients, or raises AwsError or botocore's errors.
+    """A session that makes usable clients, or raises AwsError or botocore's errors.
 
     For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
-    for a credential process. To catch them here, we load the credentials before the first client.
+    for a credential process. To catch them here, we load the credentials before we make the first
+    client.
     """
 
     _signed_in = False
@@ -175,7 +176,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Parse a time in an answer; botocore parses any format but ISO 8601 ending in Z."""
+    """Parse a time in an answer: ISO 8601 ending in Z here, any other format with botocore."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")

@@ -1,8 +1,8 @@
 """Write JSON in only one form, so that equal values give equal bytes.
 
-troposphere and awacs may change the order of their keys in any release, so we order keys by name. A
+troposphere and awacs may change the order of their keys in any release, so we sort the keys. A
 value that fits stays on one line. A longer one has one item on each line, so that a review shows
-each right that changes.
+each permission that changes.
 """
 
 import json
@@ -41,7 +41,7 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value as text: objects, even in a string, in short lines; strings without quotes."""
+    """Return a value as text: strings without quotes, objects (also inside strings) in short lines."""
     if isinstance(value, str):
         if value[:1] == "{":
             with suppress(ValueError):  # a text that begins like JSON may not be JSON

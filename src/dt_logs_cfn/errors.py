@@ -1,6 +1,7 @@
 """Define the expected failures: each says in one line what happened and what to do.
 
-The command line exits with 2 for a UsageError, and 3 for the rest. Any other exception is a bug.
+The command line exits with 2 for a UsageError, and with 3 for the others. Any other exception is a
+bug.
 """
 
 

@@ -9,7 +9,7 @@ from stat import S_ISFIFO
 def read_bytes(path: Path, most: int = -1) -> bytes:
     """Return the first `most` bytes of a file, or all of them. Raises OSError.
 
-    A pipe, such as the shell's `<(command)`, is read to its end; an empty one is an error.
+    The file may be a pipe, such as the shell's `<(command)`; an empty pipe is an error.
     """
     # A blocking open would wait until something opens the pipe for writing.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:

@@ -26,7 +26,7 @@ DNS_SUFFIXES = {
 }
 PARTITIONS = tuple(DNS_SUFFIXES)
 
-# [CloudWatch Logs API, PutRetentionPolicy: retentionInDays]
+# The days for which CloudWatch Logs can keep logs [API, PutRetentionPolicy: retentionInDays].
 _RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922),
     *(3288, 3653),
@@ -218,8 +218,8 @@ def read_sections(
     """Read an INI file, and return each section's values by name.
 
     The values' names are in lower case unless `keep_case`. Raises SettingsError if the file cannot
-    be read or parsed; the caller checks names and values. The error may suggest `sections`. It
-    quotes no line, because a line may contain a token.
+    be read or parsed; the caller checks names and values. The error may suggest `sections`. It does
+    not quote lines, because a line may contain a token.
     """
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:
@@ -228,7 +228,7 @@ def read_sections(
         parser.read_string(read_bytes(path).decode("utf-8-sig"), str(path))
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be read: {error.strerror or error}.", "Name a file that you may read."
+            f"{path} cannot be read: {error.strerror or error}.", "Name a file that you can read."
         ) from error
     except (configparser.Error, UnicodeDecodeError) as error:
         raise SettingsError(

@@ -173,7 +173,7 @@ def test_builds_at_once_leave_one_whole_release(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("taken", "told"),
     [
-        (f"out/{__version__}/thesis.txt", "has something that is not a release"),
+        (f"out/{__version__}/thesis.txt", "exists, but is not a release"),
         (f"out/{__version__}", "--out"),
         ("out", "--out"),
     ],

@@ -1,4 +1,4 @@
-"""Find what an update from one template to another would change for a customer.
+"""Find the changes that an update from one template to another makes for a customer.
 
     template, template ─► parameters, resources, rights ─► Change …
     release, folder of releases ─► problems: changed releases, or too low a version number
@@ -33,7 +33,7 @@ __all__ = [
 # The sections of a template, ordered by importance to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
 
-# By section: a part's name, and the levels of a removed, new or changed part.
+# For each section: the word for a part, and the levels of a removed, a new and a changed part.
 _NAMED = {
     "Conditions": ("condition", Level.MINOR, Level.MINOR, Level.MAJOR),
     "Outputs": ("output", Level.MAJOR, Level.MINOR, Level.PATCH),
@@ -41,7 +41,7 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# A new default of one of these may grant the logs to somebody else, or grant more logs.
+# A new default for one of these may give somebody else access to the logs, or to more logs.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
 # Numeric constraints; a change in the direction of the sign allows more values.

@@ -22,7 +22,7 @@ FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
-# Our handler has fewer than 4,000 lines; the time to compare grows faster than their number.
+# Our handler has fewer than 4,000 lines. The time to compare lines grows faster than their number.
 _MOST_LINES = 20_000
 
 
@@ -30,7 +30,7 @@ _MOST_LINES = 20_000
 def create_only(kind: str) -> frozenset[str] | None:
     """Return the properties of a type that need a replacement if they change, or None if unknown.
 
-    This includes properties that need one only for a part, or only for some values
+    This includes properties that need one only if a certain part changes, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """

@@ -1,7 +1,7 @@
 """Read a role's policies as rights, and compare the rights of two templates.
 
-A right is one action on one resource, if its tests pass. CloudFormation's functions are resolved.
-A value that only the customer's account knows, such as its region, becomes a symbol in angle
+A right is one action on one resource, if its tests pass. CloudFormation's functions are resolved. A
+value that depends on the customer's account, such as the region, becomes a symbol in angle
 brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If` is also a
 test.
 
@@ -9,8 +9,8 @@ A right is reported as added if no old right can cover it in any account. A righ
 certainly covers is not reported. Anything in between is reported as a changed statement, at the
 level of an added or lost right.
 
-A pattern has IAM's `*` and `?`, characters, and our symbols. A symbol, such as `<AWS::Region>`, is
-longer than a character, and always stands for the same string.
+A pattern consists of IAM's `*` and `?`, other characters, and our symbols. A symbol, such as
+`<AWS::Region>`, is longer than a character, and always stands for the same string.
 """
 
 import re
@@ -42,8 +42,8 @@ _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
 class Right:
     """One action on one resource, for requests that pass all tests.
 
-    A statement that is compared as a whole has no resource; its action is its whole text. `effect`
-    is empty if it cannot be read; `spelled` is the action as written.
+    For a statement that is compared as a whole, `action` is its text, and `resource` is None.
+    `effect` is empty if it cannot be read; `spelled` is the action as written.
     """
 
     effect: str
@@ -87,7 +87,7 @@ def may_cover(wide: Pattern, narrow: Pattern) -> bool:
 
 @lru_cache(1 << 16)
 def _meet(one: Pattern, other: Pattern) -> bool:
-    """Return whether some string matches both patterns; a symbol is a single letter."""
+    """Return whether some string matches both patterns; a symbol counts as one letter."""
     reached = [True] + [False] * len(other)
     for a in (*one, ""):
         following = [False] * len(reached)
@@ -176,7 +176,8 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
             version = mapping(document).get("Version")
-            # Other versions do not have policy variables.
+            # Only version 2012-10-17 has policy variables, so another one may change a policy's
+            # meaning.
             if version != "2012-10-17" and "Statement" in mapping(document):
                 text = f"policy version {exact(version)}"
                 yield Right("", deeper, (text,), spelled=text)
@@ -185,7 +186,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
-    """Yield a statement's rights, or one right that quotes a statement in any other form."""
+    """Yield a statement's rights or, if it cannot be split into rights, one that quotes it."""
     found = mapping(statement)
     effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
     tests = _tests(found.get("Condition", {}), template)
@@ -207,7 +208,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
     tests = set()
     for operator, keys in mapping(condition).items():
         for key, values in mapping(keys).items():
-            # Resolve first, because the branches of `Fn::If` are not alternatives in one test.
+            # Resolve `Fn::If` first; otherwise the value of each branch would count as allowed.
             texts = [text for _, text in _texts(template.value([values]), Tests(), template)]
             tests.add(f"if {operator} {key} {' or '.join(sorted(map(exact, texts)))}")
     return frozenset(tests)

@@ -1,8 +1,8 @@
 """Make the launch page, on which a customer reads about, checks and launches the release.
 
-Only the version and the `Contents` decide what the page says: no clock, no botocore. This module
-fills in the parts of `launch.html` that depend on them. The page's form is hidden until the script
-runs.
+The page depends only on the version and the `Contents`, not on the clock or on botocore. This
+module fills in the parts of `launch.html` that depend on them. The page's form is hidden until the
+script runs.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
-"""The regions in which to launch a stack, and the links, commands and Terraform block for it.
+"""List the regions, and make the links, commands and Terraform block that launch a stack.
 
-The regions are listed here, because another version of botocore must not change the page. The
-command line can also launch in unlisted regions. The console has a separate host for each region.
+The regions are listed here, so that another version of botocore cannot change the page. The command
+line can also launch in unlisted regions. The console has a separate host for each region.
 
-Each value in a command is quoted. An element around it records its name and its quoting, so that
-launch.js can replace it with the customer's own value. Unknown values are in capitals.
+Each value in a command is quoted. An HTML element around it records its name and its quoting, so
+that launch.js can replace it with the customer's own value. Unknown values are in capitals.
 """
 
 import json
@@ -147,7 +147,7 @@ def shell_json(value: str) -> str:
 def hcl_string(value: str) -> str:
     """Quote a value for Terraform, where `${` and `%{` in quotes begin a template.
 
-    Their first character is escaped, not doubled, because a doubled one after `$` is ambiguous.
+    Their first character is escaped, because doubling it after another `$` would be ambiguous.
     """
 
     def escaped(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Make a document that may load nothing, and the parts that the pages share."""
+"""Make a document that cannot load anything, and the parts that the pages share."""
 
 import base64
 import hashlib

@@ -1,9 +1,9 @@
 """Plan a publication as data: the source's revision, the destinations, and groups of steps.
 
-The groups run one after the other. `--dry-run` prints the steps that the publisher carries out. The
-first upload claims the version: SHA256SUMS covers every other file of the release, so only one of
-several publishers with different bytes continues. Nothing points to a version until every file was
-uploaded, and then fetched as a customer would fetch it.
+The groups run one after the other. `--dry-run` prints the steps that the publisher would carry out.
+The first upload, SHA256SUMS, claims the version. It covers every other file of the release, so if
+several publishers have different files, only one continues. Nothing points to a version until every
+file has been uploaded, and then fetched as a customer would fetch it.
 """
 
 import re
@@ -19,7 +19,8 @@ from dt_logs_cfn.release.catalogue import LATEST, VERSIONS, Entry, Withdrawn
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings, Vendor, partition_of
 from dt_logs_cfn.verify.provenance import SIGNATURE
 
-# A version's objects never change. Caches must revalidate the two objects that do.
+# A version's objects never change. `versions.json` and `latest.json` do, so caches must revalidate
+# them.
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 
@@ -30,8 +31,8 @@ _TYPES = {
 }
 _TEXT = "text/plain; charset=utf-8"
 
-# Virtual-hosted and path style, with and without a region, also dual-stack [AWS, "Virtual hosting
-# of buckets"]. CloudFormation reads templates only from S3, and not from a website endpoint
+# S3's virtual-hosted and path styles, with and without a region, also dual-stack [AWS, "Virtual
+# hosting of buckets"]. CloudFormation reads templates only from S3, and not from a website endpoint
 # [botocore, CreateStack: TemplateURL].
 _HOST = re.compile(
     r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?"
@@ -106,8 +107,8 @@ Plan = tuple[tuple[Step, ...], ...]
 def destination(vendor: Vendor) -> Destination:
     """Return the destination that a vendor's base URL names.
 
-    Raises PublishError for a base URL that is not S3's, names no bucket, or belongs to another
-    partition.
+    Raises PublishError for a base URL that is not S3's, does not name a bucket, or belongs to
+    another partition.
     """
     parts = urlsplit(vendor.base_url)
     found = _HOST.fullmatch(parts.hostname or "")
@@ -180,7 +181,7 @@ def publication_plan(
     """
     entry = Entry(release.version, release.sha256, revision, _timestamp(at))
     sums = release.files[CHECKSUMS]
-    contents = {CHECKSUMS: sums, **release.files}  # the checksums are first
+    contents = {CHECKSUMS: sums, **release.files}  # the checksums come first
     if signature is not None:
         contents[SIGNATURE] = signature
     claim, *others = (

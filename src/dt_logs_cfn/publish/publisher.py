@@ -71,7 +71,7 @@ def publish(
     pool = ThreadPoolExecutor(len(destinations))
     try:
         return tuple(pool.map(carry_out, destinations))
-    finally:  # after the last step or Ctrl-C: running calls may finish, and no new call begins
+    finally:  # after the last step or Ctrl-C: running calls may finish, but no new call begins
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -92,7 +92,7 @@ class Counted:
 
 
 def print_plan(plan: Plan, destinations: Sequence[Destination], as_json: bool) -> None:
-    """Print the planned steps at each destination, in order."""
+    """Print the planned steps for each destination, in order."""
     lines: list[str] = []
     found = []
     for each in destinations:
@@ -103,7 +103,7 @@ def print_plan(plan: Plan, destinations: Sequence[Destination], as_json: bool) -
 
 
 def summary(done: Done) -> str:
-    """Return the result at a destination as one line."""
+    """Return a destination's result as one line."""
     results = [result for _, result in done.results]
     created = sum(result.startswith(("created", "changed")) for result in results)
     said = "stopped" if done.failure else "done"

@@ -51,7 +51,7 @@ class Store:
         """Write an object unless it exists; repeatable.
 
         S3 checks the SHA-256 before it stores anything. An existing object is never overwritten,
-        but may be locked for longer. Raises ClientError, and PublishError if the existing bytes
+        but its lock may be extended. Raises ClientError, and PublishError if the existing bytes
         differ and are not a valid signature, or if others keep writing.
         """
         request = self._request(upload.name, upload.content, FOR_EVER)
@@ -73,7 +73,7 @@ class Store:
         """Replace an object's content with the result of `change`; return the outcome and content.
 
         If somebody else writes the object meanwhile, it is read and changed again. The content is
-        None if there is no object. If `change` returns None or the same content, nothing is
+        None if the object does not exist. If `change` returns None or the same content, nothing is
         written. Raises ClientError, and PublishError if others keep writing.
         """
         for _ in self._tries():
@@ -154,7 +154,7 @@ class Store:
         return None
 
     def _tries(self) -> Iterator[None]:
-        """Yield for each try, and pause after it."""
+        """Yield once for each try, and pause after it."""
         for number in range(_TRIES):
             yield
             self.sleep(uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))

@@ -33,7 +33,7 @@ _NAMES = {
     TemplateKind.SERVICE_ROLE: "cloudformation-role.template.json",
 }
 
-# The vendor's settings. In a checkout, `release.cfg` at the top is a link to this file.
+# The vendor's settings. In a checkout, `release.cfg` in the top folder is a link to this file.
 _SETTINGS = Path(__file__).parents[1] / "release.cfg"
 
 # The limit of CreateStack's TemplateBody; CloudFormation reads a larger template only from S3.
@@ -119,7 +119,7 @@ def installed_settings() -> Settings:
 def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
     """Return the templates for the installed settings, by file name; build them once.
 
-    Raises SettingsError and BuildError; the latter also if `customize` fails.
+    Raises SettingsError, and BuildError as `build_release` does.
     """
     return build_release(installed_settings(), customize).templates
 
@@ -150,7 +150,7 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Return the fix: shorten the setting that takes the most space, if settings could suffice."""
+    """Return the fix: shorten the setting that takes the most space, if that could suffice."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors
@@ -165,7 +165,7 @@ def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) 
 
 
 def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
-    """Return a template's published form. A stack template must be small, so its lines are long."""
+    """Return a template as published. A stack template has long lines, because it must be small."""
     if kind is TemplateKind.SERVICE_ROLE:
         return canonical.dumps(template).encode()
     return canonical.dumps(template, indentation="", width=240).encode()

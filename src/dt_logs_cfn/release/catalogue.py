@@ -5,8 +5,8 @@
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it names none. A version
-has three numbers, without the suffixes that semantic versioning allows.
+`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it does not name a
+version. A version has three numbers, without the suffixes that semantic versioning allows.
 """
 
 import json
@@ -112,11 +112,11 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Return the entry for `latest.json`, or None, from its current version and a candidate.
+        """Return the entry for `latest.json`, or None, given its current version and a candidate.
 
         An older candidate does not replace the current version. If the current version was
         withdrawn or is not listed, the newest of the candidate and the earlier versions replaces
-        it; versions that were withdrawn do not count.
+        it; withdrawn versions do not count.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]
@@ -154,7 +154,7 @@ def is_version(text: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version's numbers, to compare versions. Raises ValueError for any other text."""
+    """Return a version's numbers, to compare versions. Raises ValueError if it is not a version."""
     found = re.fullmatch(VERSION, version)
     if found is None:
         raise ValueError(f"{version[:80]!r} is not a version")

@@ -1,4 +1,4 @@
-"""Write releases to disk completely or not at all, compare folders with them, and mark them.
+"""Write complete releases to disk, compare folders with releases, and mark versions as released.
 
 `build/RELEASED` lists the released versions, which never change, with the checksum of each
 version's SHA256SUMS. SHA256SUMS has the checksums of the version's other files, so `sha256sum -c`
@@ -40,7 +40,7 @@ class Difference:
 def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """Write the release to `out/<version>` and return that folder.
 
-    A reader finds the old release, the new one, or for a moment none, but never a mixture. Writing
+    A reader finds the old release, the new one or, for a moment, none, but never a mixture. Writing
     the same release again changes nothing. Raises ReleaseError if `out` cannot be written, or if
     the folder already exists and is not a release.
 
@@ -57,7 +57,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for this lock, which ends with the process at the latest
+        try:  # other builds wait for this lock; it ends if the process ends
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
@@ -66,7 +66,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise ReleaseError(
             f"The release cannot be written to {target}: {error.strerror or error}.",
-            "Choose a folder that you may write, with --out.",
+            "Choose a folder that you can write to, with --out.",
         ) from error
     return target
 
@@ -95,7 +95,7 @@ def compare(release: Release, folder: str | os.PathLike[str]) -> tuple[Differenc
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Read every file below a folder, by its relative POSIX name.
+    """Return the content of every file below a folder, by its relative POSIX name.
 
     An entry that is neither a file nor a folder, such as a pipe or a broken link, counts as an
     empty file. Raises ReleaseError if the folder does not exist or cannot be read.
@@ -191,7 +191,7 @@ def _replace(target: Path, files: Mapping[str, bytes]) -> None:
     """Fill a new folder beside the target, then rename it into place."""
     if target.exists() and not (target / MANIFEST).is_file():
         raise ReleaseError(
-            f"{target} has something that is not a release.",
+            f"{target} exists, but is not a release.",
             "Move it away, or choose another --out.",
         )
     fresh, former = (target.parent / f".{target.name}.{name}" for name in ("new", "old"))

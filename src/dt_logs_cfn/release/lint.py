@@ -1,11 +1,12 @@
-"""Check templates with cfn-lint (for all its regions), our own rules, and AWS's validator.
+"""Check templates with cfn-lint (for all regions that it knows), our rules, and AWS's validator.
 
 Our rules cover our promises and add to cfn-lint's checks. Each is a function that yields problems.
 Apart from the documented policy, an action on `*` needs a reason in GRANTS or NEEDS.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
-applying them. It ignores configuration in the user's home, the working directory and the template.
+applying them. It does not use configuration from the user's home, the working directory or the
+template.
 """
 
 import os
@@ -85,7 +86,8 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
     """Check templates with cfn-lint, our rules and, if installed, the validator; return findings.
 
     Pass a release, or the text of templates by name. `today` decides whether a runtime ends soon.
-    Takes seconds. Raises VerifyError or SettingsError for a text that is not one of our templates.
+    Takes several seconds. Raises VerifyError or SettingsError for a text that is not one of our
+    templates.
 
     >>> from datetime import date
     >>> lint_templates(build_release(Settings()), date(2026, 1, 1))
@@ -169,8 +171,8 @@ def transform(template: Template) -> Iterator[Problem]:
 def literals(template: Template) -> Iterator[Problem]:
     """Find strings that are bound to one partition or account.
 
-    Metadata and parameters may name the vendor's account, so only the parameters' patterns are
-    checked there. The function's code is not checked.
+    Metadata and parameters may name the vendor's account, so of these only the parameters' patterns
+    are checked. The function's code is not checked.
     """
     for path, text in strings(template):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -208,7 +210,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
 
 
 def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
-    """Find a runtime that AWS has ended or will end within half a year, or with an unknown end."""
+    """Find runtimes that AWS has ended, or will end within half a year or on an unknown day."""
     for name, resource in _section(template, "Resources").items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:

@@ -23,13 +23,13 @@ STACK_SET_PARAMETERS = "stackset-parameters.json"
 _FOLDER = Path(__file__).parent / "terraform"
 _LOAD_BALANCERS = "LoadBalancerArns"
 
-# Fail the plan; otherwise the module would ignore a parameter that this template lacks.
+# Fail the plan rather than ignore a parameter that the documented template lacks.
 _PRECONDITION = """\
     precondition {
       condition     = var.privileges == "least-privilege" || (%s)
       error_message = "The documented template does not have %s."
     }"""
-# [Terraform language, Variable block reference: label]
+# The names that a variable may not have [Terraform language, Variable block reference: label].
 _RESERVED = frozenset(
     ("count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version")
 )
@@ -90,10 +90,10 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
     """Return the Terraform modules and the StackSet's parameters, by file name.
 
     The arguments are stack templates as plain data: the least-privilege one, which has all
-    parameters, and the documented one. The modules have a variable for each parameter, and are
-    formatted as by `terraform fmt`. But a StackSet always covers all load balancers, because an ARN
-    belongs to one account. Raises BuildError for a parameter that Terraform cannot have, or that
-    only the documented template has.
+    parameters, and the documented one. The modules are formatted as by `terraform fmt`, and have a
+    variable for each parameter. But a StackSet always covers all load balancers, because an ARN
+    belongs to one account. Raises BuildError for a parameter that cannot be a Terraform variable,
+    or that only the documented template has.
     """
     for name in sorted(documented["Parameters"].keys() - template["Parameters"].keys()):
         raise BuildError(

@@ -8,6 +8,6 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     handler ─► embedding ───┘
 
 Open `templates` first. `customizing` lets a customer's function change a template, and finds the
-additions. `parsing` reads an untrusted template. `intrinsics` checks values for a template's
-parameters, and resolves its functions.
+additions. `parsing` reads an untrusted template. `intrinsics` checks parameter values, and resolves
+a template's functions.
 """

@@ -1,11 +1,11 @@
-"""Let a customer's function change a template, within limits, so that others can rebuild it.
+"""Let a customer's function change a template within limits; others can rebuild the result.
 
 The function receives a template and its kind. It may add to the template, and change the settings
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has
 the customer's function can rebuild the same template.
 
-Reviewers see the additions. A policy file contains the statements added to the service role.
-Comparing templates finds the additions, whichever function made them.
+Reviewers see the additions. A policy file contains the statements added to the service role. The
+additions are found by comparing the template with ours, whichever function made them.
 """
 
 import json
@@ -32,7 +32,7 @@ Plain = dict[str, Any]
 Templates = Mapping[TemplateKind, Plain]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# These properties make the function ours: its code, and the role that `explain` describes.
+# Customers may not change these properties: the code, and the role that `explain` describes.
 _PROMISED = ("Code", "Handler", "Role")
 
 
@@ -40,7 +40,7 @@ _PROMISED = ("Code", "Handler", "Role")
 class AddedRight:
     """An added policy statement: the resource that has it, and its elements as text.
 
-    `who` is the statement's principal, or empty in an identity's policy.
+    `who` is the statement's principal; it is empty in an identity-based policy.
     """
 
     resource: str
@@ -53,7 +53,7 @@ class AddedRight:
 
 @dataclass(frozen=True)
 class Customization:
-    """The function that changed a release's templates, the changed places, and the added rights.
+    """The function that changed a release's templates, the changed places, and added statements.
 
     A place is a path into the template, followed by "added", "missing" or "changed".
     """
@@ -130,8 +130,8 @@ def added_to(template: Plain) -> tuple[AddedRight, ...]:
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
     """Return each policy statement that a template adds to ours, resource by resource.
 
-    Our template has no managed policy and no policy written as text, so each of these counts as
-    added.
+    Our template does not use managed policies or policies written as text, so each of these counts
+    as added.
     """
     return tuple(
         AddedRight(
@@ -152,7 +152,7 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
-    """Return the statements that were added to the service role, in the form of a policy file.
+    """Return the statements that were added to the service role, in the format of a policy file.
 
     Placeholders like `${Region}` stand for values that differ from stack to stack. Raises
     BuildError for a policy written as text, or a CloudFormation function that a file cannot
@@ -180,7 +180,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
 
 
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
-    """Change a template, and return it as JSON in its own order, which the Terraform modules keep.
+    """Change a template; return its JSON. The Terraform modules depend on the order of its keys.
 
     Raises BuildError for any failure, because a customer's code and troposphere may raise errors of
     many types.
@@ -246,7 +246,7 @@ def _managed(policy: Json) -> dict[str, Any]:
 
 
 def _written(policy: Json) -> list[dict[str, Any]]:
-    """Return a text policy's statements; if it has none, one statement that quotes the text."""
+    """Return the statements of a policy written as text, or one statement that quotes the text."""
     text = _text(policy)
     try:
         found = [each for _, each in statements_in(json.loads(text))]

@@ -1,10 +1,10 @@
 """Embed the handler in a template: handler.zip as text, in a few lines of Python that import it.
 
-`Code.ZipFile` takes text, and a template may have 51,200 bytes, so every byte counts. The zip's
-members are not compressed, and the whole zip is one bz2 stream, because the sources have much text
-in common. Unlike deflate's output, bz2's does not depend on how Python was built. Base85 takes 6 %
-fewer bytes than base64. Its `$` becomes a comma, because CloudFormation and other tools substitute
-`${`.
+`Code.ZipFile` takes text, and a template may have at most 51,200 bytes, so every byte counts. The
+zip's members are not compressed, and the whole zip is one bz2 stream, because the sources have much
+text in common. Unlike deflate's output, bz2's does not depend on how Python was built. Base85 takes
+6 % fewer bytes than base64. Its `$` becomes a comma, because CloudFormation and other tools
+substitute `${`.
 """
 
 import base64
@@ -46,7 +46,7 @@ from dt_logs_handler.main import handler
 """
 _BEFORE, _AFTER = _BOOTSTRAP.split("{}")
 
-# Far more than a template can hold, and little enough to unpack safely.
+# Much larger than any handler in a template, but small enough to unpack safely.
 _LARGEST = 4 * 1024 * 1024
 _NAME = re.compile(rf"{PACKAGE}/[a-z0-9_]{{1,64}}\.py")
 _FIX = "Take the template from a release of this project."
@@ -54,7 +54,7 @@ _FIX = "Take the template from a release of this project."
 
 @cache
 def handler_files() -> Mapping[str, bytes]:
-    """Return the sources for Lambda by their names in the zip, sorted by name.
+    """Return the names and the contents of the sources in the zip, sorted by name.
 
     They are the repository's sources after `strip_docs`.
     """
@@ -84,7 +84,7 @@ def handler_sha256() -> str:
 
 @cache
 def bootstrap(archive: bytes) -> str:
-    """Return the function's code for a zip: a module `index` with a function `handler`."""
+    """Return the code that embeds a zip: a module `index` with a function `handler`."""
     packed = base64.b85encode(bz2.compress(archive)).decode()
     return f"{_BEFORE}{packed.replace('$', ',')}{_AFTER}"
 

@@ -18,7 +18,7 @@ from dt_logs_cfn.template.statements import (
 )
 from dt_logs_handler.names import NAME, TEST_FILE
 
-# A stack's tag in names that the handler chooses: 12 hexadecimal digits.
+# Matches a stack's tag, 12 hexadecimal digits, in a name that the handler chooses.
 _TAG = "?" * 12
 _SUBSCRIBE = "sns:Subscribe"
 
@@ -35,10 +35,10 @@ def own_bucket(place: PolicyTarget) -> str:
 class PolicyLimits:
     """The resources that the least-privilege policy names.
 
-    Each is a string or a troposphere function that returns one; buckets may be lists. `log_group`
-    is the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or
-    SQS queue ARN. The defaults fit any stack: its own account and ID, the buckets that the handler
-    names itself, and every bucket of the account for existing logs.
+    Each is a string or a troposphere function that returns one; for buckets, a list is also
+    accepted. `log_group` is the ARN of the function's log group, ending in `:*`. `endpoint` is the
+    vendor's https URL or SQS queue ARN. The defaults fit any stack: its own account and ID, the
+    buckets that the handler names itself, and every bucket in the account for existing logs.
 
     >>> limits = PolicyLimits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
     >>> limits.account.to_dict()
@@ -133,9 +133,9 @@ def _by_parameters() -> PolicyLimits:
 def _only_named(own: str) -> Resource:
     """Return the ARNs of the stack's own buckets, and of the buckets that parameters name.
 
-    CloudFormation has no loop, but a delimiter can hold the start of an ARN. The delimiter must be
-    a literal, so the partition is a wildcard; the account in the condition belongs to only one
-    partition.
+    CloudFormation cannot loop, so a delimiter that begins an ARN joins the names. A delimiter must
+    be a literal, so the partition is a wildcard. The policy's condition names the account, which
+    belongs to only one partition.
     """
     before = ",arn:*:s3:::"
     return Split(

@@ -11,9 +11,9 @@ class Scope(Enum):
     """The scope of a grant; `execution_policies` turns it into ARNs and conditions."""
 
     EVERYTHING = "everything"  # the action has no resource-level permissions
-    LOAD_BALANCERS = "load-balancers"  # application load balancers of the account and region
+    LOAD_BALANCERS = "load-balancers"  # application load balancers in the account and region
     OWN_BUCKET = "own-bucket"  # the bucket that this stack may create
-    LOG_BUCKETS = "log-buckets"  # any bucket of the account that an ALB may log to
+    LOG_BUCKETS = "log-buckets"  # any bucket in the account that an ALB may log to
     TEST_FILE = "test-file"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "own-topic"  # topics that the handler names
     FOREIGN_TOPIC = "foreign-topic"  # any topic; an existing one may cover a log location

@@ -31,7 +31,7 @@ def default(parameter: Mapping[str, Json]) -> str | None:
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the parameters that have a value: given, otherwise kept, otherwise default."""
+    """Return the value of each parameter that has one: given, otherwise kept, otherwise default."""
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}
@@ -65,8 +65,8 @@ def accepts(parameter: Mapping[str, Any], value: str) -> bool:
 class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
-    `made` has the attributes of existing resources by logical ID, including `Ref`. `pseudo` has
-    further pseudo parameters.
+    `made` maps the logical IDs of existing resources to their attributes, including `Ref`. `pseudo`
+    has further pseudo parameters.
     """
 
     template: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Define the templates' parameters, and the patterns by which CloudFormation refuses a value.
+"""Define the templates' parameters, and the patterns with which CloudFormation checks values.
 
 CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
 list has one empty item). Its regular expressions are Java's; ours mean the same in Python. The
@@ -26,14 +26,14 @@ from dt_logs_handler.request import ReadScope
 
 _LIST, _SCHEDULE = "CommaDelimitedList", "RefreshSchedule"
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-# The characters of IAM's names; a path's other characters may have a meaning in an ARN.
+# Only the characters that IAM allows in names: others in a path may have a meaning in an ARN.
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"
 # EventBridge requires a singular unit after 1 [EventBridge guide, schedule expressions].
 _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
 # The groups of parameters in CloudFormation's console. The console shows the other parameters,
-# which few customers need, under its own title.
+# which few customers need, in a group of its own.
 Groups = Mapping[str, tuple[str, ...]]
 STACK_GROUPS: Groups = {
     "What Data Theorem sent you": ("DataTheoremAccountId", "NotificationEndpoint"),

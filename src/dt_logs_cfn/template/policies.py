@@ -84,7 +84,7 @@ def policy_document(
     stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
-    """Return the policy `name` as plain data, by default with placeholders, for partition aws.
+    """Return the policy `name` as plain data, by default for partition aws and with placeholders.
 
     `role_name` includes the role's path, without the leading slash. Raises KeyError for a name that
     is not in POLICY_NAMES.

@@ -1,4 +1,4 @@
-"""The resources of the templates. Their logical IDs are promised and never change."""
+"""Make the templates' resources. Their logical IDs are promised and never change."""
 
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ _PASSED_ON = (
 )
 
 
-class DTLogsAnalysis(CustomResource):  # type: ignore[misc]  # troposphere ships no types
+class DTLogsAnalysis(CustomResource):  # type: ignore[misc]  # troposphere does not ship types
     """The custom resource through which CloudFormation invokes the handler."""
 
     resource_type = service_policies.CUSTOM
@@ -58,8 +58,8 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
     """Return a stack's resources.
 
     With the documented privileges, these are exactly the three promised resources. With least
-    privilege, the stack also creates the function's log group, because the function's role may not.
-    A RefreshSchedule adds a rule that runs the function, and the rule's permission.
+    privilege, the stack also creates the function's log group, because the function's role may not
+    create it. A RefreshSchedule adds a rule that runs the function, and the rule's permission.
     """
     role, code = _execution_role(privileges), _function(function)
     resources = [role, code, _invocation(privileges)]
@@ -168,7 +168,9 @@ def _schedule() -> list[Any]:
         Action="lambda:InvokeFunction",
         FunctionName=function,
         Principal="events.amazonaws.com",
-        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # the rule's ARN also names the account
+        SourceArn=GetAtt(
+            REFRESH_RULE, "Arn"
+        ),  # contains the account, so SourceAccount is not needed
     )
     return [rule, permission]
 

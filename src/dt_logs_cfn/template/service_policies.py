@@ -46,7 +46,8 @@ class Need:
 
 
 # The actions that CloudFormation's registry schemas declare for the properties that we set, under
-# `handlers` and `tagging`. A read handler reads every property. A custom resource has no schema.
+# `handlers` and `tagging`. A read handler reads every property, so all of its actions are listed. A
+# custom resource does not have a schema.
 _NEEDS = {
     (ROLE, On.ROLE): {
         "create the execution role": "iam:CreateRole",

@@ -12,11 +12,11 @@ from troposphere import Sub, encode_to_dict
 from dt_logs_cfn.template.parsing import JsonPath, children, mappings, strings
 from dt_logs_handler.documents import Json, listed
 
-# A string, a troposphere function that resolves to one, or a list; troposphere ships no types.
+# A string, a troposphere function that resolves to one, or a list; troposphere does not ship types.
 Resource = Any
 
 EVERYTHING = ("*",)
-_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only a policy statement has this key
+_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only policy statements have this key
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PolicyTarget:
     text: Callable[[str], Resource] = str
 
     def arn(self, service: str, resource: str) -> Resource:
-        """Return an ARN, with a region and an account if ARNs of the service have them."""
+        """Return an ARN, with a region and an account if the service's ARNs have them."""
         scopes = {"s3": ":", "iam": f":{self.account}"}
         scope = scopes.get(service, f"{self.region}:{self.account}")
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
@@ -45,10 +45,10 @@ def allow(
     condition: Condition | None = None,
     sid: str = "",
 ) -> Statement:
-    """Return a statement that allows actions, with names like `s3:GetObject`, on resources.
+    """Return a statement that allows actions like `s3:GetObject` on resources.
 
-    Raises AttributeError for an action, and ImportError for a service, that awacs does not know, so
-    that a typo fails the build.
+    A typo fails the build: an action that awacs does not know raises AttributeError, and an unknown
+    service raises ImportError.
     """
     optional = {"Condition": condition, "Sid": sid}
     return Statement(

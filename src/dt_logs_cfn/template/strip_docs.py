@@ -1,8 +1,8 @@
 """Remove the parts of Python sources that only readers and type checkers need.
 
-Every byte of a template counts. Patterns find these parts, because syntax trees would take a
-sixth of a build's time, and the result of `ast.unparse` depends on the version of Python. The
-tests compare the syntax trees.
+Every byte of a template counts. Patterns find these parts, because syntax trees would take a sixth
+of a build's time, and the result of `ast.unparse` depends on the version of Python. The tests check
+the result against syntax trees.
 """
 
 import re
@@ -37,10 +37,10 @@ def strip_docs(source: str) -> str:
 
     A variable's annotation becomes `...`, because a dataclass needs one for each field. The blocks
     `if TYPE_CHECKING`, imports for annotations and most blank lines are also removed; one blank
-    line stays before each function and class. Tabs indent, and most statements take only one line.
-    Code that runs does not change; a body that is only a docstring becomes `...`. The source must
-    be formatted by ruff, and none of its strings may have a line feed, or a `#` after two spaces.
-    The bytes do not depend on the version of Python.
+    line stays before each function and class. The result is indented with tabs, and most statements
+    take only one line. Code that runs does not change; a body that is only a docstring becomes
+    `...`. The source must be formatted by ruff, and its strings may not have a line feed, or a `#`
+    after two spaces. The bytes do not depend on the version of Python.
     """
     lines = source.encode().split(b"\n")
     text = b"\n".join(_COMMENT.sub(b"", each) if b"#" in each else each for each in lines)

@@ -70,8 +70,8 @@ def template_of(settings: Settings, kind: TemplateKind) -> Template:
 def stack_template(settings: Settings, privileges: Privileges) -> Template:
     """Return the template that onboards load balancers, as a new troposphere object.
 
-    Equal arguments give equal templates. You may change the result; to release a change, pass it to
-    `build_release` as a function.
+    Equal arguments give equal templates. You may change the result. To release changed templates,
+    give `build_release` a function that changes them.
 
     >>> template = stack_template(Settings(), Privileges.DOCUMENTED)
     >>> sorted(template.resources)

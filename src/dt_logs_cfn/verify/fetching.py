@@ -145,7 +145,7 @@ def _check(url: str) -> None:
 
 
 def _is_here(host: str) -> bool:
-    """Return whether a host is this machine, where emulated accounts listen."""
+    """Return whether a host is this machine, on which emulated AWS accounts run."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

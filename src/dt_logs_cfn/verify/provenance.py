@@ -35,14 +35,14 @@ Standing = Literal["published", "withdrawn", "unknown"]
 
 SIGNATURE = "SHA256SUMS.sig"
 NAMESPACE = "dt-logs-cfn"  # signatures for other purposes do not count
-SIGNATURE_LIMIT = 20_000  # bytes; the signature of an RSA key has about two thousand
+SIGNATURE_LIMIT = 20_000  # bytes; an RSA key's signature has about two thousand
 _SECONDS = 60
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 
 
 @dataclass(frozen=True)
 class Signers:
-    """A file of allowed signers, and a file of revoked public keys or a KRL."""
+    """A file of allowed signers, and a file of revoked keys or a key revocation list (KRL)."""
 
     allowed: Path
     revoked: Path
@@ -84,7 +84,7 @@ class Source:
     """An untrusted file to verify: its path or URL for display, and its bytes.
 
     `beside` returns a file by its name relative to this file's folder, or None; it raises the same
-    errors as reading this file. `remote` is true if others may have put this file there.
+    errors as reading this file. `remote` is true if others may have written the file.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Source:
 class Provenance:
     """The facts about a file that its neighbouring files show.
 
-    `signature` describes the signature's `state` in words, and `told` the version's `standing`. If
-    a signature is `required`, a missing or unchecked one is a finding.
+    `signature` describes the signature's `state` in words, and `told` describes the version's
+    `standing`. If a signature is `required`, a missing or unchecked one is a finding.
     """
 
     state: State
@@ -143,7 +143,8 @@ def check(
     """Check a file's signature, and whether the file's version was withdrawn.
 
     A remote file must be signed if `signers` lists anyone, because anyone who may write to its
-    location could have removed the signature. Raises the errors of reading the neighbouring files.
+    location could have removed the signature. Raises the same errors as reading the neighbouring
+    files.
     """
     state, signature = _signature(source, version, signers)
     known, told, entry = standing(source, version)

@@ -1,8 +1,8 @@
 """Check whether a template from any source equals the one that this release would build.
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
-everything. The template is not trusted: its record is part of the result, sizes are limited, and
-its code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
+everything. The template is not trusted: the result shows its record, sizes are limited, and its
+code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
 customized template, pass the callable.
 """
 
@@ -65,7 +65,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    # The template's claim about its customization proves nothing, so it is not compared.
+    # The template's claim about its customization does not prove anything, so it is not compared.
     again = built(source.settings, source.kind, customize, source.customized_by)
     return Verdict(source, tuple(_differences(found, again)))
 
@@ -73,7 +73,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
 def handler_sources(text: str) -> dict[str, bytes]:
     """Return the sources of the handler in a template, by name; nothing is run.
 
-    Raises VerifyError if the template has no handler, or a damaged one.
+    Raises VerifyError if the handler is missing or damaged.
     """
     code = _code(parse_template(text))
     if code is None:

@@ -41,7 +41,7 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value as text: strings without quotes, objects (also inside strings) in short lines."""
+    """Return a value as text: strings without quotes, objects (even in strings) in short lines."""
     if isinstance(value, str):
         if value[:1] == "{":
             with suppress(ValueError):  # a text that begins like JSON may not be JSON

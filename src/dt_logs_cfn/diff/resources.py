@@ -18,7 +18,8 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# Properties that are compared separately; properties that decide which code runs, and its rights.
+# Properties that are compared separately, and properties that decide which code runs and what it
+# may do.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 

@@ -272,7 +272,7 @@ def _documented(found: Iterable[policies.Use]) -> str:
 
 
 def _changed(changes: Customization) -> str:
-    """Return the places that a customization changes, and the rights that it adds."""
+    """Return the places that a customization changes, and the policy statements that it adds."""
     places = "".join(
         f"<li>{escape(kind.value)}: {mono(each)}</li>"
         for kind, found in changes.places.items()

@@ -41,8 +41,8 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """Write the release to `out/<version>` and return that folder.
 
     A reader finds the old release, the new one or, for a moment, none, but never a mixture. Writing
-    the same release again changes nothing. Raises ReleaseError if `out` cannot be written, or if
-    the folder already exists and is not a release.
+    the same release again does not change anything. Raises ReleaseError if `out` cannot be written,
+    or if the folder already exists and is not a release.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as out:
@@ -52,7 +52,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """
     out = Path(out)
     target = out / release.version
-    # Keep a link, and replace its target. Path.resolve may raise for a circular link.
+    # Keep a link, and replace its target. Path.resolve may fail for a circular link.
     place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)

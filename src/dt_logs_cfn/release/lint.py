@@ -61,7 +61,7 @@ class Finding:
     """One thing to correct in a template.
 
     `path` has the keys of the place, joined with `/`, and is empty for the template as a whole. The
-    validator's paths have another form.
+    validator's paths have a different format.
 
     >>> str(Finding("it.json", "Resources/Alarm", "E3002", "error", "It has no such property."))
     'it.json:Resources/Alarm: error E3002: It has no such property.'

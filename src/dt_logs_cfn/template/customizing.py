@@ -4,8 +4,9 @@ The function receives a template and its kind. It may add to the template, and c
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has
 the customer's function can rebuild the same template.
 
-Reviewers see the additions. A policy file contains the statements added to the service role. The
-additions are found by comparing the template with ours, whichever function made them.
+The launch page shows the additions to reviewers. A policy file contains the statements added to the
+service role. The additions are found by comparing the template with ours, whichever function made
+them.
 """
 
 import json

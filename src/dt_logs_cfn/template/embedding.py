@@ -111,8 +111,8 @@ def extract(code: str) -> bytes:
 def unpack(archive: bytes) -> dict[str, bytes]:
     """Return the sources in an untrusted zip.
 
-    Accepts only a zip that `handler_zip` could have made, byte for byte: no other paths, nothing
-    compressed, nothing hidden between the entries, only text. Raises VerifyError.
+    Accepts only a zip that `handler_zip` could have made, byte for byte: only text below the same
+    paths, not compressed, and without hidden bytes between the entries. Raises VerifyError.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:

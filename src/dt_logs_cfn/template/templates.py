@@ -118,8 +118,8 @@ def service_role_template(settings: Settings) -> Template:
 def origin(template: Mapping[str, object]) -> Origin:
     """Return the origin that an untrusted template records.
 
-    Raises VerifyError if it records no version or unknown privileges, and SettingsError if its
-    settings are invalid.
+    Raises VerifyError if it does not record a version, or records unknown privileges, and
+    SettingsError if its settings are invalid.
     """
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None

@@ -109,7 +109,7 @@ class Provenance:
 
     @property
     def sound(self) -> bool:
-        """True if there is no finding against the file."""
+        """True if the file passes the check."""
         good = self.state == "signed" or (self.state != "invalid" and not self.required)
         return good and self.standing != "withdrawn"
 

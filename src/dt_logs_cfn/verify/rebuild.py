@@ -71,7 +71,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
 
 
 def handler_sources(text: str) -> dict[str, bytes]:
-    """Return the sources of the handler in a template, by name; nothing is run.
+    """Return the sources of the handler in a template, by name, without running anything.
 
     Raises VerifyError if the handler is missing or damaged.
     """
@@ -82,7 +82,7 @@ def handler_sources(text: str) -> dict[str, bytes]:
 
 
 def handler_differences(archive: bytes) -> tuple[str, ...]:
-    """Return the files in which a handler.zip differs from this release's; nothing is run.
+    """Return the files in which a handler.zip differs from this release's, without running it.
 
     Raises VerifyError for a zip that no release could contain.
     """

@@ -1,4 +1,4 @@
-"""The settings in `release.cfg`: a vendor for each partition, and the Lambda function.
+"""Read and check the settings in `release.cfg`: a vendor for each partition, and the function.
 
 An unset account or endpoint stays a parameter that the customer must fill in.
 """

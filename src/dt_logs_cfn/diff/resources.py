@@ -29,9 +29,9 @@ _MOST_LINES = 20_000
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that need a replacement if they change, or None if unknown.
+    """Return the properties that replace a resource of a type if they change, or None if unknown.
 
-    This includes properties that need one only if a certain part changes, or only for some values
+    This includes properties that do so only if a certain part changes, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """

@@ -111,7 +111,7 @@ def extract(code: str) -> bytes:
 def unpack(archive: bytes) -> dict[str, bytes]:
     """Return the sources in an untrusted zip.
 
-    Accepts only a zip that `handler_zip` could have made, byte for byte: only text below the same
+    Accepts only a zip that `handler_zip` could have made, byte for byte: only text under our
     paths, not compressed, and without hidden bytes between the entries. Raises VerifyError.
     """
     try:

@@ -89,7 +89,7 @@ def policy_texts(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, J
 
 
 def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[JsonPath, Json]]:
-    """Yield each managed policy attached in a value, with the path to the list that names it.
+    """Yield each managed policy that a value attaches, with the path to the list that names it.
 
     Policies that are resources of the template are left out, because the template has their
     statements.
@@ -113,7 +113,7 @@ def plain(policy: PolicyDocument) -> dict[str, Any]:
 
 
 def _is_text(value: Json) -> bool:
-    """Return whether a value is a string or a function that makes one; `Fn::If` does not count."""
+    """Return whether a value is a string or a function that returns one; `Fn::If` does not count."""
     if isinstance(value, dict):
         return len(value) == 1 and any(k != "Fn::If" and k.startswith("Fn::") for k in value)
     return isinstance(value, str)

@@ -16,14 +16,14 @@ _FOR_TYPE_CHECKERS = re.compile(rb"\nif TYPE_CHECKING:\n(?: .*\n|\n)+")
 _SIGNATURE = re.compile(
     rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
-_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # up to four deep
+_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # nested at most four deep
 _PARAMETER = re.compile(
     rb"(?<=[(*, ])([^\s(*,:=]+): (?:[^\[\](),=\"]|\"[^\"]*\"|" + _BRACKETS + rb")+?(?= = |,|\)|\n)"
 )
 _RETURN = re.compile(rb"\) -> .*", re.DOTALL)
 _IMPORT = re.compile(rb"\n(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))(?=\n)")
 _INDENTATION = re.compile(rb"\n((?:    )+)")
-# A line that continues a bracket is not a statement.
+# A line inside brackets is not a statement.
 _VARIABLE = re.compile(rb"(?<![(\[{,]\n)^(\t*[\w.]+: )(?!\.\.\.)[^=\n]+?(?= = |$)", re.MULTILINE)
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 # The brackets in which a trailing comma does not make a tuple.

@@ -113,7 +113,7 @@ def plain(policy: PolicyDocument) -> dict[str, Any]:
 
 
 def _is_text(value: Json) -> bool:
-    """Return whether a value is a string or a function that returns one; `Fn::If` does not count."""
+    """Return whether a value is a string or a function that returns one, except `Fn::If`."""
     if isinstance(value, dict):
         return len(value) == 1 and any(k != "Fn::If" and k.startswith("Fn::") for k in value)
     return isinstance(value, str)

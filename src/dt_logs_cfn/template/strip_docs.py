@@ -16,7 +16,7 @@ _FOR_TYPE_CHECKERS = re.compile(rb"\nif TYPE_CHECKING:\n(?: .*\n|\n)+")
 _SIGNATURE = re.compile(
     rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
-_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # nested at most four deep
+_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # up to 4 levels
 _PARAMETER = re.compile(
     rb"(?<=[(*, ])([^\s(*,:=]+): (?:[^\[\](),=\"]|\"[^\"]*\"|" + _BRACKETS + rb")+?(?= = |,|\)|\n)"
 )

@@ -27,7 +27,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
-# Lists the visible elements whose own text has too low a contrast, as WCAG defines it.
+# Lists the visible elements whose own text has less contrast than WCAG requires.
 CONTRAST = """
 const light = c => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
 const parse = s => (s.match(/[\\d.]+/g) || []).map(Number);
@@ -79,7 +79,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def resize(driver: webdriver.Chrome, width: int, scheme: str) -> None:
-    """Show the page as on a screen of this width, in a colour scheme."""
+    """Show the page on a screen of this width, in this colour scheme."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False},

@@ -1,4 +1,4 @@
-"""The cast in a real browser: it plays, or shows its last screen if the user wants no motion."""
+"""The cast in a real browser: it plays, or with reduced motion, shows its last screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rehearsal's report in a real browser: its content, its fit and its readability."""
+"""The rehearsal's report in a real browser: it is complete, fits and is readable."""
 
 from __future__ import annotations
 

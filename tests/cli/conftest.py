@@ -1,4 +1,4 @@
-"""The command line under test, run in this process in a folder with its own release.cfg."""
+"""Run the command line in this process, in a folder with its own release.cfg."""
 
 from pathlib import Path
 

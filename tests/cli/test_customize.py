@@ -23,7 +23,7 @@ def fails(template, kind):
 
 @pytest.fixture
 def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a module of customizing functions, named differently in each test; return its name."""
+    """Write a module of customizing functions, whose name differs in each test; return the name."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"changes_of_{here.parent.name}"
     (here / f"{name}.py").write_text(MODULE)

@@ -125,7 +125,7 @@ def test_wrong_words_are_told_in_a_line(here: Path, arguments: tuple[str, ...], 
     done = rehearse(here, *arguments)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
-    assert "emulated on this machine" not in done.stderr  # it has not begun
+    assert "emulated on this machine" not in done.stderr  # nothing was rehearsed
 
 
 def test_without_the_extra_it_says_what_to_install(here: Path) -> None:
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_nothing(here: Path) -> None:
     ) as process:
         assert process.stderr
         until = time.monotonic() + 60
-        while not any(" " in each for each in left_behind(here)):  # only a command line has spaces
+        while not any(" " in each for each in left_behind(here)):  # only command lines have spaces
             assert time.monotonic() < until, "no function was run"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

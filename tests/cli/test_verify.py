@@ -134,7 +134,7 @@ def test_many_differences_or_another_release_stay_on_one_line(verify: Verify) ->
     value=st.sampled_from([None, True, 1, "", "x", [], {}]),
 )
 def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
-    """With any one value replaced, a template is identical only if the new value equals the old."""
+    """With one value replaced, a template is identical only if the value stays the same."""
     parsed = template()
     before = with_value(parsed, place, value)
     try:

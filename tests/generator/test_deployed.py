@@ -95,7 +95,7 @@ def test_how_code_or_rights_come_in_otherwise(name: str, value: object, told: st
 
 
 def edited(found: Deployed, logical: str, **properties: Any) -> Deployed:
-    """Return a stack after these changes of a resource's properties; None removes a property."""
+    """Return a stack after these changes to a resource's properties; None removes a property."""
     template = json.loads(found.template)
     resource = template["Resources"].setdefault(logical, {"Type": "AWS::IAM::Policy"})
     changed = {**resource.get("Properties", {}), **properties}

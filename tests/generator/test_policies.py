@@ -1,4 +1,4 @@
-"""The documented policies are exactly the promised ones; the others grant only needed rights."""
+"""The documented policies are exactly as promised; the others grant only needed permissions."""
 
 import json
 import re
@@ -33,9 +33,9 @@ LIMITS = PolicyLimits(
     "<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"], "<stack>"
 )
 
-# Rights that CloudFormation's handlers declare but we do not need, by the property that needs them
-# (the registry declares them for all properties together). Our templates must not set these
-# properties.
+# Permissions that CloudFormation's handlers declare but we do not need, by the property that needs
+# them. Our templates must not set these properties. The registry does not say which property needs
+# which permission.
 NOT_OURS = {
     ROLE: {
         "Description": "iam:UpdateRole iam:UpdateRoleDescription",
@@ -123,7 +123,7 @@ def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
 
 
 def test_the_least_privilege_is_every_grant_and_nothing_else() -> None:
-    """A right covers every resource only if its grant says so."""
+    """An action is allowed on every resource only if its grant says so."""
     policy = policy_document("lambda-execution-least-privilege")
     granted = {action for grant in GRANTS for action in grant.actions}
     unscoped = {a for grant in GRANTS if grant.on is Scope.EVERYTHING for a in grant.actions}
@@ -175,7 +175,7 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
 @with_this_registry
 @pytest.mark.parametrize("resource_type", NOT_OURS)
 def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str) -> None:
-    """The needs are those of all handlers and of tags; no property of NOT_OURS is set."""
+    """We need what all handlers and tagging need, except for the properties in NOT_OURS."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
     handlers = (schema["handlers"].get(name, {}) for name in ("create", "read", "update", "delete"))
     declared = {a for each in (*handlers, schema["tagging"]) for a in each.get("permissions", ())}

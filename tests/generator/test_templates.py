@@ -1,4 +1,4 @@
-"""The templates' promised names, the resources created from them, and their record."""
+"""The templates' promised names, their resources, and what they record about themselves."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """The evaluator decides as AWS documents it, and as an independent simulator does.
 
-Each file in `cases` is a list of cases, each of which names its source page. `tox -e iam` installs
-and runs the simulator, also for our own policies.
+Each file in `cases` is a list of cases, each with its source page. `tox -e iam` installs the
+simulator, and runs it on these cases and on our own policies.
 """
 
 import json
@@ -99,7 +99,7 @@ _OTHERS = (
     "elasticloadbalancing:DeleteLoadBalancer",
 )
 
-# A resource of each type that our actions use, for statements with a pattern that spans types.
+# Resources of each type that our actions use, because a statement's pattern may match several.
 _HERE = f"eu-west-1:{ACCOUNT}"
 _REAL = (
     f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs",

@@ -1,4 +1,4 @@
-"""Print a run's figures at its end; compare a full run's with docs/reliability.md, or write it."""
+"""Print a run's figures; compare a full run's with those in docs/reliability.md, or write these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = (
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Return whether the life cycle suite runs in its full size."""
+    """Return whether the life cycle suite runs at its full size."""
     return bool(request.config.getoption("--lifecycle-size") == "full")
 
 

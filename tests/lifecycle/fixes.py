@@ -64,7 +64,7 @@ class Reader(Case):
         self._edit(bucket, change)
 
     def let_write(self, bucket: str) -> None:
-        """Exempt AWS services from every Deny, because the message does not name the right one."""
+        """Exempt AWS services from every Deny, because the message does not name the statement."""
 
         def change(document: Document) -> None:
             denials = [each for each in document["Statement"] if each["Effect"] == "Deny"]
@@ -131,7 +131,7 @@ class Reader(Case):
     def remove_own(self, bucket: str, sids: str) -> None:
         """Remove the stack's statements by their Sids, only from the account with the stack.
 
-        If a Delete names no Sid, it leaves only the statements for ELB; see `test_leaving.py`.
+        A Delete that does not name Sids leaves only statements for ELB; see `test_leaving.py`.
         """
         pattern = re.compile("|".join(sids.split(", ")) or "DTLogsAnalysis1Deliver.*")
 

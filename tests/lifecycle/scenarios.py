@@ -1,7 +1,7 @@
 """One customer's account with one stack, for tests that send one event after another.
 
 A second account receives only the customer's own changes. Once the stack is gone, the two accounts
-must be equal. SCENARIOS are accounts like customers' accounts, and one event to test in each.
+must be equal. Each of SCENARIOS is an account like a customer's, and one event to test in it.
 """
 
 from __future__ import annotations

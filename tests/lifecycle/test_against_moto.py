@@ -86,7 +86,7 @@ def _moto() -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """In the small size, try only some scenarios, because moto takes 2 ms per call."""
+    """At the small size, try only some scenarios, because moto takes 2 ms per call."""
     full = metafunc.config.getoption("--lifecycle-size") == "full"
     tried = [each for each in SCENARIOS if full or each.name in SMALL]
     metafunc.parametrize("scenario", tried, ids=lambda each: each.name)

@@ -17,7 +17,7 @@ from support.looks import granted
 from lifecycle.faults import MODES, Faults
 from lifecycle.scenarios import SCENARIOS, Answer, Scenario, World
 
-EACH = 11  # the small size tries one point in this many
+EACH = 11  # at the small size, try every n-th point
 
 
 def recorded(scenario: Scenario) -> list[str]:

@@ -206,7 +206,7 @@ def web_in(kind: str) -> Callable[[Account], object]:
 def test_with_all_a_bucket_that_is_refused_only_at_the_put_keeps_no_other_out(
     kind: str, there: bool
 ) -> None:
-    """The documented role cannot read topics beforehand. A failed Update would block the stack."""
+    """The documented role cannot read topics first. A failed Update would block the stack."""
     case = Case(lambda account: [account.add_load_balancer("shop")])
     every = properties("*", Privileges="documented")
     again = {**every, "RunToken": "again"}

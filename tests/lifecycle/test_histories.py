@@ -1,4 +1,4 @@
-"""Random histories: stacks and customers change one account in any order; invariants hold.
+"""Random histories: stacks and customers change an account in any order, and invariants hold.
 
 A second account receives only the customers' own changes. Once all stacks are gone, both accounts
 must be equal. Until then, each invariant below must hold after every step.
@@ -170,7 +170,7 @@ class History(RuleBasedStateMachine):
         assert not (named if len(self.stacks) > 1 else left), left
 
     def _can_tell(self, stack: Stack, event: dict[str, Any]) -> bool:
-        """Return whether a late event finds the newer registration, which shows that it is late.
+        """Return whether a late event finds a newer registration, and so can tell that it is late.
 
         A Create searches only the buckets to which its own load balancers log.
         """

@@ -1,8 +1,8 @@
 """Deletes, and Updates that leave a bucket, if something cannot be removed or is already gone.
 
-The vendor's right ends first. A denied write fails a Delete only if it would undo logging, a
-notification or the vendor's right. The Delete reports other leftovers in the log, and in a tag on a
-bucket that remains.
+The vendor's access ends first. A denied write fails a Delete only if it would undo logging, a
+notification or the vendor's access. The Delete reports other leftovers in the log, and in a tag on
+a bucket that remains.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Leaving(Case):
 def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     prepare: Prepare, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The vendor's right ends first. The same stack can be created and deleted again."""
+    """The vendor's access ends first. The same stack can be created and deleted again."""
     case = Leaving(prepare, privileges)
     could: list[bool] = []
 
@@ -223,7 +223,7 @@ def test_a_topic_that_is_not_ours_any_more_stays_and_is_told(
     assert case.left() == []
 
 
-# Whatever fails, the vendor's right ends.
+# Whatever fails, the vendor's access ends.
 
 # A Delete that may not make these calls leaves only harmless things.
 WORTHLESS = ("DeleteBucket", "DeleteObject", "DeleteTopic", "Unsubscribe")
@@ -247,7 +247,7 @@ def refusing(operation: str, code: str) -> Hook:
 @pytest.mark.parametrize("operation", [*WORTHLESS, LOGGING, ANNOUNCING])
 @pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
 def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, code: str) -> None:
-    """A Delete that fails keeps the registration, without the right, for the next Delete."""
+    """A failed Delete keeps a registration that grants nothing, for the next Delete."""
     case = Leaving(prepare)
     case.before = refusing(operation, code)
 
@@ -262,7 +262,7 @@ def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, c
     case.before = no_hook
     case.sent("Delete", case.given)
     assert granted(case.account) == []
-    if answer["Status"] == "FAILED":  # then the second Delete removes all that the first left
+    if answer["Status"] == "FAILED":  # the second Delete has removed everything that the first left
         assert case.left() == []
 
 
@@ -357,7 +357,7 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
 
 @pytest.mark.parametrize("operation", [LOGGING, ANNOUNCING, "DeleteTopic", "DeleteObject"])
 def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -> None:
-    """The policy that was read in the search for other stacks is too old to be written back."""
+    """The policy was read in the search for other stacks, so it is too old to be written back."""
     case = Leaving(off_there)
     added = write_once(CUSTOMERS, "s3:PutObjectAcl")
     came: list[object] = []
@@ -376,7 +376,7 @@ def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -
 
 
 def test_what_is_inert_never_fails_a_delete() -> None:
-    """A first Delete has ended the right; then the policy is frozen."""
+    """A first Delete ends the vendor's access; then the policy is frozen."""
     case = Leaving(off_there)
     case.forbidden = [denies("elasticloadbalancing:ModifyLoadBalancerAttributes")]
     assert case.send("Delete", case.given)["Status"] == "FAILED"
@@ -391,7 +391,7 @@ def test_what_is_inert_never_fails_a_delete() -> None:
 
 
 def test_another_stacks_right_in_a_frozen_policy_fails_nothing() -> None:
-    """One stack's Delete leaves another stack's right alone."""
+    """One stack's Delete does not end another stack's access."""
     case = Case(adopted)
     web, _, api = case.arns
     first, second = case.stack, Stack(case.clock, seed=2)
@@ -412,7 +412,7 @@ def test_another_stacks_right_in_a_frozen_policy_fails_nothing() -> None:
 
 @PRIVILEGES
 def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
-    """The first vendor must not silently keep its right."""
+    """The first vendor must not silently keep its access."""
     case = Leaving(logs_there, privileges)
     case.forbidden = [FROZEN]
     wanted = {**case.given, "DataTheoremAccountId": "888877776666"}
@@ -430,7 +430,7 @@ def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
 
 
 THEN = ("still set", "switched off", "deleted", "moved")
-# Once the load balancer no longer names the customer's bucket, nothing else names it.
+# If the load balancer no longer names the customer's deleted bucket, nothing names it.
 GONE = [
     *((logs_there, then) for then in THEN[:2]),
     *((prepare, then) for prepare in (new, named) for then in THEN),
@@ -466,7 +466,7 @@ def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     if then == "moved":
         assert logging_of(case.account, case.web) == ("true", "elsewhere", "theirs")
     if then == "still set":
-        # If it still logged to our deleted bucket, a new bucket with that name would get its logs.
+        # If it still logged to our deleted bucket, whoever took the name would get its logs.
         was = prepare is logs_there
         assert logging_of(case.account, case.web)[0] == ("true" if was else "false")
 

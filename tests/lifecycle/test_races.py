@@ -1,4 +1,4 @@
-"""Within the bounds, concurrent stacks lose nothing; beyond them, the next run repairs losses."""
+"""Within races.py's bounds, concurrent stacks lose nothing; beyond, the next run repairs losses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lifecycle.races import (
 from lifecycle.scenarios import clients_of
 
 Record = Callable[[str, object], None]
-# Runs a race, and returns the faults in its result.
+# Runs a race, and returns what is wrong afterwards.
 Run = Callable[[Race], list[str]]
 Each = Callable[..., None]
 
@@ -60,7 +60,7 @@ def test_nothing_is_lost_inside_the_bounds(full: bool, each_seed: Each) -> None:
 def test_of_stacks_that_are_deleted_at_once_nothing_stays(
     prepare: Prepare, each_seed: Each
 ) -> None:
-    """Neither stack may leave the removal of shared things to the other."""
+    """The stacks must not rely on each other to remove what they share."""
 
     def run(race: Race) -> list[str]:
         race.create_in_turn()
@@ -80,7 +80,7 @@ def test_stacks_in_pairs_that_are_created_at_once_all_complete(each_seed: Each) 
 def test_of_stacks_that_turn_on_the_same_the_last_one_turns_it_off(
     prepare: Prepare, each_seed: Each
 ) -> None:
-    """One stack turns logging on, and the other copies the record of it."""
+    """One stack turns logging on and records that; the other copies the record."""
 
     def run(race: Race) -> list[str]:
         race.create()
@@ -143,7 +143,7 @@ def test_refreshes_that_overlap_a_change_of_their_stack_leave_nothing(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
-    """Reads older than the handler allows for can make it undo others' settings."""
+    """If reads are older than the handler allows for, it may undo others' settings."""
     race = Race(8, seed, stale=30)
     race.create()
 
@@ -155,7 +155,7 @@ def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
 
 
 def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests can detect a lost race: without a second read, the handler loses statements."""
+    """These tests detect losses: without a second read, the handler loses statements."""
     monkeypatch.setattr("dt_logs_handler.run.SETTLE", 0.0)
     monkeypatch.setattr("dt_logs_handler.run._LONGEST_APART", 0.0)
     lost: list[str] = []

@@ -23,7 +23,7 @@ from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import Answer, Scenario, World, data, role
 
 OTHER = "customers-other-logs"
-EACH = {True: 1, False: 23}  # the full and the small size try one point in this many
+EACH = {True: 1, False: 23}  # at the full and the small size, try every n-th point
 SOME = {True: 5, False: 29}  # fewer points, for tests that send more events
 
 
@@ -240,7 +240,7 @@ def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full:
 
 @INSIDE
 def test_the_operator_rolls_back_much_later_and_deletes_the_stack(step: Step) -> None:
-    """The operator rolls back an hour after the Update failed. The Delete leaves no right."""
+    """The operator rolls back an hour after the Update failed; a Delete then ends all access."""
     for run in failures(step, ((at, "lost") for at in range(undisturbed(step)[1]))):
         run.clock.sleep(3600)
         back = run.rolled_back()

@@ -1,6 +1,6 @@
-"""An event comes too late, its stack is deleted meanwhile, or it arrives twice.
+"""An event arrives too late or twice, or its stack is deleted meanwhile.
 
-The second run of an event may fail; it must not damage the first run's work.
+An event's second run may fail, but it must not damage the first run's work.
 
 Lambda's queue may deliver an event again during or after its first run. CloudFormation takes the
 first answer and ignores the second, so the account must stay as the first run left it. Here, the
@@ -25,13 +25,13 @@ from lifecycle.cloudformation import ENDPOINT, properties
 from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import SCENARIOS, Case, Prepare, Scenario, World, switched_off
 
-EACH = {True: 11, False: 97}  # the full and the small size try one point in this many
+EACH = {True: 11, False: 97}  # at the full and the small size, try every n-th point
 COMING = tuple(each for each in SCENARIOS if not each.name.startswith(("delete", "leave")))
 
 
 @dataclass(frozen=True)
 class Twice:
-    """The result of two runs of an event: how the second ended, its number of calls, its damage."""
+    """The result of two runs of an event: the second run's end, number of calls, and damage."""
 
     ended: str
     calls: int
@@ -87,7 +87,7 @@ def calls(scenario: Scenario, inside: int) -> int:
 
 
 def points(scenario: Scenario) -> Iterator[tuple[int, int, str]]:
-    """Yield each point: when the first run takes place, which call of the second fails, and how."""
+    """Yield each point: when the first run happens, which call of the second fails, and how."""
     for inside in range(calls(scenario, NEVER)):
         yield inside, NEVER, ""
         for at in range(inside, calls(scenario, inside)):
@@ -109,7 +109,7 @@ def test_a_second_run_that_fails_damages_nothing(
 
 
 def deleted_at(number: int, prepare: Prepare, **changes: object) -> list[str] | None:
-    """Send a Delete right after call `number`; return what is left, or None without such a call.
+    """Send a Delete right after call `number`; return what is left, or None if no such call exists.
 
     The endpoint confirms its subscription at once, so that a subscription can also be left.
     """

@@ -71,7 +71,7 @@ class Served:
             self.shell.setenv(name.upper(), value)
 
     def sign_in_as(self, *statements: dict[str, Any]) -> None:
-        """Sign in as a role that has only these rights."""
+        """Sign in as a role that has only these permissions."""
         iam, name = self.client("iam"), f"operator-{len(self.sandbox.calls)}"
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
         document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

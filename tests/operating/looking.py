@@ -1,4 +1,4 @@
-"""An account in memory with stacks that the handler set up, checked as `status` checks it."""
+"""An account in memory with stacks that the handler set up, and checks of it like `status`'s."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stacks:
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)  # of a stack, the newest first
+    events: list[dict[str, Any]] = field(default_factory=list)  # a stack's events, newest first
     denied: tuple[str, ...] = ()  # operations that are refused
 
     def check(self, operation: str) -> None:
@@ -127,7 +127,7 @@ class Looking:
     def of(
         self, *arns: str, stacks: tuple[str, ...] = (), denied: tuple[str, ...] = ()
     ) -> dict[tuple[str, str], Check]:
-        """Run all checks of load balancers and stacks, without the rights that are denied."""
+        """Run all checks of load balancers and stacks, without the denied permissions."""
         deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
         policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
         caller = self.account.caller([policy], role="operator")

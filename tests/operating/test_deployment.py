@@ -1,4 +1,4 @@
-"""How a deployment shows its changes and rights, and which differences count as changes."""
+"""How a deployment shows its changes, including rights, and which differences are changes."""
 
 import json
 from typing import Any
@@ -105,7 +105,7 @@ EXISTING = Existing(
 
 
 def change(to: object, given: dict[str, str]) -> PlannedChange | None:
-    """Return the change of the stack to a template and to parameters."""
+    """Return the stack's change to this template and these parameters."""
     return Deployment("s", HERE, Template(json.dumps(to)), given, before=EXISTING).as_change()
 
 

@@ -192,7 +192,7 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     assert f"  {denied}\n" in ran.out
     assert denied in as_data(served, *words)["denied"]
 
-    # If nothing can be planned, all missing rights are named at once.
+    # If nothing can be planned, all missing permissions are named at once.
     may = ["s3:*", "cloudformation:DescribeStacks"]
     served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
     failure = served.run(*words, "--parameter", "LogBucketName=our-own-name-for-logs").failure

@@ -161,7 +161,7 @@ def test_a_log_group_that_lambda_made_before_stays_and_is_announced(
 def test_a_deleted_stack_s_leftovers_are_removed_if_that_is_agreed_to(
     account: Emulated, run: Runner
 ) -> None:
-    """The stack's role may not delete everything, so the operator's own rights are used."""
+    """The stack's role may not delete everything, so the operator's permissions are used."""
     stack = deployed(account, Privileges.DOCUMENTED)
     bucket = stack_bucket(account)
     write_log(account)
@@ -195,7 +195,7 @@ def test_a_topic_with_somebody_else_s_subscription_stays(account: Emulated, run:
 
 
 def test_what_another_stack_uses_stays_until_that_one_goes(account: Emulated, run: Runner) -> None:
-    """Removing the last stack also removes the first one's resources, and says so."""
+    """Removing the last stack also removes the first stack's resources, and says so."""
     before = snapshot(account)
     deployed(account)
     bucket = stack_bucket(account)
@@ -272,7 +272,7 @@ def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
 def test_a_topic_whose_users_cannot_be_told_is_not_removed(
     account: Emulated, run: Runner, act_as: ActAs
 ) -> None:
-    """Only the bucket's policy names the topic's users, and this operator may not read it."""
+    """Only the bucket's policy names the topic's users, and the operator may not read it."""
     deployed(account, Privileges.DOCUMENTED)
     deployed(account, Privileges.DOCUMENTED, name=f"{NAME}-2")
     topics = set(account.sandbox.account.world.topics)
@@ -346,7 +346,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 
 def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
-    """The stack is deleted without its custom resource, so everything that this set up stays."""
+    """The stack is deleted without its custom resource, so everything that it set up stays."""
     stack = deployed(account)
     bucket = stack_bucket(account)
     found = account.sandbox.cloudformation.stacks[stack]

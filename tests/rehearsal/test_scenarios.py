@@ -67,7 +67,7 @@ def test_a_neighbours_log_is_announced_and_not_readable(release: Path, tmp_path:
 def test_it_works_while_policies_roles_and_reads_spread_slowly(
     release: Path, tmp_path: Path
 ) -> None:
-    # New rights take effect after the function's slowest start, but before it stops waiting.
+    # Permissions take effect after the function's slowest start, but before it stops waiting.
     slow = Consistency(stale_reads=1.5, spreading=3.0, new_rights=50.0)
     report = play("shared", release, tmp_path, consistency=slow)
     assert not report.unexpected

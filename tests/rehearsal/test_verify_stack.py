@@ -1,4 +1,4 @@
-"""`verify --stack`, against an emulated account over HTTP, names later changes."""
+"""`verify --stack` reports what was changed in a stack; the account is emulated over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import the scripts in docs/, which belong to no package, and a module from a guide."""
+"""Import the scripts in docs/, which are not in a package, and run the code in a guide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def generator(name: str) -> ModuleType:
-    """Import a script of docs/ by its name."""
+    """Import a script in docs/ by its name."""
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

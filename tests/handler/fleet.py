@@ -45,7 +45,7 @@ class Fleet(Case):
 
     @property
     def new_boto3(self) -> bool:
-        """Whether the installed boto3 knows the account-regional namespace and tags at creation."""
+        """Return whether boto3 knows the account-regional namespace, and tags at creation."""
         known: Any = self.account.s3.meta.service_model.shape_for("CreateBucketRequest")
         return "BucketNamespace" in known.members
 

@@ -110,7 +110,7 @@ WAY_OUT: list[model.Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
 def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
     failing: list[model.Step], left: list[model.Step]
 ) -> None:
-    """If a policy cannot be changed, all other steps follow; another failure keeps the register."""
+    """If a policy cannot be changed, the other steps follow; other failures keep the register."""
     bench = Bench({each: error("MalformedXML") for each in failing})
     failures = carry_out_all(WAY_OUT, bench.effects(), bench.take)
     assert len(failures) == len(failing)

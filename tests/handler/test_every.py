@@ -48,7 +48,7 @@ def test_number_of_workers_does_not_change_the_result(every: bool) -> None:
 
 @WORKERS
 def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
-    """Another load balancer may fail earlier. The Delete that follows undoes the changes."""
+    """Another load balancer may fail sooner. The Delete that follows undoes the changes."""
     fleet = Fleet(20, workers)
     fleet.before = refused(fleet, 3, 4, 17)
     reason = fleet.fail(properties(*fleet.arns))
@@ -177,12 +177,12 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
     ids=["to look at", "to set"],
 )
 def test_more_than_fit_are_refused_with_a_number(count: int, told: str) -> None:
-    """Of 60 s, 30 s are kept for the answer. Reading an ALB takes 0.3 s; setting it, 0.4 s."""
+    """Of 60 s, 30 s are kept for the answer. Reading an ALB takes 0.3 s; changing it, 0.4 s."""
     assert told in Fleet(count).fail(EVERY, 60)
 
 
 def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
-    """If the others counted, an onboarded account could be neither updated nor rolled back."""
+    """If all counted, an onboarded account could be neither updated nor rolled back."""
     fleet = Fleet(75)
     fleet.succeed("Create", EVERY, None, 60)
     assert all(fleet.logs())
@@ -206,7 +206,7 @@ def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
 
 
 def test_neither_leaving_nor_the_way_back_is_refused() -> None:
-    """The failed Update has too little time even to look at all load balancers."""
+    """The failed Update does not even have time to read all load balancers."""
     fleet = Fleet(241)
     named = properties(fleet.arns[0])
     fleet.send("Create", named)

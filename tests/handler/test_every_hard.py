@@ -57,7 +57,7 @@ def throttled(fleet: Fleet, name: str) -> Hook:
 
 @pytest.mark.parametrize("operation", ["", MODIFY, "DescribeLoadBalancerAttributes"])
 def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str) -> None:
-    """One load balancer cannot be changed at all, or is throttled, which is not a refusal."""
+    """One load balancer cannot be changed at all, or is only throttled."""
     fleet = Fleet(4)
     fleet.send("Create", ONE)
     before = fleet.account.snapshot()
@@ -71,7 +71,7 @@ def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str)
     assert (fleet.logs()[2], fleet.location(2)[0]) == (True, "bucket-one")
     assert "bucket-one" in fleet.account.world.buckets
     if operation:
-        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers only this
+        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers no other
     else:
         fleet.before = no_hook
     fleet.succeed("Update", ONE, TWO)
@@ -194,7 +194,7 @@ def test_a_bucket_that_takes_no_more_tags_fails_no_delete() -> None:
 
 
 def test_a_fault_is_logged_even_if_all_is_as_requested(capsys: pytest.CaptureFixture[str]) -> None:
-    """After a failure, the run reads the account again; this must not hide an unexpected error."""
+    """After a failure, the run reads the account again, which must not hide unexpected errors."""
     fleet = Fleet(1)
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Planning a removal: it covers everything marked as the stack's, unless others use it."""
+"""Planning a removal: it covers everything with the stack's marks, unless others use it."""
 
 import json
 from dataclasses import replace

@@ -178,7 +178,7 @@ COVERING = [
 
 @pytest.mark.parametrize("configuration", COVERING)
 def test_topic_that_is_told_of_every_log_object_is_shared(configuration: dict[str, Any]) -> None:
-    """Under a role that may not unsubscribe, the topic is not shared."""
+    """If the role may not unsubscribe, the topic is not shared."""
     assert covering(configuration) == THEIRS
     with pytest.raises(Refused, match="their-entry"):
         covering(configuration, share=False)

@@ -110,7 +110,7 @@ def test_load_balancers_of_one_location_are_one_claim() -> None:
 
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
-    """`web` still logs to the other stack's location. Our claim there names only `web`."""
+    """`web` still logs to the other stack's location, where our claim names only `web`."""
     theirs = after(request("Create", WEB, API, stack=THERE), TWO)
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
@@ -142,9 +142,9 @@ def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others()
 def test_logging_that_the_stack_turned_on_is_known_without_a_registration(
     bucket: str, ours: set[Location]
 ) -> None:
-    """The logging is in LogBucketName, or where the run has turned it on.
+    """The logging goes to LogBucketName, or to a location where this run has turned it on.
 
-    A failed run may have left the prefix without a registration. The stack's Delete or another
+    A failed run may have set the prefix without a registration. The stack's Delete or another
     writer may also have removed the registration.
     """
     there = Location("logs", f"web/{MARK}")
@@ -200,7 +200,7 @@ def test_star_leaves_out_what_cannot_be_onboarded_and_says_why() -> None:
 
 
 def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None:
-    """The old properties do not name the load balancer; the register has the earlier digest."""
+    """The old properties do not name the load balancer; the digest identifies the rollback."""
     there = after(request("Create", WEB, API), TWO)
     updated = after(request("Update", WEB, old=properties(WEB, API), at=LATER), there)
     back = request("Update", WEB, API, old=properties(WEB), at=LAST)
@@ -239,7 +239,7 @@ def test_request_is_recognised_by_what_the_register_remembers(
 ) -> None:
     """The register has a digest of the request.
 
-    The register names the load balancers, unless the vendor reads the whole location.
+    It also names the load balancers, unless the vendor reads the whole location.
     """
     before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
     there = after(request("Create", WEB, API), before)

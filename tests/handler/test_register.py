@@ -143,7 +143,7 @@ def test_statement_in_another_form_is_the_same_registration(change: dict[str, ob
     ],
 )
 def test_edited_statement_still_claims_its_location(change: dict[str, object]) -> None:
-    """While the statement exists, however edited, nothing shared may be removed."""
+    """While the statement exists, even if edited, nothing shared may be removed."""
     claim = registration("web", WEB)
     (found,) = registrations(policy({**claim.statement(HERE), **change}), "logs", HERE)
     assert found.sid == claim.sid

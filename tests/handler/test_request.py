@@ -262,7 +262,7 @@ def test_good_value_is_taken(name: str, value: object, attribute: str, taken: ob
 def test_digest_is_of_what_decides_where_load_balancers_log(
     one: dict[str, object], other: dict[str, object], same: bool
 ) -> None:
-    """The digest identifies a rollback, whatever else was changed and is changed back."""
+    """The digest identifies a rollback, whatever else is changed and changed back."""
     first, second = (properties_of(properties(WEB, **each), HERE) for each in (one, other))
     assert (first.digest == second.digest) is same
 

@@ -131,7 +131,7 @@ UNMET = [
     {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
     {"StringEqualsIfExists": {"aws:PrincipalAccount": "123456789012"}},
     {"Null": {"aws:SourceVpc": "false"}},
-    # The vendor reads with a role whose name is unknown here.
+    # We do not know the name of the role with which the vendor reads.
     {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/*"}},
     {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/reader"}},
     {"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}},

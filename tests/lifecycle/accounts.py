@@ -1,7 +1,7 @@
 """Random accounts: load balancers, and customers' configurations of their log buckets.
 
-Each kind has been seen in the field. A drawn account is plain data, so that two accounts can be set
-up identically. A kind's `apply` also makes a customer's changes while the stack exists.
+Each kind has been seen in the field. A random account is plain data, so that it can be set up twice
+identically. A kind's `apply` also makes a customer's changes while the stack exists.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Apply = Callable[[Account, str], object]
 class Kind:
     """A bucket configuration that customers use.
 
-    `unsure` is true if only AWS can judge whether the vendor may still read.
+    `unsure` is true if only AWS can tell whether the vendor may still read.
     """
 
     name: str
@@ -303,7 +303,7 @@ class Drawn:
 
     @property
     def unsure(self) -> bool:
-        """Return whether only AWS can judge if the vendor may read."""
+        """Return whether only AWS can tell if the vendor may read."""
         return any(kind.unsure for kind, _ in self.kinds)
 
 
@@ -318,15 +318,14 @@ def taken(kind: Kind, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# If applied later, these would touch the stack's settings, or depend on the number or length
-# of those settings.
+# If applied later, these would change the stack's settings, or depend on their number or length.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
 
 
 def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
-    """Draw accounts with this kind at a load balancer's bucket, and perhaps with other kinds."""
+    """Draw accounts in which a load balancer's bucket has this kind, perhaps among others."""
     there = st.builds(Balancer, st.just(BUCKETS[0]), st.sampled_from(PREFIXES), st.booleans())
     some = st.builds(
         Balancer, st.sampled_from(("", *BUCKETS)), st.sampled_from(PREFIXES), st.booleans()

@@ -37,11 +37,11 @@ class Stack:
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, from this release or another
-    workers: int = 1  # one, so that the order of calls never varies
+    workers: int = 1  # with one, the order of calls never varies
     status: str = ""  # shown by CloudFormation, like `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
-    privileges: object = ""  # the privileges with which the function last ran
+    privileges: object = ""  # the role's privileges in the last run
 
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))

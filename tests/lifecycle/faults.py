@@ -47,7 +47,7 @@ class Killed(BaseException):
 class Faults:
     """Records the calls, and makes call number `at` fail in a mode.
 
-    `meanwhile` is called with each call's number before the call.
+    Before each call, `meanwhile` is called with the call's number.
     """
 
     at: int = NEVER

@@ -21,7 +21,7 @@ EACH = pytest.mark.parametrize("drift", DRIFTS, ids=str)
 
 
 class Drifted(Case):
-    """A stack that onboarded two ALBs before the bucket of the first became unusable."""
+    """A stack that onboarded two ALBs, after which the first one's bucket became unusable."""
 
     def __init__(self, drift: Drift, privileges: str = "least-privilege", **given: object) -> None:
         super().__init__(drift.prepare)
@@ -38,7 +38,7 @@ class Drifted(Case):
         return wanted, self.sent("Update", wanted, self.given)
 
     def settings(self) -> Snapshot:
-        """Return the customer's bucket's settings, without those that a stack changes."""
+        """Return the settings of the customer's bucket, without those that a stack changes."""
         found: Snapshot = self.account.snapshot()["buckets"].get(CUSTOMERS, {})
         ours = ("policy", "notifications", "tags", "objects")
         return {key: value for key, value in found.items() if key not in ours}
@@ -219,7 +219,7 @@ def test_a_narrower_scope_takes_the_neighbours_away(drift: Drift) -> None:
 
 @pytest.mark.parametrize("deleted", ["own bucket", "subscription", "topic"])
 def test_what_the_stack_can_make_again_it_makes_again(deleted: str) -> None:
-    """An Update restores resources of the stack that somebody has deleted."""
+    """An Update restores the stack's resources that somebody has deleted."""
     case = Drifted(Drift("none", adopted, lambda account: None))
     own = logging_of(case.account, case.shop)[1]
     world = case.account.world

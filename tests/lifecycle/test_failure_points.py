@@ -1,7 +1,7 @@
 """However any call fails, the next event brings the account to its expected state.
 
 Each scenario runs once for each call and each way the call can fail. The calls are recorded first,
-so that a new call is covered at once. Later events run without failures. CloudFormation sends a
+so that no call is missed. Later events run without failures. CloudFormation sends a
 Delete after a failed Create, an Update back after a failed Update, and another Delete after a
 failed Delete. After a kill, Lambda repeats the event, or CloudFormation sends its next event.
 """

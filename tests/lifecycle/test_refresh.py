@@ -131,7 +131,7 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
 
 @pytest.mark.parametrize("prepare", [new, three], ids=lambda each: each.__name__)
 def test_a_named_load_balancer_that_was_deleted_stops_no_refresh(prepare: Prepare) -> None:
-    """The refresh after the deletion, and the one after an Update, restore what remains."""
+    """The refreshes after the deletion and after an Update restore what remains."""
     case = Scheduled(prepare)
     later = case.account.add_load_balancer("later")
     case.updated(LoadBalancerArns=[*case.arns, later])
@@ -180,7 +180,7 @@ def test_a_policy_without_the_stack_is_told_and_not_written() -> None:
     ],
 )
 def test_only_a_stack_at_rest_is_refreshed(status: str, outcome: str) -> None:
-    """A status that lasts until somebody acts counts as a failure, so that an alarm reports it."""
+    """A status that lasts until somebody acts counts as a failure, and so triggers an alarm."""
     case = Scheduled(new)
     _wiped(case.account, case.arns)
     case.stack.status = status

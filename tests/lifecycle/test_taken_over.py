@@ -1,4 +1,4 @@
-"""A stack owns logging that it turned on, but only while its registration says so."""
+"""A stack owns logging that it turned on, but only while its registration shows that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def never(account: Account) -> list[str]:
 
 
 def off(account: Account) -> list[str]:
-    """Do the same as `never`, but set the customer's bucket at the first ALB, with logging off."""
+    """Do as `never` does, but set the customer's bucket at the first ALB, with logging off."""
     log_bucket(account, TEAM)
     customers_bucket(account)
     return [

@@ -16,7 +16,7 @@ from dt_logs_cfn.operate.status.metrics import Announced, announcement_counts
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
 DAY = 24 * 3600
-# The window for failures from 12:00 to 12:05; S3 may have stored the logs a little earlier.
+# Logs that SNS failed to announce from 12:00 to 12:05; S3 may have stored them a little earlier.
 GAP = Window(*(datetime(2026, 11, 28, *each, tzinfo=timezone.utc) for each in ((11, 55), (12, 5))))
 
 

@@ -19,7 +19,7 @@ THEIRS = state(alb(bucket="theirs", prefix="web"), buckets=(Bucket("theirs"),))
 OTHERS = alb("api", 2, bucket=OWN_BUCKET)
 NOTE = "holds logs or earlier versions of objects"
 # In OWN, our stack has turned logging on, to its own bucket. In SHARED, another stack uses the same
-# load balancer. In INHERITED, our stack is deleted, and the other one inherits.
+# load balancer. In INHERITED, our stack is deleted, and the other one takes over.
 OWN = after(request("Create", WEB), state(alb()))
 TAGGED = reset(OWN, OWN_BUCKET, tags={**bucket(OWN, OWN_BUCKET).tags, LEFT_TAG: NOTE})
 SHARED = after(request("Create", WEB, stack=THERE), OWN)
@@ -30,7 +30,7 @@ DELETED = moved(
 
 
 def disarmed() -> State:
-    """Return an account in which a Delete has made our statement grant nothing, and failed."""
+    """Return an account in which a Delete made our statement grant nothing, and then failed."""
     found = after(request("Create", WEB), THEIRS)
     there = bucket(found, "theirs")
     policy = disarming(there.register(HERE), HERE).applied(there.policy)
@@ -43,7 +43,7 @@ NO_HINTS, AFTER = Hints(), Hints(deleted=True)
 def left(
     found: State, hints: Hints = NO_HINTS, logs: bool | None = False, *, heir: bool = False
 ) -> list[Left]:
-    """Return the leftovers in load balancers and buckets, of our stack or of the heir."""
+    """Return the leftovers of our stack, or of the heir, in load balancers and buckets."""
     logging = [each for each in found.load_balancers.values() if each and each.logging.bucket]
     present: Mapping[str, Bucket] = {each.name: each for each in found.present()}
     marked = Marked(THERE if heir else HERE, hints, logging, present)
@@ -102,7 +102,7 @@ SAYS = f" (its tag dt-logs-analysis:left says: {NOTE})"
 def test_what_goes_with_a_stack_and_what_stays(
     found: State, hints: Hints, logs: bool | None, goes: list[str], stays: list[str]
 ) -> None:
-    """Leave out each leftover's name, which contains digests."""
+    """The names of leftovers are not compared, because they contain digests."""
     shown = [(f"{each.what}: {each.why}", each.expected) for each in left(found, hints, logs)]
     assert [each for each, expected in shown if not expected] == goes
     assert [each for each, expected in shown if expected] == stays
@@ -128,7 +128,7 @@ def test_the_last_stack_inherits_what_one_that_is_gone_had_made(logs: bool, last
 
 
 def test_what_was_inherited_is_found_once_the_stack_is_deleted_only_if_it_was_named() -> None:
-    """Without its statements, nothing in the account names the stack that inherited."""
+    """Without its statements, nothing in the account names the stack that took over."""
     hints = Hints().after(Leftovers((*left(INHERITED, logs=True, heir=True),)))
     (found,) = left(DELETED, hints, True, heir=True)
     assert (f"{found.what}: {found.why}", found.expected) == (LOGS, True)

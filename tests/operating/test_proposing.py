@@ -1,4 +1,4 @@
-"""After a change set's call is lost or interrupted, we check what AWS did, and clean up."""
+"""If a change set's call is lost or interrupted, we check what AWS did, and clean up."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def deploy(stage: Stage, client: Any) -> ChangeSet:
 
 
 def interrupt(client: Any, operation: str, when: str = "after-call") -> None:
-    """Interrupt an operation; by default, AWS has carried it out, but its answer is not read."""
+    """Interrupt an operation, by default after AWS's answer and before it is read."""
 
     def raises(**given: Any) -> None:
         raise KeyboardInterrupt
@@ -140,7 +140,7 @@ def test_a_call_that_never_came_or_is_refused_leaves_nothing(stage: Stage, opera
     with pytest.raises(ClientError):
         deploy(stage, stage.client())
     assert (stage.left, stage.lines) == ([], [])
-    if operation == "CreateChangeSet":  # CreateChangeSet's refusal is certain at once
+    if operation == "CreateChangeSet":  # if AWS refuses CreateChangeSet, nothing needs a check
         assert stage.asked("DescribeChangeSet", "DeleteChangeSet") == []
     stage.network.calls.add((operation, EVERY))
     with pytest.raises(ConnectionClosedError):
@@ -209,7 +209,7 @@ CREATED, HELD = [("thing", "CREATE_COMPLETE")], [("thing", "REVIEW_IN_PROGRESS")
 def test_who_interrupts_is_told_what_goes_on_or_may_be_left(
     stage: Stage, operation: str, when: str, second: str, left: list[Any], told: list[str]
 ) -> None:
-    """A second interrupt comes while the change set is checked or deleted after the first one."""
+    """A second interrupt comes while the first one's change set is checked or deleted."""
     client = stage.client(1)
     interrupt(client, operation, when)
     with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, stage.operator) as found:

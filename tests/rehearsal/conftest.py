@@ -1,4 +1,4 @@
-"""Fixtures: an emulated account to which the environment variables point, and its caller."""
+"""Fixtures: an emulated account, which environment variables point to, and its caller."""
 
 from __future__ import annotations
 

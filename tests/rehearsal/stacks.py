@@ -1,8 +1,8 @@
 """Small templates, and calls to CloudFormation through boto3, for tests of its emulation.
 
-`template` has one custom resource, whose function acts as a parameter says. `body` has roles only,
-which are created quickly; with `refuse`, a test chooses which of IAM's calls fail. PLAIN is a
-function that does almost nothing.
+`template` has one custom resource, whose function acts as a parameter says. `body` has only roles,
+because they are created quickly; `refuse` makes IAM refuse some calls. PLAIN is a function that
+does almost nothing.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def reasons(sandbox: Sandbox) -> list[str]:
 
 
 def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> None:
-    """Events carry values as strings. A recorded CDK deployment shows no reason for a success."""
+    """Events carry values as strings. A success has no reason, as in a recorded CDK deployment."""
     stack = create(sandbox)
     assert (stack.status, stack.outputs) == ("CREATE_COMPLETE", {"A": "b"})
     sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "well"}), IAM)()

@@ -322,7 +322,7 @@ def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(account: E
 
 
 def test_a_role_is_passed_kept_and_acts(account: Emulated) -> None:
-    """If its role has no permissions, creation fails; a deleted role blocks the Delete."""
+    """A role without permissions makes the creation fail; a deleted role blocks the deletion."""
     cfn, iam = account.client("cloudformation"), account.client("iam")
     trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
     arn = iam.create_role(RoleName="poor", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -366,7 +366,7 @@ def test_credentials_that_are_over_or_unknown_are_told_apart(account: Emulated) 
     ):
         clients = (sandbox.client(service, each) for each in (expired, unknown))
         assert [refusal(getattr(each, call))[0] for each in clients] == codes
-    who = sandbox.client("sts", account.person()).get_caller_identity()  # this needs no permission
+    who = sandbox.client("sts", account.person()).get_caller_identity()  # always permitted
     assert who["Account"] == "123456789012"
     assert who["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/person-")
 

@@ -1,7 +1,7 @@
 """Run each command with each of its calls denied in turn; a first run records the calls.
 
-If a command may not do or read something, it names the operation or the permission. It never
-reports a denied action as done, or an unread setting as fine.
+If a call is denied, the command names the operation or the permission. It never reports a denied
+action as done, or an unread setting as fine.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Operation(NamedTuple):
 
 @dataclass(frozen=True)
 class Denial:
-    """An operation that fails with a code; if there is an `after`, only after that operation.
+    """An operation that fails with a code; with `after`, it fails only after that operation.
 
     The code LOST means that the connection is closed without an answer.
     """
@@ -137,7 +137,7 @@ def codes(operation: Operation) -> tuple[str, str]:
 
 @dataclass
 class Kept:
-    """A session that reuses its clients, because making one takes longer than a whole command."""
+    """A session that reuses its clients, because making one takes longer than a command runs."""
 
     gate: Gate
     region_name: str
@@ -364,7 +364,7 @@ SUBJECTS = {
 def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
     tried: Tried, state: Callable[[Tried], None], subject: str
 ) -> None:
-    """The states need different verdicts, so a guess is wrong in at least one of them."""
+    """The states need different verdicts, so that a guess is wrong in at least one of them."""
     tried.create()
     state(tried)
     argv = (*SUBJECTS[subject], "--json")
@@ -521,7 +521,7 @@ def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str
         renew(tried, "nothing")
         ran = tried.without(Denial(operation, code), command, *argv)
         told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
-        done = command is remove and ran.code == 0 and not tried.stack()  # although a read failed
+        done = command is remove and ran.code == 0 and not tried.stack()  # even if a read failed
         # Nothing depends on these reads, so the command only reports their results as unknown.
         if "CloudWatch Logs' deliveries cannot be read (" in " ".join(ran.out.split()):
             assert operation.service == "logs"

@@ -119,7 +119,7 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_closing_lets_nothing_start_any_more(tmp_path: Path) -> None:
-    """Closing also discards queued events, and does not wait for running functions."""
+    """Closing discards queued events, too, and does not wait for running functions."""
     flag = tmp_path / "started"
     late = code(f"time.sleep(20); open({str(flag)!r}, 'w').close()")
     with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:

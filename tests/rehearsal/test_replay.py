@@ -20,7 +20,7 @@ from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.vendor import ENDPOINT
 
 HOUR = 3600.0
-# A command whose clock is ahead of this machine's, like the account's clock.
+# Runs a command with a clock that is ahead of this machine's, like the account's.
 AHEAD = """
 import sys, time
 clock, ahead = time.time, float(sys.argv.pop(1))
@@ -32,7 +32,7 @@ run()
 
 @dataclass(frozen=True)
 class Jumping(Pace):
-    """The account's pace, with jumps that let hours pass at once."""
+    """The account's pace, with jumps by which hours pass at once."""
 
     jumps: list[float] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""The release's stack in an account where something fails, beyond the scenarios.
+"""The release's stack where something fails that does not fail in the scenarios.
 
 The stack has one more resource than the template: a log group, which CloudFormation creates and
 updates after the custom resource. If its update fails, CloudFormation rolls back an Update that the

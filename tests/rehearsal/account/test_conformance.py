@@ -219,7 +219,7 @@ def test_the_same_answers_as_moto() -> None:
 
 
 def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of members that botocore's output shape lacks or types differently."""
+    """Yield the paths of members that botocore's output shape lacks, or that have another type."""
     if isinstance(shape, StructureShape):
         for key, each in value.items():
             if key not in shape.members:

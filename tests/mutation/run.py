@@ -3,8 +3,8 @@
     python tests/mutation/run.py .tox/names 'handler/*/names.py' --tests tests/handler
 
 mutmut makes the changes in a copy of the project in FOLDER, here `.tox/names`. It tries a sample of
-all changes, which depends only on the code, the seed and the size. It changes neither
-strings, most of which are messages, nor values that a module computes once.
+all changes, which depends only on the code, the seed and the size. It does not change strings, most
+of which are messages, or values that a module computes once.
 
 If mutmut fails to collect stats, run pytest in FOLDER/mutants, with src on PYTHONPATH, to see why.
 """
@@ -26,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 # Each change is tried in a new process. The process imports our code and its tests itself, so that
-# it keeps no value that the unchanged code computed. The other libraries are loaded only once.
+# it does not keep values from the unchanged code. Other libraries are loaded only once.
 _LOADED_ONCE = "boto3 cfnlint hypothesis moto.server pytest troposphere awacs.aws"
 _CONFIG = """
 [mutmut]
@@ -47,11 +47,11 @@ preload_modules_file = preload.txt
 timeout_multiplier = {limit}
 timeout_constant = 4
 """
-# A change's tests may take _LIMIT times as long as without it; one test, _SECONDS.
+# With a change, its tests may take _LIMIT times as long as without, and each test _SECONDS.
 _LIMIT = 6
 _SECONDS = 90
-# Exit codes that mutmut does not know: a test module cannot be imported; a test does not end; the
-# tests could not be run.
+# Exit codes that mutmut does not know: a test module cannot be imported, a test does not end, or
+# the tests could not be run.
 _STATUS = {2: "killed", -signal.SIGALRM: "timeout", 255: "not run"}
 _NOTICED = ("killed", "timeout", "segfault")
 # mutmut skips decorated functions, so these decorators become calls below their functions.

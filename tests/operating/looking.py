@@ -37,7 +37,7 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 @dataclass
 class Stacks:
-    """CloudFormation's read-only operations, with stacks from memory."""
+    """CloudFormation's read-only operations, for stacks in memory."""
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Looking:
     account: Account
     cloudformation: Stacks = field(default_factory=Stacks)
     fetch: Callable[[str, int], bytes] = not_fetched
-    calls: list[str] = field(default_factory=list)  # the operations of the checks
+    calls: list[str] = field(default_factory=list)  # the operations that the checks call
 
     def logging(self, **bucket: Any) -> str:
         """Add a load balancer that already logs to a customer's bucket."""

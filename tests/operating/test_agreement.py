@@ -1,4 +1,4 @@
-"""In accounts like customers', a run does what `plan` predicts, and then no check has a finding."""
+"""In accounts like customers', a run does what `plan` predicts; then no check has a finding."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_plan_is_what_the_run_does(scenario: Scenario) -> None:
     again = plan(account, request).plan
     assert again is not None
     assert again.changes == ()
-    other = Stack(clock, seed=99)  # some scenarios begin with this stack
+    other = Stack(clock, seed=99)  # some scenarios already have this stack
     _all_is_well(account, [each.load_balancer for each in outcome.placements], stack.id, other.id)
 
 

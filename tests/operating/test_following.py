@@ -1,4 +1,4 @@
-"""How a stack is followed: the events shown, a failure's cause, and calls without an answer."""
+"""How a stack is followed: the events shown, a failure's cause, and unanswered calls."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refused(code: str) -> ClientError:
 
 @dataclass
 class Fake:
-    """CloudFormation in which each DescribeStacks call takes a step; a page holds two events."""
+    """CloudFormation, where each DescribeStacks call takes a step; a page holds two events."""
 
     steps: list[Step | Exception]
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Fake:
 
 
 def happens(*statuses: str) -> Step:
-    """Return a step in which events of the stack happen, one a second."""
+    """Return a step that adds events of the stack, one a second."""
 
     def step(fake: Fake) -> None:
         for each in statuses:
@@ -182,7 +182,7 @@ def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
     ids=["first", "stack", "no failure", "wrapped", "wrapped with a log", "long"],
 )
 def test_a_failure_is_told_by_its_cause(events: list[Any], failure: str) -> None:
-    """The cause is the first failure of a resource that was not only cancelled."""
+    """The cause is the first failure that is not just a cancellation."""
     ended = Fake([happens()], events).follow()
     assert ended.failure == f"{failure} The stack s is in {events[-1]['ResourceStatus']}."
 

@@ -170,7 +170,7 @@ def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> No
     assert sorted(conflicts) == sorted([[one], [two], [gone]])
     assert (found["works"], found["changes"]) == (False, [])
 
-    # With `*`, load balancers that cannot be onboarded are left out.
+    # With `*`, load balancers that cannot be onboarded are omitted.
     del account.world.load_balancers[two]
     ran = served.run("plan", "--load-balancer", "*", *ASKED)
     assert ran.code == 1

@@ -27,7 +27,7 @@ HOUR = 3600
 
 @dataclass
 class Replaying:
-    """An account with a stack, and replays of the logs since `begin`."""
+    """An account with a stack, whose logs since `begin` can be replayed."""
 
     looking: Looking
     begin: float = 0.0
@@ -103,7 +103,7 @@ def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
 
 
 def shared(replaying: Replaying, count: int) -> tuple[str, str, list[str]]:
-    """Onboard the first of two load balancers that log to the same customer's bucket."""
+    """Onboard the first of two load balancers that log to one bucket of the customer."""
     replaying.account.add_bucket(LOGS, policy=POLICY)
     web, api = (replaying.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
     replaying.looking.create(web)
@@ -256,9 +256,9 @@ class Sns:
     account: Account
     seconds: float = 0.0  # how long a call takes
     calls: int = 0
-    # By call number; a call that fails has no effect.
+    # The errors, by call number; a call that fails has no effect.
     fails: Mapping[int, BaseException] = field(default_factory=dict)
-    # By code: how often a message is rejected, and whether the sender is at fault.
+    # For each code, how often a message is rejected, and whether the sender is at fault.
     rejects: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -444,7 +444,7 @@ DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 def test_what_is_left_out_is_said(
     replaying: Replaying, change: Callable[[Replaying], object], what: str, why: str
 ) -> None:
-    """A load balancer's earlier logs are announced even if it has left."""
+    """A load balancer's earlier logs are announced even if its later logs cannot be."""
     *_, keys = shared(replaying, 2)
     change(replaying)
 

@@ -1,4 +1,4 @@
-"""Output for people: values without possible tokens, questions, and progress."""
+"""Output for people: values whose possible tokens are hidden, questions, and progress."""
 
 from typing import Any
 

@@ -116,7 +116,7 @@ FROM = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
-    """A stored log proves that a statement lets ELB write; without one, the statement is judged."""
+    """A stored log proves that ELB may write; without a log, the statements decide."""
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
     arn, nothing = looking.logging(policy=policy), "no log since yesterday"
     assert looking.check("delivery grant", arn).verdict == verdict
@@ -141,7 +141,7 @@ def test_logging_that_somebody_turned_off_is_the_stack_s_to_mend(looking: Lookin
 
 
 def test_both_fixes_of_one_statement_are_enough(looking: Looking) -> None:
-    """All conditions of a statement must hold, so one that never holds for a caller exempts it."""
+    """All conditions must hold, so one that never holds for a caller exempts that caller."""
     arn, names = looking.onboarded(), ("explicit deny", "delivery grant")
     add_statement(looking.account, LOGS, denies("s3:*", Condition={}))
     fixes = [looking.check(name, arn).fix for name in names]
@@ -408,7 +408,7 @@ OTHER_KEYS = {"key": [{"prefix": f"b/AWSLogs/{ACCOUNT}/elasticloadbalancing/{REG
 def test_a_topic_of_the_customers_is_shared_by_a_filter(
     looking: Looking, filter_policy: dict[str, Any] | None, saw: str, fix: str | None
 ) -> None:
-    """`status` reports whether a run helps; a run never changes a filter of another form."""
+    """`status` reports whether a run helps; a run changes only filters of our form."""
     topic = OPEN["Resource"]
     looking.account.add_topic("everything", {"Version": "2012-10-17", "Statement": [OPEN]})
     entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
@@ -531,7 +531,7 @@ def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
 
 
 def test_a_subscription_that_is_pending(looking: Looking) -> None:
-    """A pending subscription is `waiting` until an hour after the last change, then a finding."""
+    """A pending subscription is `waiting` for an hour after the last change, then a finding."""
     arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
     subscription.confirmed = False
@@ -616,7 +616,7 @@ def test_statements_of_a_stack_that_is_not_there(looking: Looking) -> None:
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
-    """The bucket's stack is gone, but another uses the bucket, and needs its tag to delete it.
+    """The bucket's stack is gone, but another uses the bucket, and can delete it only by its tag.
 
     While the first stack's statement exists, no other stack's Delete removes shared things.
     """

@@ -242,7 +242,7 @@ def test_two_stacks_on_one_load_balancer_are_both_told(
 
 
 class Refreshed:
-    """An account with a stack whose function refreshes when a test requests it."""
+    """An account with a stack that is refreshed when a test requests it."""
 
     def __init__(self, rate: str) -> None:
         self.clock = Clock()
@@ -253,10 +253,7 @@ class Refreshed:
         self.parameters = {"RefreshSchedule": rate}
 
     def refresh(self, hours: float, fails: bool = False) -> str:
-        """Let hours pass, then refresh the stack; the refresh's log line becomes a metric.
-
-        Returns the hour.
-        """
+        """Let hours pass, refresh the stack, turn its log line into metrics; return the hour."""
         self.clock.sleep(hours * 3600)
 
         def before(service: str, operation: str, params: object) -> None:

@@ -51,7 +51,7 @@ def test_both_deliveries_are_told(looking: Looking) -> None:
         for name in ("both", "alone", "other")
     )
     vend(looking.account, both)
-    vend(looking.account, other)  # this load balancer is not checked
+    vend(looking.account, other)  # `of` below does not check this one
     vend(looking.account, alone, "ALB_CONNECTION_LOGS")
 
     found = looking.of(both, alone)

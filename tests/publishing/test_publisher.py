@@ -109,7 +109,7 @@ def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -
 
 
 def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:
-    run(store_of(server), planned()[1:3])  # killed before it was listed
+    run(store_of(server), planned()[1:3])  # killed before it listed the version
     before = there(server)
 
     done = published(server, planned(small("x")))
@@ -130,7 +130,7 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
     admitted = Barrier(16, timeout=300)
 
     def together(target: Destination, step: Step, result: str) -> None:
-        """Hold back uploads until all have checked; otherwise the last finds the version listed."""
+        """Hold uploads until all have checked; otherwise the last would find the version listed."""
         if isinstance(step, Enter) and step.only_check:
             admitted.wait()
 
@@ -160,7 +160,7 @@ def test_publishers_of_different_versions_lose_nobodys_entry(server: Server) -> 
 
 
 class Killed(BaseException):
-    """Stands for a publisher that is killed in the middle of its work."""
+    """The publisher was killed in the middle of its work."""
 
 
 def test_killed_at_each_upload_and_run_again(server: Server) -> None:

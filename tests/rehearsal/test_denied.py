@@ -119,7 +119,7 @@ def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
     """Yield a denial of each recorded operation, and of each operation after the first change.
 
     A denial has the service's own code; with `both`, each of the service's codes gets one. The
-    first denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
+    first denials omit STS: GetCallerIdentity is always permitted [STS API, GetCallerIdentity].
     """
     for each in dict.fromkeys(heard):
         if each.service != "sts":

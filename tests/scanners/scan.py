@@ -2,7 +2,7 @@
 
     python tests/scanners/scan.py parliament|checkov|cfripper
 
-Exits 1 if a finding has no explanation in docs/scanner-findings.json, or an explanation has no
+Exits 1 if a finding is not explained in docs/scanner-findings.json, or an explanation lacks a
 finding. Each scanner is installed in its own environment (see tox.ini).
 """
 

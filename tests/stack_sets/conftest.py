@@ -1,4 +1,4 @@
-"""StackSets in memory, and in moto over HTTP on the loopback; both are empty for each test."""
+"""StackSets in memory, and in moto over HTTP on the loopback; each test begins with empty ones."""
 
 from __future__ import annotations
 

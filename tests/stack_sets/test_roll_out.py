@@ -1,4 +1,4 @@
-"""In a fake StackSets, roll-outs begin each operation once, follow it and report it."""
+"""Roll-outs in a fake StackSets begin each operation once, follow it and report it."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_as_many_may_fail_as_are_tolerated(terminal: Terminal) -> None:
 
 
 def test_a_long_silence_is_told(terminal: Terminal) -> None:
-    """For two minutes, StackSets only says that the operation is running."""
+    """For two minutes, StackSets reports only that the operation is running."""
     looks = iter(range(24))
     advance = terminal.fake.advance
     terminal.fake.advance = lambda operation: next(looks, None) is None and advance(operation)

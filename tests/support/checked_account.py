@@ -1,7 +1,7 @@
 """An emulated account for the check on AWS, which also needs EC2, SQS and new load balancers.
 
-EC2 and SQS are moto's, with a default VPC. The load balancer's address is that of a loopback
-server, which logs each request and delivers S3's announcements to the queue.
+EC2 and SQS are moto's, with a default VPC. The load balancer's address leads to a loopback server,
+which logs each request and delivers S3's announcements to the queue.
 """
 
 from __future__ import annotations

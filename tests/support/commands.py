@@ -1,4 +1,4 @@
-"""Run, in this process, a command that operates stacks; find the AWS CLI."""
+"""Run commands that operate stacks, in this process; find the AWS CLI."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Ran:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs a command; waiting is 20 times as fast, as in the emulated account."""
+    """Runs a command that waits only a twentieth of the time, like the emulated account."""
 
     configure: Configure
     edge: Edge
     capsys: pytest.CaptureFixture[str]
-    answers: Sequence[str] = ()  # to the command's questions; if empty, nobody can answer
+    answers: Sequence[str] = ()  # to the command's questions; once empty, nobody answers
     asked: list[str] = field(default_factory=list)  # the questions so far
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
 

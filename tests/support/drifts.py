@@ -1,8 +1,8 @@
 """Customers' changes to things that a stack uses, and actions that they deny the stack.
 
 Each `prepare` returns three load balancers. A stack onboards the first two, `WEB` and `SHOP`. `WEB`
-uses the customer's bucket, and is affected by the change. `SHOP` does not log, and gets a bucket
-from the stack. A test can add the third, `API`, later; it also names the customer's bucket.
+uses the customer's bucket, which the change affects. `SHOP` does not log, and gets a bucket from
+the stack. A test can add the third, `API`, later; it also names the customer's bucket.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:
-    """Return a statement that forbids an action to everybody; by default, deleting objects."""
+    """Return a statement that denies everybody an action, by default deleting objects."""
     return statement(bucket, "Deny", "*", action, Sid="WriteOnce")
 
 

@@ -36,11 +36,11 @@ class Emulated:
     release: Path | None
     role: str  # the service role's ARN
     load_balancers: tuple[str, str]
-    credentials: Mapping[str, str]  # an administrator's, as arguments for boto3
+    credentials: Mapping[str, str]  # an administrator's, as arguments of boto3's functions
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a program that has an administrator's credentials and no others."""
+        """The environment of a program that has only an administrator's credentials."""
         mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {
             **mine,

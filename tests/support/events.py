@@ -1,4 +1,4 @@
-"""CloudFormation's events: recorded ones from files, and others that are built from them."""
+"""CloudFormation's events: recorded events from files, and events that are built from them."""
 
 import json
 from collections.abc import Mapping

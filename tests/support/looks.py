@@ -69,7 +69,7 @@ def told_by_tag(account: Account) -> dict[str, str]:
 
 
 def can_read(on: Account, account: str, bucket: str, key: str) -> bool:
-    """Return whether an account may get an object; a missing one counts as the bucket owner's."""
+    """Return whether an account may get an object; if missing, it counts as the bucket owner's."""
     found = on.world.buckets[bucket]
     allowed = _allowed(on, account, bucket, "s3:GetObject", key)
     return allowed and readable(found, found.current(key), account)

@@ -21,7 +21,7 @@ EVERY = 0  # instead of a number: every call of the operation
 
 @dataclass
 class Network:
-    """The calls lost before they reach AWS, and the lost answers, by operation and number."""
+    """The calls to lose before they reach AWS, and the answers to lose, by operation and number."""
 
     url: str = ""
     calls: set[tuple[str, int]] = field(default_factory=set)

@@ -127,7 +127,7 @@ class Account:
             s3.put_bucket_tagging(**found, Tagging={"TagSet": pairs})
 
     def add_destination(self, arn: str) -> None:
-        """Do nothing: moto does not check whether destinations exist."""
+        """Do nothing, because moto does not check whether destinations exist."""
 
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
         attributes = {"Policy": json.dumps(policy)} if policy else {}
@@ -234,8 +234,8 @@ def emulated_account() -> Iterator[Account]:
 def put_right(patch: pytest.MonkeyPatch) -> None:
     """Correct moto's S3 where it would hide what the handler does.
 
-    moto ignores the conditions in a bucket's policy, so that a statement that denies access without
-    TLS denies everybody. It also stores the switch for EventBridge, but does not return it.
+    moto ignores the conditions in a bucket's policy, so a statement that denies access without TLS
+    denies everybody. It also stores the switch for EventBridge, but does not return it.
     """
 
     def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:

@@ -1,4 +1,4 @@
-"""Where moto and the emulated account disagree, and why; all other answers must be equal.
+"""List where moto and the emulated account disagree, and why; other answers must be equal.
 
 `rehearsal/account/test_conformance.py` compares their answers, and `lifecycle/test_against_moto.py`
 compares the accounts after the function's own calls.

@@ -1,4 +1,4 @@
-"""One run of the handler with a simulated clock, Lambda and CloudFormation."""
+"""Run the handler once, with a simulated clock, Lambda and CloudFormation."""
 
 import json
 from collections.abc import Callable, Mapping

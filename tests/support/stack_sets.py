@@ -36,7 +36,7 @@ class FakeOperation:
 
 
 class FakeStackSets:
-    """At most one stack set; `fails` returns the reason if the stack at a place cannot be created.
+    """At most one stack set; `fails` returns why a stack at a place fails, or an empty string.
 
     `before` and `after` are called with each call's name, before and after it takes effect. If
     `before` raises, the call has no effect; if `after` raises, the answer is lost. AWS performs

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-# Use the same examples in every run and no deadline, so that a slow machine fails no test.
+# Use the same examples in every run, and no deadline, so that slow machines do not fail tests.
 STEADY = settings(derandomize=True, deadline=None, max_examples=100)
 
 json_values: st.SearchStrategy[Any] = st.recursive(

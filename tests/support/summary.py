@@ -1,4 +1,4 @@
-"""Print which tests tox's environments ran, and which tests ran in none of them.
+"""Print the tests that tox's environments ran, and those that none of them ran.
 
     python tests/support/summary.py .tox py310 py311 slow lifecycle
 
@@ -71,7 +71,7 @@ def _python(environment: Path) -> str:
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each group of tests that ran nowhere: the reason, or the way to run it."""
+    """Yield a line for each group of tests that did not run: the reason, or how to run it."""
     ran = frozenset[str]().union(*(each.passed | each.failed for each in reports))
     reasons = {name: why for each in reports for name, why in each.skipped.items()}
     for why, count in Counter(reasons[name] for name in reasons.keys() - ran).most_common():

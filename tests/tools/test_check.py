@@ -108,7 +108,7 @@ def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: 
 
 
 def start(account: Checked, folder: Path, until: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a run; once a line contains `until`, return the process and its output so far."""
+    """Start a run, and wait for a line with `until`; return the process and its output so far."""
     process = subprocess.Popen(
         command(account, folder),
         env=environment(account),

@@ -1,4 +1,4 @@
-"""The parts of the check on AWS that need no account."""
+"""The parts of the check on AWS that do not need an account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library as its users call it: type-checked with the sources, but never run."""
+"""Calls of the library like its users'; they are type-checked with the sources, but never run."""
 
 import datetime
 from pathlib import Path

@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # No name resolves, so a link leads to an error page that keeps the link's address.
+    # Names do not resolve, so a link leads to an error page that keeps the link's address.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 

@@ -1,4 +1,4 @@
-"""The cast in a real browser: it plays, or with reduced motion, shows its last screen."""
+"""The cast in a real browser: it plays; with reduced motion, it shows its last screen."""
 
 from __future__ import annotations
 

@@ -425,7 +425,7 @@ def test_without_javascript_everything_is_there_as_plain_links_and_text(
 
 
 def test_the_policy_refuses_what_is_not_of_the_page(page: LaunchPage) -> None:
-    """This shows that the other tests would notice a violation of the policy."""
+    """Show that the other tests would notice a violation of the policy."""
     page.open("unset")
 
     page.run(

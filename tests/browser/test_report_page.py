@@ -103,7 +103,7 @@ def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: 
 
 
 def test_text_that_cannot_be_read_is_found(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    """This shows that the contrast check can fail."""
+    """Show that the contrast check can fail."""
     (tmp_path / "pale.html").write_text("<body><p style='color:#999'>pale</p></body>")
     browser.get((tmp_path / "pale.html").as_uri())
     assert browser.execute_script(CONTRAST) == ["P  2.85"]

@@ -13,7 +13,7 @@ DOCUMENTED = "dt-logs-analysis-documented.template.json"
 SERVICE_ROLE = "cloudformation-role.template.json"
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
-# The settings in the release.cfg in a test's folder.
+# The settings of the release.cfg in a test's folder.
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 
 Template = dict[str, Any]

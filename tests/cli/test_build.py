@@ -272,7 +272,7 @@ def test_a_setting_that_makes_a_template_too_large_is_named(run: Run, here: Path
     assert not (here / "build").exists()
 
 
-# Whatever a vendor sets, room must remain for later fixes: CloudFormation accepts 51,200 bytes.
+# With any vendor settings, room must remain for fixes: CloudFormation accepts 51,200 bytes.
 MOST = 46_000  # bytes in a stack template
 LONG = f"https://logs.example.com/{'a' * 275}"
 LONGEST = Settings(

@@ -1,4 +1,4 @@
-"""`diff` describes every change that affects a customer; no template can hide one or do harm."""
+"""`diff` describes every change that affects a customer; templates cannot hide one or do harm."""
 
 import argparse
 import json

@@ -47,7 +47,7 @@ def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
 
 
 def test_the_last_lower_version_counts(tmp_path: Path) -> None:
-    """A fix for an old version is compared with its predecessor, not with a later version."""
+    """A fix of an old version is compared with that version, not with a later one."""
     mark(version("1.0.0", tmp_path), tmp_path)
     mark(version("2.0.0", tmp_path, **WITH_RIGHT), tmp_path)
 

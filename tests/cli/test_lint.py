@@ -148,7 +148,7 @@ def test_a_statement_that_allows_too_much_is_found(change: Change, path: str) ->
         statement(Resource=sub("arn:${P}:s3:::b/*")),
         statement(Resource=sub("arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*")),
         statement(Resource=sub("arn:${P}:s3:::*"), Condition={"StringEquals": {}}),
-        # The rules check a policy's statements only where the template defines the policy.
+        # The rules check only statements of policies that the template defines.
         added("Role", ManagedPolicyArns=[{"Ref": ROLE}]),
     ],
 )

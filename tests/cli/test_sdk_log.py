@@ -1,4 +1,4 @@
-"""`--debug` shows the SDK's log, but none of its secrets."""
+"""`--debug` shows the SDK's log without its secrets."""
 
 from __future__ import annotations
 

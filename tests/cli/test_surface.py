@@ -1,4 +1,4 @@
-"""The library's public names, as type checkers and as programs see them."""
+"""The library's public names, as type checkers and programs see them."""
 
 import ast
 import pkgutil

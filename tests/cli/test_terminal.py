@@ -1,4 +1,4 @@
-"""On a terminal, lines fit the width and may be coloured; elsewhere, they are long and plain."""
+"""Lines fit a terminal's width and may be coloured; elsewhere, they are unwrapped and plain."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_the_screenshots_show_the_pages_of_today_and_are_small() -> None:
 
 
 def test_every_reason_that_the_handler_may_give_is_listed() -> None:
-    """Count the places again in the source: every call of an error class outside errors.py.
+    """Recount the places in the source: every call of an error class outside errors.py.
 
     cog checks the list in docs/operations.md.
     """

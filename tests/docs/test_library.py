@@ -20,7 +20,7 @@ import dt_logs_cfn
 from dt_logs_cfn.cli.main import main
 
 GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
-# These commands need AWS or take long. `tests/rehearsal` rehearses the guide's alarm.
+# These commands need AWS or run too long. `tests/rehearsal` rehearses the guide's alarm.
 NOT_HERE = ("publish", "rehearse")
 EXAMPLES = {
     title: re.findall(r"^```(\w+)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
@@ -96,7 +96,7 @@ def test_the_guide_has_every_public_name_and_four_worked_examples() -> None:
     assert [name for name in LIBRARY if f"`{name}`" not in text and name[:2] != "__"] == []
 
 
-# The handler's docstrings are not shipped to users of the library, and have no examples.
+# Users of the library do not get the handler's docstrings, so these do not have examples.
 DOCUMENTED = [
     name
     for name, found in LIBRARY.items()

@@ -1,4 +1,4 @@
-"""Equal values give equal bytes, whatever the order of their keys."""
+"""Equal values give equal bytes, in any order of their keys."""
 
 import json
 import random

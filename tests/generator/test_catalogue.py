@@ -1,4 +1,4 @@
-"""The list of published versions loses no entry, and its pointer to the latest is right."""
+"""The list of published versions keeps its entries, and its pointer to the latest is right."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOOD = {"version": "1.0.0", "sha256sums": "a" * 64, "revision": "f", "published"
 
 
 def content(**more: object) -> bytes:
-    """Return a list of one version as JSON, with these fields changed or added."""
+    """Return a JSON list of one version, with these fields changed or added."""
     return json.dumps({"versions": [GOOD | more]}).encode()
 
 

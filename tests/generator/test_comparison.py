@@ -92,7 +92,7 @@ ASSUMES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
 # A resource, its property and that property's new value.
 PROPERTIES = [
     (FUNCTION, "FunctionName", "x", MAJOR, f" {REPLACED} FunctionName changes"),
-    # These cause a replacement only under conditions, or only for a custom resource.
+    # These cause a replacement only sometimes, or only in a custom resource.
     (FUNCTION, "DurableConfig", {}, MAJOR, f" {REPLACED} DurableConfig changes"),
     (INVOCATION, "ServiceToken", "x", MAJOR, f" {REPLACED} ServiceToken changes"),
     (INVOCATION, "LogBucketName", "x", MAJOR, f": LogBucketName {NOT_GIVEN} LogBucketName"),
@@ -220,7 +220,7 @@ def test_what_means_the_same_is_no_change_and_what_does_not_is_one(old: Any, new
 def test_no_change_of_the_released_template_goes_unseen(
     place: tuple[str | int, ...], value: Any
 ) -> None:
-    """A change is found even beside another change."""
+    """A change is found even if there is another one."""
     mask = Change(MINOR, "output", "output Mask is new")
     new = template()
     new["Outputs"]["Mask"] = {"Value": "x"}

@@ -40,7 +40,7 @@ ADD_ALARM = alarm()["add"]
 
 
 def with_alarm(template: Template, kind: TemplateKind) -> None:
-    """Add the alarm of docs/library.md, an output and tags, and change the function's memory."""
+    """Add the alarm in docs/library.md, an output and tags, and change the function's memory."""
     ADD_ALARM(template, kind)
     if kind is not TemplateKind.SERVICE_ROLE:
         template.add_output(Output("AlarmArn", Value=GetAtt("FunctionErrors", "Arn")))
@@ -85,7 +85,7 @@ def test_another_order_is_a_change_too() -> None:
 
 
 def test_a_template_that_is_not_changed_is_ours() -> None:
-    """The function's name, and the resources that it waits for, may change."""
+    """The function's name, and the resources that it depends on, may be changed."""
 
     def change(template: Template) -> None:
         template.resources[FUNCTION].FunctionName = "alb-logs"

@@ -14,7 +14,7 @@ from dt_logs_cfn.verify.fetching import fetch, optional, shown_url
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the status and the number of bytes that the path names."""
+    """Answers with the status and the number of bytes in the path."""
 
     def do_GET(self) -> None:
         status = int(self.path.split("/")[1])

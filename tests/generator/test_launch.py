@@ -63,7 +63,7 @@ def text(markup: str) -> str:
 
 
 def hcl_value(literal: str) -> str:
-    """Return the string that Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
+    """Return a string as Terraform reads it: https://developer.hashicorp.com/terraform/language/expressions/strings"""
     assert literal[0] == literal[-1] == '"'
     inside = literal[1:-1]
     assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)

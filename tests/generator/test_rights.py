@@ -1,4 +1,4 @@
-"""Which rights a role gains and loses: written cases, and properties checked by brute force."""
+"""The rights that a role gains and loses: written cases, and properties checked by brute force."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def deny(action: Any, resource: Any = "*") -> dict[str, Any]:
 
 
 def compared(old: list[Any], new: list[Any]) -> list[str]:
-    """Return the changes from one policy of the role to the other, each after its level."""
+    """Return the changes between two policies of the role, each preceded by its level."""
     changes = compare_templates(a_role(*old), a_role(*new))
     return [f"{each.level.name} {each.what.removeprefix('R: ')}" for each in changes]
 
@@ -169,7 +169,7 @@ def test_each_rule(old: list[Any], new: list[Any], expected: list[str]) -> None:
 
 
 def test_another_version_of_the_policy_language_is_not_judged() -> None:
-    """In the older version, variables such as ${aws:username} are ordinary text."""
+    """In the older policy version, variables such as ${aws:username} are plain text."""
     old, new = a_role(allow("s3:Get", "${aws:username}")), a_role()
     statement = {"Statement": [allow("s3:Get", "${aws:username}")]}
     new["Resources"]["R"]["Properties"]["Policies"] = [{"PolicyDocument": statement}]
@@ -215,7 +215,7 @@ def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
     assert compared([], [allow(many)]) == expected
 
 
-# These requests are few enough to try all. The long names stand for names that only `*` matches.
+# All of these requests can be tried. The long names stand for names that only `*` matches.
 MANY = settings(STEADY, max_examples=400)
 LONG = "q" * 20
 ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)

@@ -1,4 +1,4 @@
-"""The shipped handler means the same as its sources, without the parts that only readers need."""
+"""The shipped handler does the same as its sources, without the parts that only readers need."""
 
 import ast
 from importlib.resources import files

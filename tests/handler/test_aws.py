@@ -72,7 +72,7 @@ class Operation:
 
 
 def waited(always: Exception, *passing: Passing, fresh: float = 0) -> float:
-    """Return the seconds until a persistent error is raised."""
+    """Return after how many seconds a persistent error is raised."""
     clock = Clock()
     operation = Operation(always=always)
     with pytest.raises(type(always)):

@@ -38,7 +38,7 @@ TOPIC_READS = ["GetTopicAttributes", "ListSubscriptionsByTopic"]
 
 
 class World(Fleet):
-    """A stack whose calls are counted."""
+    """A stack, and a count of the calls that its events make."""
 
     def count(self, kind: str, given: Properties, old: Properties | None = None) -> Counter[str]:
         """Send an event, which must succeed; return each operation's number of calls."""

@@ -1,7 +1,7 @@
 """The code in the released templates needs nothing but the standard library and boto3.
 
-tests/rehearsal runs the code for a stack's whole life. Here it is imported in a process that can
-import neither the project nor its dependencies. Its sources are also searched for later imports.
+tests/rehearsal runs the code for a stack's whole life. These tests import it in a process that
+cannot import the project or its dependencies, and search its sources for later imports.
 """
 
 import ast
@@ -34,7 +34,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 
 def boto3_alone(folder: Path) -> str:
-    """Link boto3 and its dependencies, and no other installed package, into a folder."""
+    """Link boto3 and its dependencies, but no other packages, into a folder."""
     folder.mkdir()
     for name in BOTO3:
         spec = find_spec(name)

@@ -141,7 +141,7 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
 
 
 class Deaf:
-    """An ELB client whose first change has no effect; its response shows that."""
+    """An ELB client whose first change does not take effect; its response shows that."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

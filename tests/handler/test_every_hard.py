@@ -1,4 +1,4 @@
-"""Failures during a run over many load balancers: no bucket is lost, and no rollback is refused."""
+"""Failures in a run over many load balancers: buckets are not lost, nor rollbacks refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str)
     assert (fleet.logs()[2], fleet.location(2)[0]) == (True, "bucket-one")
     assert "bucket-one" in fleet.account.world.buckets
     if operation:
-        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers no other
+        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers only this
     else:
         fleet.before = no_hook
     fleet.succeed("Update", ONE, TWO)

@@ -63,7 +63,7 @@ ARN = topic_arn("logs")
 def test_customers_bucket_is_left_as_it_was_found(
     policy: str | None, configuration: dict[str, Any], prefix: str, enabled: bool, scope: str
 ) -> None:
-    """A Create followed by a Delete changes nothing, whatever the bucket's configuration."""
+    """A Create followed by a Delete changes nothing, with any bucket configuration."""
     logs = model.Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
     before = state(alb(bucket="logs", prefix=prefix, enabled=enabled), buckets=(logs,))
     try:
@@ -105,7 +105,7 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
 
 @BOTH
 def test_delete_goes_on_from_where_another_has_stopped(before: model.State) -> None:
-    """After each step, the registration shows the remaining work, but no longer grants anything.
+    """After each step, the registration shows the remaining work, but does not grant anything.
 
     If everything is gone, or nothing was ever set up, a Delete does nothing.
     """

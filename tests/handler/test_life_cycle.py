@@ -1,4 +1,4 @@
-"""Whole lives with real boto3 clients, each checked by reading back the account in moto.
+"""Stacks' whole lives with real boto3 clients, checked by reading the account in moto.
 
 tests/lifecycle has many more cases, and compares moto's account with our own emulated account.
 """

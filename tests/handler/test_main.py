@@ -130,7 +130,7 @@ def test_what_was_left_out_of_a_success_is_logged_too(capsys: pytest.CaptureFixt
 
 
 def failing(cause: Exception) -> Case:
-    """Return an account whose every call fails with the same error."""
+    """Return an account in which every call fails with the same error."""
     case = Case(new)
 
     def fail(service: str, operation: str, params: object) -> None:

@@ -110,7 +110,7 @@ def test_retention_comes_beside_the_rules_of_others(
     ],
 )
 def test_retention_is_read_where_it_holds_for_versions_too(rule: Any, days: int | None) -> None:
-    """A rule that omits versions deletes nothing for good once somebody turns on versioning."""
+    """If versioning is on, a rule that does not cover versions never really deletes a log."""
     rules = rule if isinstance(rule, list) else [rule]
     assert Bucket("logs", lifecycle={"Rules": [THEIRS, *rules]}).retention == days
 

@@ -95,7 +95,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
 def test_edits_of_two_stacks_commute(
     configuration: dict[str, Any], mine: list[str], others: list[str]
 ) -> None:
-    """At one location, both stacks put the same entry; elsewhere, each leaves the other's alone."""
+    """At the same location, stacks put the same entry; elsewhere, each keeps the other's entry."""
     first, second = coming(*mine), coming(*others)
     one = second.applied(first.applied(configuration))
     two = first.applied(second.applied(configuration))
@@ -133,7 +133,7 @@ ARNS = {
 
 
 def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
-    """Return a configuration with a single entry, which is somebody else's."""
+    """Return a configuration with a single entry of somebody else's."""
     key, arn = ARNS[kind]
     filters = [{"Name": name, "Value": value} for name, value in rules.items()]
     limited = {"Filter": {"Key": {"FilterRules": filters}}} if rules else {}

@@ -1,4 +1,4 @@
-"""A stack's outputs contain no secret, even if AWS or the customer repeats one.
+"""A stack's outputs do not contain secrets, even if AWS or the customer repeats them.
 
 `test_answer.py` tests how outputs are written; `test_every.py` tests the outputs of whole runs.
 """

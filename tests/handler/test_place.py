@@ -53,11 +53,11 @@ MARK = f"dt-logs-analysis/{TAG}"
 
 
 def set_off(prefix: str, bucket: str = "logs") -> State:
-    """Return a state: a load balancer does not log, although a bucket and a prefix are set."""
+    """Return a state in which a load balancer is off, although bucket and prefix are set."""
     return state(alb(bucket=bucket, prefix=prefix, enabled=False), buckets=(LOGS,))
 
 
-# A runtime update may bring a boto3 that knows the namespace of the bucket's other name.
+# After a runtime update, boto3 may know the namespace of the bucket's other name.
 OLDER = state(alb(), buckets=(Bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG}),))
 THERE_ALREADY: dict[str, object] = {"LogBucketName": "logs"}
 PLACED: dict[str, tuple[State, dict[str, object], Logging]] = {
@@ -180,7 +180,7 @@ REFUSED = [
 def test_load_balancer_that_cannot_be_onboarded_is_named(
     before: State, what: str, fix: str
 ) -> None:
-    """If load balancers are named, one that is refused stops them all."""
+    """If load balancers are named, the refusal of one stops the whole run."""
     with pytest.raises(Refused) as refused:
         planned(request("Create", API, WEB), before)
     assert WEB_NAME in refused.value.what

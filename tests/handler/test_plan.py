@@ -76,7 +76,7 @@ def test_what_somebody_changed_at_our_bucket_is_put_right(settings: dict[str, An
 
 
 def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> None:
-    """ELB can already write to the bucket; whether to require TLS is the customer's decision."""
+    """ELB can already write to the bucket, and the customer decides whether to require TLS."""
     found = after(request("Create", WEB), ADOPTED)
     first, read = statements(found, "logs")
     assert first == THEIRS
@@ -94,7 +94,7 @@ def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> 
 
 
 def test_register_comes_first_and_logging_last() -> None:
-    """The register then shows whatever an interrupted run has left."""
+    """The register then shows everything that an interrupted run has left."""
     steps = planned(request("Create", WEB, API), state(alb(), alb("api", 2)))[0].steps
     kinds = [type(step) for step in steps]
     made = [kinds.index(each) for each in (model.EditPolicy, model.EnsureTopic, model.Subscribe)]
@@ -134,7 +134,7 @@ def test_topic_with_another_policy_is_refused(policy: str) -> None:
 
 
 def test_policy_that_would_grow_beyond_its_limit_is_refused_with_the_fix() -> None:
-    """VendorReadScope=Location would fit, but that is the customer's decision."""
+    """VendorReadScope=Location would fit, but only the customer may choose it."""
     albs = [alb("x" * 32, number, bucket="logs") for number in range(150)]
     before = state(*albs, buckets=(LOGS,))
     arns = [each.arn for each in albs]

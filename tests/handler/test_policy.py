@@ -40,7 +40,7 @@ OURSELVES = {"AWS": "arn:aws:iam::123456789012:root"}  # a grant to our own acco
 
 
 def statements(policy: str | None) -> list[Any]:
-    """Return the statements as a list, even if the policy has a single one outside a list."""
+    """Return the statements as a list, even if the policy has a single statement and no list."""
     found = json.loads(policy)["Statement"] if policy else []
     return found if isinstance(found, list) else [found]
 
@@ -94,7 +94,7 @@ def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None
 def test_edits_of_two_stacks_commute(
     policy: str | None, mine: list[Registration], others: list[Registration]
 ) -> None:
-    """Whichever stack edits first, the statements are the same, even after one stack is deleted."""
+    """The order of the stacks' edits does not matter, even after one stack is deleted."""
     one = coming(*others).applied(coming(*mine).applied(policy))
     two = coming(*mine).applied(coming(*others).applied(policy))
     assert unordered(one) == unordered(two)
@@ -106,7 +106,7 @@ def test_edits_of_two_stacks_commute(
 @STEADY
 @given(policies(), prefixes)
 def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
-    """The statement is removed with its location's last registration, whichever stack put it."""
+    """The statement goes with its location's last registration, even if another stack put it."""
     first, second = registration(prefix), registration(prefix, stack=OTHER_TAG)
     elsewhere = registration("x")
     delivery = delivery_statement(first.location, HERE)
@@ -208,7 +208,7 @@ DEAD = "AROAEXAMPLEIDOFAROLE1"
     ],
 )
 def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name: str) -> None:
-    """S3 would refuse this policy as malformed, whatever else is changed."""
+    """S3 would refuse this policy as malformed, even with our changes."""
     alive = {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
     policy = json.dumps({"Statement": [alive, {"Effect": "Deny", **statement}]})
     with pytest.raises(Refused) as refused:

@@ -1,4 +1,4 @@
-"""The register in the bucket's policy: it reads its own statements, and no others."""
+"""The register in the bucket's policy: it reads only its own statements."""
 
 import json
 

@@ -338,7 +338,7 @@ def test_delete_of_all_load_balancers_names_none_of_them() -> None:
 
 
 def test_delete_takes_any_properties() -> None:
-    """The Delete after a failed Create has the same properties, however wrong they are."""
+    """The Delete after a failed Create has the same properties, even if they are wrong."""
     given = {
         "LoadBalancerArns": [WEB, 7, "nonsense", WEB.replace("us-east-1", "eu-west-1")],
         "LogBucketName": "Not A Bucket",

@@ -1,6 +1,6 @@
 """An Update refuses only additions; it keeps everything that was there before, with a warning.
 
-Otherwise, whatever made an Update fail would also make its rollback fail. lifecycle/test_drift.py
+Otherwise, the cause of a failed Update would also make its rollback fail. lifecycle/test_drift.py
 has the ways in which a bucket becomes unusable.
 """
 
@@ -55,7 +55,7 @@ def comes_to_rest(asked: Request, before: model.State) -> tuple[model.Plan, mode
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
 def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> None:
-    """The bucket's registrations are unknown, so nothing of the stack's there is changed.
+    """The bucket's registrations are unknown, so the stack does not change anything there.
 
     `*` includes the load balancers that were named before, so the Update is not refused.
     """

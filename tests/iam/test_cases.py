@@ -42,7 +42,7 @@ def policy(statements: list[dict[str, Any]]) -> str:
 
 
 def context(case: dict[str, Any]) -> Context:
-    """Return a case's context; a key with several values has a tuple."""
+    """Return a case's context, with a tuple for a key with several values."""
     raw = case.get("context", {})
     return {key: value if isinstance(value, str) else tuple(value) for key, value in raw.items()}
 
@@ -64,7 +64,7 @@ def allowed(case: dict[str, Any]) -> bool:
     identity, resource = (
         evaluate((policy(case.get(side, [])),), request) for side in ("identity", "resource_policy")
     )
-    if service:  # a service has no identity policy
+    if service:  # a service does not have identity policies
         return resource is Decision.ALLOW
     if Decision.DENY in (identity, resource):
         return False

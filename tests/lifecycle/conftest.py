@@ -34,7 +34,7 @@ def table(figures: Counter[str], scenarios: int) -> str:
 
 
 def _shown(figures: Counter[str], name: str) -> str:
-    """Return a figure; round down the count of histories, which depends on Hypothesis's release."""
+    """Return a figure; round down the histories, whose count depends on Hypothesis's release."""
     count = figures[name]
     if "random" in name and count > 1000:
         return f"over {count // 1000 * 1000:,}"

@@ -21,7 +21,7 @@ _ROUNDS = 12  # the limit for successive refusals in one account
 
 
 class Life(Reader):
-    """The life of one stack in a drawn account."""
+    """The life of one stack in a random account."""
 
     def __init__(self, drawn: Drawn) -> None:
         super().__init__(drawn.prepare)
@@ -92,7 +92,7 @@ class Life(Reader):
     def left(self) -> list[str]:
         """Return the differences, except test files and missing topics with our name.
 
-        A Delete may remove a topic with our name, whoever made it.
+        A Delete may remove any topic with our name.
         """
         gone = re.compile(rf"{TEST_FILE}|^- SNS topic .*:dt-logs-analysis-1-")
         return [each for each in super().left() if not gone.search(each)]

@@ -1,4 +1,4 @@
-"""No Update fails because a bucket or topic that the stack already uses has become unusable.
+"""An Update does not fail if a bucket or topic that the stack already uses has become unusable.
 
 CloudFormation follows a failed Update with an Update back, which would meet the same obstacle. So
 the stack keeps load balancers that are or were registered, and reports the obstacle in `Warnings`.

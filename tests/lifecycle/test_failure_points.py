@@ -21,7 +21,7 @@ EACH = 11  # at the small size, try every n-th point
 
 
 def recorded(scenario: Scenario) -> list[str]:
-    """Return the calls that a scenario's event makes if none of them fails."""
+    """Return the calls that a scenario's event makes without failures."""
     world, faults = World(scenario), Faults()
     answer = world.attempt(world.event(), faults)
     assert answer and answer["Status"] == "SUCCESS", answer
@@ -103,7 +103,7 @@ def test_every_failure_is_made_good(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["three load balancers", "all new load balancers", "exchange"])
 def test_every_failure_is_made_good_among_several_at_once(name: str, mode: str, full: bool) -> None:
-    """Several calls run at once, so which one fails is random; the result must not be random."""
+    """Calls run in parallel, so the failing call is random, but the result must not be."""
     (scenario,) = (each for each in SCENARIOS if each.name == name)
     for number in range(0, len(recorded(scenario)), 1 if full else 3):
         assert violations(scenario, number, mode, False, workers=3) == [], number

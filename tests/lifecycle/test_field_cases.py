@@ -58,7 +58,7 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
 def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[object]]:
     """Return a hook that makes S3 refuse notifications `times` times, and a list of the calls.
 
-    The error names a destination, as one recorded on AWS does.
+    The error names a destination, like an error recorded on AWS.
     """
     calls: list[object] = []
 
@@ -206,7 +206,7 @@ def web_in(kind: str) -> Callable[[Account], object]:
 def test_with_all_a_bucket_that_is_refused_only_at_the_put_keeps_no_other_out(
     kind: str, there: bool
 ) -> None:
-    """The documented role cannot read topics first. A failed Update would block the stack."""
+    """The documented role cannot read topics in advance. A failed Update would block the stack."""
     case = Case(lambda account: [account.add_load_balancer("shop")])
     every = properties("*", Privileges="documented")
     again = {**every, "RunToken": "again"}

@@ -99,7 +99,7 @@ def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     assert could and not any(could)
     (key,) = (each for each in case.account.world.buckets[KEPT].objects if TEST_FILE in each)
     assert key in told(answer, capsys.readouterr().out)
-    assert told_by_tag(case.account) == {}  # the customer's bucket gets no tag
+    assert told_by_tag(case.account) == {}  # the customer's bucket is not tagged
     case.sent("Create", case.given)
     assert reads(case.account, case.web)
     case.sent("Delete", case.given)

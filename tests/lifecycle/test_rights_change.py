@@ -162,7 +162,7 @@ def _shown(answer: Answer) -> str:
 
 @cache
 def undisturbed(step: Step) -> tuple[Snapshot, int]:
-    """Return the account after a step in which no call fails, and the number of its calls."""
+    """Return the account after a step without failures, and the number of the step's calls."""
     run = Run(step)
     return run.account.snapshot(), len(run.faults.calls)
 

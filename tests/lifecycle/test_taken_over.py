@@ -34,7 +34,7 @@ def off(account: Account) -> list[str]:
 
 
 class Taken(Case):
-    """A stack that onboarded an ALB, whose logs the customer's controller then sent elsewhere.
+    """A stack that onboarded an ALB; the customer's controller then sent its logs elsewhere.
 
     A Kubernetes controller sets `enabled` and `bucket`, but not the prefix.
     """
@@ -108,7 +108,7 @@ def test_it_leaves_the_stack_and_goes_on_to_log(prepare: Prepare, privileges: st
 def test_where_it_logged_before_nothing_stays(
     kind: str, existing: list[str], privileges: str
 ) -> None:
-    """The load balancer's new bucket has no register; a search of buckets finds the old one."""
+    """The load balancer's new bucket lacks a register; a search of buckets finds the old one."""
     case = Case(off)
     case.customer(partial(set_logging, arn=case.arns[0], enabled="true"))
     given = properties(case.arns[0], Privileges=privileges, ExistingLogBucketNames=existing)

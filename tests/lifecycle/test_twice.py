@@ -62,11 +62,11 @@ def _alone(world: World, event: dict[str, object]) -> Snapshot:
 
 
 def _damaged(world: World, *first: Snapshot) -> list[str]:
-    """Return how the account differs from the state that the first run left, if it took place.
+    """Return how the account differs from the state that the first run left, if there was one.
 
     An Update also removes things that the stack no longer needs. If the second run has already
-    changed the register, the first run does not see all of them, and the second run may still
-    remove them. So after an Update, only missing things count.
+    changed the register, the first run misses some of these, and the second run may remove them. So
+    after an Update, only missing things count.
     """
     if world.old is None:
         return [line for each in first for line in world.differs(each)]
@@ -82,7 +82,7 @@ def result(scenario: Scenario) -> Snapshot:
 
 @cache
 def calls(scenario: Scenario, inside: int) -> int:
-    """Return the number of calls that the second run makes if none of them fails."""
+    """Return the number of calls that the second run makes without failures."""
     return twice(scenario, inside).calls
 
 

@@ -153,8 +153,8 @@ def outcomes(mutmut: Any) -> Iterator[tuple[Any, str, str]]:
 def try_again(mutmut: Any, tests: Mapping[str, float], processes: int) -> None:
     """Try the unnoticed changes again, with every test.
 
-    mutmut tries a change with the tests in which it saw a call of the function. It misses a call
-    that computes a module's constant, and a call whose result an earlier test has cached.
+    mutmut tries a change with the tests that it saw call the function. It misses calls that compute
+    a module's constant, and calls whose results an earlier test has cached.
     """
     left = {name: data for data, name, status in outcomes(mutmut) if status not in _NOTICED}
     modules = {test.partition("::")[0] for test in tests}

@@ -92,7 +92,7 @@ def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(lookin
 
     fix = looking.check("announcements", arn).fix
     looking.cloudformation.denied = ("ListStacks",)
-    assert "replay" not in looking.check("announcements", arn).fix  # no stack is known
+    assert "replay" not in looking.check("announcements", arn).fix  # the stack is unknown
 
     found = re.search("`dt-logs-cfn replay --stack dt-logs --since (\\S+) --until (\\S+)`", fix)
     assert found

@@ -1,4 +1,4 @@
-"""How a deployment shows its changes, including rights, and which differences are changes."""
+"""How a deployment shows changes and rights, and which differences count as changes."""
 
 import json
 from typing import Any

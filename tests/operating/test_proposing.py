@@ -90,7 +90,7 @@ def deploy(stage: Stage, client: Any) -> ChangeSet:
 
 
 def interrupt(client: Any, operation: str, when: str = "after-call") -> None:
-    """Interrupt an operation, by default after AWS's answer and before it is read."""
+    """Interrupt an operation, by default once AWS has answered, before the answer is read."""
 
     def raises(**given: Any) -> None:
         raise KeyboardInterrupt

@@ -211,7 +211,7 @@ def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
     (stack,) = served.sandbox.cloudformation.stacks.values()
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
-    nothing: Any = None  # no clients, because `remove` must not read the account
+    nothing: Any = None  # without clients, because `remove` must not read the account
     with pytest.raises(OperatingError, match=told):
         settled(client, NAME, operator)
     with pytest.raises(OperatingError, match=told):

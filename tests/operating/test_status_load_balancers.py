@@ -206,7 +206,7 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
         account.clock.sleep(20)  # 1,500 logs in more than eight hours
     saw = "no test file, newest log 0 min old"
     assert looking.told("log objects", arn) == ("ok", saw)
-    assert looking.calls.count("ListObjectsV2") == 2 + 4  # two kinds of other logs, in two folders
+    assert looking.calls.count("ListObjectsV2") == 2 + 4  # two more kinds of logs, in two folders
 
 
 def test_ownership_is_told_by_the_newest_log(looking: Looking) -> None:
@@ -618,7 +618,7 @@ def test_statements_of_a_stack_that_is_not_there(looking: Looking) -> None:
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
     """The bucket's stack is gone, but another uses the bucket, and can delete it only by its tag.
 
-    While the first stack's statement exists, no other stack's Delete removes shared things.
+    While the first stack's statement exists, other stacks' Deletes do not remove shared things.
     """
     arn, s3 = looking.account.add_load_balancer("web"), looking.account.s3
     looking.create(arn)

@@ -41,7 +41,7 @@ def server() -> Iterator[Server]:
 
 
 def make_bucket(server: Server, name: str, public: bool = True) -> None:
-    """Make a bucket whose objects everybody may get if it is `public`, and otherwise nobody."""
+    """Make a bucket; everybody may get its objects only if it is `public`."""
     s3 = server.s3
     s3.create_bucket(Bucket=name)
     statement = {

@@ -310,7 +310,7 @@ def test_a_version_is_withdrawn_and_latest_goes_back_only_then(server: Server) -
 
 
 def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> None:
-    """A bucket of another account is not written."""
+    """Another account's bucket is not written to."""
     make_bucket(server, "theirs")
     theirs = replace(TARGET, bucket="theirs")
 

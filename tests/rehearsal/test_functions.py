@@ -67,7 +67,7 @@ def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Return whether a process runs; one that has ended but is not yet reaped does not."""
+    """Return whether a process runs; a zombie does not count."""
     command = ["ps", "-o", "stat=", "-p", str(pid)]
     state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return state != "" and not state.startswith("Z")

@@ -88,7 +88,7 @@ def test_a_scenario_is_folded_unless_something_was_not_as_expected() -> None:
     found = re.findall(r"<details( open)?><summary><h3>(\w+)", page([REPORT, fine]))
 
     assert found == [(" open", "a"), ("", "fine")]
-    text = page([REPORT, REPORT])  # two reports with one name have separate links
+    text = page([REPORT, REPORT])  # reports with the same name have separate links
     links = re.findall(r'href="#([^"]+)"', text)
     assert len(set(links)) == 2
     assert all(f'id="{each}"' in text for each in links)

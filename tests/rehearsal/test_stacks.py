@@ -1,8 +1,8 @@
 """The release's stack where something fails that does not fail in the scenarios.
 
-The stack has one more resource than the template: a log group, which CloudFormation creates and
-updates after the custom resource. If its update fails, CloudFormation rolls back an Update that the
-function has already carried out.
+The stack has one resource more than the template: a log group, which CloudFormation creates and
+updates after the custom resource. If the log group's update fails, CloudFormation rolls back an
+Update that the function has already carried out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`verify --stack` reports what was changed in a stack; the account is emulated over HTTP."""
+"""`verify --stack`, against an emulated account over HTTP, reports changes to the stack."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python tests/scanners/scan.py parliament|checkov|cfripper
 
-Exits 1 if a finding is not explained in docs/scanner-findings.json, or an explanation lacks a
-finding. Each scanner is installed in its own environment (see tox.ini).
+Exits 1 if a finding is not explained in docs/scanner-findings.json, or if an explained finding is
+missing. Each scanner is installed in its own environment (see tox.ini).
 """
 
 import json
@@ -60,7 +60,7 @@ def _printed(*command: str) -> Any:
 
 
 def main(scanner: str) -> int:
-    """Print unexplained findings and explanations without a finding; return the exit code."""
+    """Print unexplained findings and missing explained findings; return the exit code."""
     found = {"parliament": parliament, "checkov": checkov, "cfripper": cfripper}[scanner]()
     explained = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))[scanner]
     for name in sorted(found - set(explained)):

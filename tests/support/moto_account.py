@@ -68,7 +68,7 @@ class Account:
 
     @property
     def own_bucket(self) -> str:
-        """The name of the stack's own bucket; the name depends on the installed boto3."""
+        """The name of the stack's own bucket, which depends on the installed boto3."""
         known = self.s3.meta.service_model.shape_for("CreateBucketRequest").members
         return OWN_BUCKET if "BucketNamespace" in known else GLOBAL_BUCKET
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# Members of answers, by the reason why they differ, or why only one side has them.
+# Members of answers that differ, or that only one side has, by the reason.
 MEMBERS = {
     "Each account makes its own IDs, addresses and times.": (
         "CanonicalHostedZoneId",

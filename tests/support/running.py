@@ -31,7 +31,7 @@ class Clock(account.Clock):
 
 @dataclass(frozen=True)
 class Lambda:
-    """Lambda's context for one invocation, whose function times out at the time `ends`."""
+    """Lambda's context for one invocation of a function that times out at the time `ends`."""
 
     clock: account.Clock
     ends: float

@@ -1,4 +1,4 @@
-"""Clients: boto3's shapes, hooks, threads, and each caller's permissions."""
+"""The account's clients: boto3's shapes, hooks, threads, and each caller's permissions."""
 
 from __future__ import annotations
 

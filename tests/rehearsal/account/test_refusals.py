@@ -1,6 +1,6 @@
 """Calls that the account refuses with AWS's errors; a refused call changes nothing.
 
-Errors with `details` are as localstack/localstack recorded them on AWS, and have no other details
+Errors with `details` are as localstack/localstack recorded them on AWS, without other details
 (`tests/aws/services/...`, *.snapshot.json).
 """
 

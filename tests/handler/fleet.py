@@ -50,7 +50,7 @@ class Fleet(Case):
         return "BucketNamespace" in known.members
 
     def logs(self) -> list[bool]:
-        """Return for each load balancer whether it logs."""
+        """Return whether each load balancer logs."""
         found = self.account.world.load_balancers
         return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
 

@@ -1,7 +1,7 @@
 """Random accounts: load balancers, and customers' configurations of their log buckets.
 
-Each kind has been seen in the field. A random account is plain data, so that it can be set up twice
-identically. A kind's `apply` also makes a customer's changes while the stack exists.
+Each kind has been seen in the field. A random account is plain data, so that it can be set up
+identically twice. A kind's `apply` also makes a customer's changes while the stack exists.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ An event's second run may fail, but it must not damage the first run's work.
 
 Lambda's queue may deliver an event again during or after its first run. CloudFormation takes the
 first answer and ignores the second, so the account must stay as the first run left it. Here, the
-second run begins first. Before its call number `inside`, the whole first run takes place. Then the
-second run continues, and its call number `at` fails.
+whole first run takes place before call number `inside` of the second run. Then the second run
+continues, and its call number `at` fails.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ class Lived(Case):
             self.life.meanwhile(self)
         if self.life.scheduled:
             self._refreshed()
-        if self.second != self.first:  # an Update needs a change
+        if self.second != self.first:  # otherwise, there is no Update
             self.sent("Update", self.second, self.first)
             self._tidied(self.sent("Update", self.first, self.second))
         if self.life.scheduled or not self.life.meanwhile:

@@ -3,7 +3,7 @@
     python tests/support/summary.py .tox py310 py311 slow lifecycle
 
 Each environment writes pytest's report (JUnit XML) to its temporary folder. The summary names the
-given environments that have no report.
+given environments that lack a report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shortest script that writes a comparable template with bare troposphere."""
+"""A minimal script that writes a comparable template with troposphere alone."""
 
 import base64
 import io

@@ -1,8 +1,8 @@
-"""Compare the time of `build` with that of a bare troposphere script that writes one template.
+"""Compare how long `build` takes with how long a troposphere script takes for one template.
 
     python benchmarks/build.py [RUNS]
 
-The commands run alternately, each in its own process, so that other load affects all alike.
+The commands run alternately, each in its own process, so that other load affects both equally.
 Seconds differ between machines, so compare the ratios of the medians. The goal is a ratio of at
 most 2.
 """
@@ -48,7 +48,7 @@ def compile_package(name: str) -> None:
 
 
 def measure(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, float]:
-    """Return each command's median wall time in seconds, by its name."""
+    """Return each command's median wall-clock time in seconds, by name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, arguments in commands.items():

@@ -1,12 +1,12 @@
-"""Measure the function with 1, 10, 100 and 1,000 load balancers, its cold start, and planning.
+"""Measure runs with 1, 10, 100 and 1,000 load balancers, the cold start, and planning.
 
     python benchmarks/fleet.py [--quick] [--plot FILE.svg]
 
 The account is emulated in memory; the threads are real. Each call waits for 50 ms, and calls beyond
 the rate limits of Elastic Load Balancing and S3 are throttled. Time passes twenty times as fast for
-the function and for the account. The machine's own computing therefore counts twenty times, so the
-seconds shown can only be too high. Each size runs in its own process. The exit code is 1 if a bound
-is missed. `--quick` leaves out the largest size.
+the function and for the account. The machine's own computing time therefore counts twenty times, so
+the seconds shown are never too low. Each size runs in its own process. The exit code is 1 if a
+bound is missed. `--quick` leaves out the largest size.
 """
 
 import argparse
@@ -51,7 +51,7 @@ CALLS_EACH = 3
 MOST_ABOVE_LIMITS = 1.15
 # (capacity, tokens added per second) [ELB user guide, "Request throttling for the ELB API"]
 LIMITS = {"account": (40, 10), "Describe": (40, 10), "Modify": (20, 3)}
-# AWS documents no limit for changes to buckets; this limit is far below those that users report.
+# AWS does not document a limit for bucket changes; users report far higher limits than this.
 S3_LIMIT = (20, 10)
 
 
@@ -164,7 +164,7 @@ class Fleet:
         return seconds, service.calls
 
     def event(self, kind: str) -> dict[str, object]:
-        """Return CloudFormation's event of this kind."""
+        """Return a CloudFormation event of this kind."""
         date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         return {
             "RequestType": kind,
@@ -204,7 +204,7 @@ def measured(count: int) -> dict[str, float]:
 
 
 def least(count: float) -> float:
-    """Return the least seconds in which ELB's limits allow reading and changing a fleet."""
+    """Return the fewest seconds that ELB's limits allow for reading and changing a fleet."""
     (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 

@@ -1,10 +1,10 @@
-"""Compare the time of a replay of 100,000 log objects with that of bare calls of PublishBatch.
+"""Compare the time of a replay of 100,000 log objects with that of bare PublishBatch calls.
 
     python benchmarks/replay.py [OBJECTS]
 
 boto3's own clients list and publish; an emulated network answers each call after 50 ms. For the
-bare calls, 8 callers at once publish batches of ten equal events. The goal is a ratio of at most
-1.3. The exit code is 1 if it is missed, or if an object is not announced exactly once.
+bare calls, 8 concurrent callers publish batches of ten identical events. The goal is a ratio of at
+most 1.3. The exit code is 1 if it is missed, or if an object is not announced exactly once.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class Network:
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
         self.calls = 0
-        self._seen = 0  # the sum of the announced keys' digests; comparing it needs no list of keys
+        self._seen = 0  # the sum of the announced keys' digests, so that no key has to be stored
         self._lock = threading.Lock()
         name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
         self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"
@@ -135,7 +135,7 @@ def _digest(key: str) -> int:
 
 
 class Through:
-    """A client of the emulated account, with some methods of another client."""
+    """A client of the emulated account that passes calls of some methods to another client."""
 
     def __init__(self, client: object, other: object, *names: str) -> None:
         self._client, self._other, self._names = client, other, names
@@ -177,7 +177,7 @@ def onboarded(account: Account) -> tuple[str, Stacks]:
 
 
 def bare(client: Any, topic: str, message: str, objects: int) -> float:
-    """Make the bare calls (8 callers, batches of ten, one message); return the seconds."""
+    """Make the bare calls (8 callers, batches of ten copies of a message); return the seconds."""
     entries = [{"Id": str(number), "Message": message} for number in range(ENTRIES)]
 
     def call(number: int) -> None:

@@ -2,9 +2,9 @@
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
-The commands run alternately, each in its own process, so that other load affects all alike.
-`OTHER_SOURCES` is the `src` folder of another version. If it is given, its `--help` is measured
-instead of Python alone, and the ratios are relative to that; the goal is at most 1.3.
+The commands run alternately, each in its own process, so that other load affects both equally.
+`OTHER_SOURCES` is the `src` folder of another version. If it is given, the comparison is with that
+version's `--help` instead of Python alone. The goal is then a ratio of at most 1.3.
 """
 
 import os

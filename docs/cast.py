@@ -3,8 +3,8 @@
     python docs/cast.py
 
 cog fills operations.md with the commands' real output, so this script needs neither an account nor
-a clock. The document omits the times of events; here, events are two seconds apart. The drawing
-contains no script. If the reader prefers reduced motion, the drawing shows the last screen.
+a clock. operations.md omits the times of events, so the drawing shows events two seconds apart. The
+drawing contains no script. If the reader prefers reduced motion, the drawing shows the last screen.
 """
 
 import re
@@ -63,7 +63,7 @@ class Frame:
 
 
 def cast(document: str) -> str:
-    """Return the drawing of a document's sessions; equal sessions give equal bytes."""
+    """Return the drawing of a document's sessions; the same sessions give the same bytes."""
     screens = [_screen(document, command) for command in PLAYED]
     frames, seconds = _frames(screens)
     width, height, last = COLUMNS * _WIDTH, ROWS * _HEIGHT, frames[-1]
@@ -100,7 +100,7 @@ def _screen(document: str, command: str) -> Screen:
 
 
 def _rows(line: str) -> Iterator[str]:
-    """Yield a terminal's rows of a line, which may be wider than the terminal."""
+    """Yield the rows that a line fills in the terminal; a long line fills several."""
     cells = [
         (c, each) for c, coloured, plain in _COLOURED.findall(line) for each in coloured or plain
     ]

@@ -1,4 +1,4 @@
-"""Calculate the monthly costs of requests to S3 and SNS from how often load balancers write."""
+"""Calculate the monthly costs of S3 and SNS requests from how often load balancers write logs."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ HTTPS = 0.60 / 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """The monthly costs of a number of load balancers."""
+    """The monthly costs for a number of load balancers."""
 
     load_balancers: int
 
@@ -38,7 +38,7 @@ class Cost:
 
 
 def table() -> str:
-    """Return the monthly costs of 1, 100 and 10,000 load balancers as a Markdown table."""
+    """Return the monthly costs for 1, 100 and 10,000 load balancers as a Markdown table."""
     found = [Cost(number) for number in (1, 100, 10_000)]
     lines = [
         "| A month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",

@@ -1,8 +1,8 @@
-"""Find every reason for a failure that the handler can give, in the handler's source.
+"""Find every reason for a failure that the handler can give, by reading the handler's source.
 
 Each call that makes one of the handler's errors has a sentence that says what happened and one that
-says what to do. Placeholders for values are in angle brackets. A function with a parameter `name`
-whose last parameter is `fix` raises the error for its callers.
+says what to do. Placeholders for values are in angle brackets. A function that has a parameter
+`name`, and `fix` as its last parameter, raises the error for its callers.
 """
 
 import ast
@@ -74,7 +74,7 @@ def failures() -> list[Failure]:
                 else:
                     continue
                 for what, fix in sentences:
-                    if not re.fullmatch("<[^<>]*>", what):  # otherwise, an error is passed on
+                    if not re.fullmatch("<[^<>]*>", what):  # a placeholder alone passes on an error
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -101,7 +101,7 @@ def _rank(module: str) -> int:
 
 
 def _kinds() -> frozenset[str]:
-    """Return the names of the handler's errors, which errors.py defines."""
+    """Return the names of the error classes that the handler's errors.py defines."""
     tree = ast.parse((HANDLER / "errors.py").read_text("utf-8"))
     return frozenset(each.name for each in tree.body if isinstance(each, ast.ClassDef))
 

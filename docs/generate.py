@@ -105,7 +105,7 @@ def refused() -> str:
 
 
 def left_open() -> str:
-    """Return the permissions that IAM cannot narrow."""
+    """Return the list of permissions that IAM cannot narrow."""
     return "".join(f"- {each}\n" for each in policies.OPEN)
 
 

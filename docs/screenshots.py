@@ -2,7 +2,7 @@
 
     python docs/screenshots.py
 
-docs/screenshots.json has a digest of each page shown; a test fails if such a page changes later.
+docs/screenshots.json has a digest of each page shown; a test fails if the page has changed since.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Quote the output of commands that read an account; here, the account is in memory.
+"""Quote the output of commands that read an account, which is emulated in memory.
 
 cog calls `status` as it calls the functions of `generate`.
 """
@@ -56,7 +56,7 @@ class _Stacks:
 
 
 def status() -> str:
-    """Return the output of `status` after a bucket policy denies the vendor the logs."""
+    """Return the output of `status` when the bucket policy denies the vendor access to the logs."""
     account = Account(_HERE.account, _HERE.region)
     account.add_bucket(_BUCKET, policy={"Version": "2012-10-17", "Statement": [_DELIVERY]})
     arn = account.add_load_balancer("web", bucket=_BUCKET)

@@ -1,1 +1,1 @@
-"""The Lambda behind the custom resource: it makes ALB access logs flow to Data Theorem."""
+"""The Lambda function behind the custom resource: it makes ALB access logs flow to Data Theorem."""

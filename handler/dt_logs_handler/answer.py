@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
-NOTE = "Note: "  # starts each warning that does not affect the logs
+NOTE = "Note: "  # begins each warning that does not affect the logs
 LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer body
 Send = Callable[[str, bytes], int]  # sends a body to a URL by PUT and returns the HTTP status
 Hide = Callable[[str], str]  # removes secrets from a string
@@ -31,8 +31,8 @@ def success(
 ) -> bytes:
     """Return the answer for a request that was carried out, with the outputs' values.
 
-    CloudFormation does not show the reason of a success, so the outputs say what was left out or
-    failed. A Delete has no outputs; only the function's log shows its reason.
+    CloudFormation does not show the reason of a successful answer, so the outputs say what was left
+    out or failed. A Delete has no outputs, so only the function's log shows its reason.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -91,9 +91,9 @@ def cut(items: Sequence[str], limit: int) -> str:
 
 
 def metric(name: str, value: int, stack: object, time: float) -> dict[str, object]:
-    """Return one log line's fields in CloudWatch's embedded metric format.
+    """Return the fields of one log line in CloudWatch's embedded metric format.
 
-    `time` is in seconds since 1970. Without a stack, there are no fields.
+    `time` is in seconds since 1970. Without a stack, the result is empty.
     """
     counted = {
         "Namespace": NAME,
@@ -140,7 +140,7 @@ def _body(
 
 
 def may_answer(url: str) -> bool:
-    """Return whether a URL may be CloudFormation's: https, or http to this machine (emulation)."""
+    """Return whether a URL can be CloudFormation's: https, or http to this machine (emulation)."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 

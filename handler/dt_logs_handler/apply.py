@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
     Log = Callable[[model.Step, str], None]  # receives each step and its outcome
 
-_FRESH = 2.0  # seconds for which a policy that was read counts as current
+_FRESH = 2.0  # seconds for which a policy counts as current after it was read
 
 
 @dataclass
@@ -46,20 +46,20 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # of the event; registrations of later events count as others'
+    time: int  # of the event; the registrations of later events count as others'
     log: Log
     began: bool = False  # true once a step has begun
     shared: bool = False  # true if this run changed a configuration that others also change
     kept: list[str] = field(default_factory=list)  # descriptions of what stays behind
     warnings: list[str] = field(default_factory=list)  # problems that were not corrected
-    hopeless: list[model.Step] = field(default_factory=list)  # not to be tried again
+    hopeless: list[model.Step] = field(default_factory=list)  # steps that are not tried again
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that denied ELB access
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies that this run put
-    failed: dict[str, str] = field(default_factory=dict)  # reasons, by load balancer
+    failed: dict[str, str] = field(default_factory=dict)  # why load balancers failed
     answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # from ELB's answers
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Effects:
         return ""
 
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
-        """Return the steps that have not turned out to be hopeless in this run.
+        """Return the steps without those that have turned out to be hopeless in this run.
 
         A test file's deletion is left out while its registration cannot be removed, because each
         plan would repeat it.
@@ -127,8 +127,8 @@ class Effects:
     def others(self, bucket: str) -> list[Registration]:
         """Return others' registrations in a bucket; none if the bucket does not exist.
 
-        The others are later events of this stack, and other stacks whose registrations grant
-        something.
+        These are the registrations of later events of this stack, and those of other stacks that
+        grant something.
         """
         try:
             policy = self.policy(bucket, _FRESH)
@@ -151,14 +151,14 @@ class Effects:
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raise HandlerError at the first failure that is not tolerated.
 
-    Consecutive changes of load balancers run several at a time. If a tolerated failure leaves out
-    load balancers, this stops; the next plan contains the remaining steps.
+    Several consecutive changes of load balancers run at the same time. If a tolerated failure
+    leaves out load balancers, the later steps are not taken; the next plan contains them.
     """
     for group in _groups(steps):
         known = len(effects.failed)
         effects.aws.each(partial(_carry_out, effects, take), group)
         if len(effects.failed) > known:
-            return  # the remaining steps assume that all succeeded
+            return  # the remaining steps assume that these succeeded
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
@@ -225,7 +225,7 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Record a tolerated step's failure; raise other failures, and temporary ones."""
+    """Record the failure of a step that may fail; raise any other failure, and a temporary one."""
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)
@@ -236,7 +236,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Describe the object that a step removes; return an empty string unless it may stay."""
+    """Describe the object that a step removes if it may stay; otherwise, return an empty string."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds for which a temporary failure is retried
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
-# Throttling, faults at AWS, and S3's conflict between two changes of one bucket.
+# Throttling, faults at AWS, and S3's conflict between two changes to one bucket.
 PASSING = frozenset(
     (
         "InternalError",
@@ -67,9 +67,9 @@ class Aws:
     """The clients and their limits; times are seconds since 1970.
 
     A call that would begin after `deadline`, or a pause that would end after it, raises OutOfTime.
-    Until `fresh_until`, a denied call is retried, because a new role's rights are not in force at
-    once. `workers` is the number of load balancers handled at the same time. `proceed` raises if no
-    further step may be taken.
+    Until `fresh_until`, a denied call is retried, because a new role's permissions do not take
+    effect at once. `workers` is the number of load balancers handled at the same time. `proceed`
+    raises an error if no further step may be taken.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -104,7 +104,7 @@ class Aws:
         """
         if self.workers == 1 or len(items) < 2:
             return [operation(item) for item in items]
-        from concurrent.futures import ThreadPoolExecutor  # here, because it slows a cold start
+        from concurrent.futures import ThreadPoolExecutor  # imported here, as it slows cold starts
 
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
@@ -145,7 +145,7 @@ class Aws:
                     raise failure(error) from error
             self.pause(pause)
             self.proceed()
-            longest = 2.0  # longer pauses starve one of several throttled calls
+            longest = 2.0  # longer pauses would starve one of several throttled calls
 
     def _passes(self, error: ClientError, passing: tuple[Passing, ...]) -> bool:
         text = message(error)
@@ -185,7 +185,7 @@ def denied(error: ClientError) -> bool:
 
 
 def failure(error: Exception) -> CallFailed:
-    """Return a CallFailed that describes a call's error and its correction."""
+    """Return a CallFailed that describes a call's error and how to correct it."""
     if not isinstance(error, ClientError):
         return CallFailed(
             f"AWS could not be reached: {type(error).__name__}.",

@@ -53,7 +53,7 @@ class OwnedBucket:
     passing: tuple[Passing, ...] = ()
 
     def call(self, operation: Operation[T], *passing: Passing) -> T:
-        """Make a call about the bucket, like `Aws.call`."""
+        """Make a call about the bucket, as `Aws.call` does."""
         at: At = {"Bucket": self.name, "ExpectedBucketOwner": self.owner}
         return self.aws.call(lambda: operation(self.aws.s3, at), *self.passing, *passing)
 
@@ -103,7 +103,7 @@ def _algorithm(s3: S3Client, at: At) -> ServerSideEncryptionType:
 
 
 def _region(answer: Mapping[str, object]) -> str:
-    """Return the bucket's region; S3 returns null for us-east-1, and maybe EU for eu-west-1."""
+    """Return the bucket's region; S3 returns null for us-east-1 and can return EU for eu-west-1."""
     named = answer.get("LocationConstraint")
     return "eu-west-1" if named == "EU" else str(named or "us-east-1")
 
@@ -147,7 +147,7 @@ POLICY: Setting[str | None] = Setting(
     "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
 )
 NOTIFICATIONS = _notifications(False)
-# For removing our entries even if a foreign entry's destination no longer exists.
+# This removes our entries even if a foreign entry's destination no longer exists.
 NOTIFICATIONS_UNCHECKED = _notifications(True)
 LIFECYCLE: Setting[Configuration] = Setting(
     "NoSuchLifecycleConfiguration",
@@ -168,7 +168,7 @@ _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
 )
 _OWNERSHIP: Setting[ObjectOwnershipType] = Setting(
     "OwnershipControlsNotFoundError",
-    "ObjectWriter",  # for a bucket that is older than the setting
+    "ObjectWriter",  # of a bucket that is older than the setting
     lambda s3, at: s3.get_bucket_ownership_controls(**at)["OwnershipControls"]["Rules"][0][
         "ObjectOwnership"
     ],
@@ -210,9 +210,9 @@ def read_bucket(
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket of the account; with `region`, also the bucket's region.
 
-    `settings` adds the settings that decide whether logs can flow; a removal does not need them. A
-    bucket is Unreadable if another account owns it or it denies us access. Raises ClientError,
-    CallFailed or OutOfTime, but not for the documented "not configured" errors.
+    With `settings`, this also reads the settings that decide whether logs can flow; a removal does
+    not need them. A bucket is Unreadable if another account owns it or it denies us access. Raises
+    ClientError, CallFailed or OutOfTime, but not for the documented "not configured" errors.
     """
     bucket, policy = OwnedBucket(aws, name, account), None
     try:
@@ -244,7 +244,7 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Return whether the installed boto3 knows a parameter; a Lambda runtime's may not."""
+    """Return whether the installed boto3 knows a parameter; a Lambda runtime's boto3 may not."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Union
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-# `X | Y` cannot hold the forward references at run time.
+# `X | Y` cannot contain forward references at run time.
 Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 Statement: TypeAlias = dict[str, Json]
 Configuration: TypeAlias = Mapping[str, Json]  # one setting of a bucket, as boto3 returns it
@@ -20,7 +20,7 @@ ACCOUNT = re.compile("(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 
 
 def parsed(text: str) -> dict[str, Json]:
-    """Parse a policy document; raises ValueError if it is not a JSON object."""
+    """Parse a policy document. Raises ValueError if it is not a JSON object."""
     document: Json = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
@@ -28,7 +28,7 @@ def parsed(text: str) -> dict[str, Json]:
 
 
 def compact(value: object) -> str:
-    """Serialise without white space or needless escapes; both count towards AWS's size limits."""
+    """Serialise without whitespace or needless escapes; both count towards AWS's size limits."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.encode(errors="backslashreplace").decode()  # escapes a lone surrogate
 
@@ -51,7 +51,7 @@ def statements(document: Mapping[str, Json]) -> list[Statement]:
 
 
 def principals(value: Json, kind: str = "AWS") -> list[str]:
-    """Return the principals of one kind that a value names; `*` alone is of every kind."""
+    """Return the principals of one kind that a value names; `*` alone counts as every kind."""
     return texts(value.get(kind) if isinstance(value, dict) else value)
 
 

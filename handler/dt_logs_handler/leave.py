@@ -22,7 +22,7 @@ def leaving(
 ) -> tuple[list[model.Step], tuple[str, ...]]:
     """Return the steps that remove what the stack no longer claims, and descriptions of what stays.
 
-    The first steps end the vendor's right to read; the last ones remove the registrations. Anything
+    The first steps end the vendor's read access; the last ones remove the registrations. Anything
     that stacks share stays as long as another stack's registration covers it.
     """
     view = _View(request, state, placed, claimed)
@@ -44,7 +44,7 @@ def leaving(
 
 
 class _View:
-    """What goes and what stays if the stack keeps only the claims in `claimed`."""
+    """What is removed and what stays if the stack keeps only the claims in `claimed`."""
 
     def __init__(
         self,
@@ -71,7 +71,8 @@ class _View:
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
         # If two stacks are removed at the same time, each may see the other's claim, and keep what
-        # they share. The next look may find no registration, so use the properties' endpoints.
+        # they share. The next look may not find a registration, so the endpoints in the properties
+        # count too.
         self._ends = request.endpoints | {each.endpoint for each in self._mine}
         self._left = {each.location.bucket for each in self._gone}
         self._left |= {each.logging.bucket for each in self.off}
@@ -100,12 +101,12 @@ class _View:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
     def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """End the vendor's right to read; keep the registrations until the rest is removed."""
+        """Yield the step that ends the vendor's read access but keeps the registrations for now."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Remove our notifications for locations that nobody claims any more.
+        """Yield the step that removes our notifications for locations that nobody claims any more.
 
         The notifications may be another stack's. If two stacks are removed at the same time, each
         may see the other's claim and keep what they share.
@@ -153,7 +154,7 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """End our subscriptions to a bucket's topic; delete the topic if nobody needs it."""
+        """Yield the steps that end our subscriptions to a bucket's topic, or delete the topic."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
@@ -180,10 +181,10 @@ class _View:
                 )
 
     def _narrowed(self, found: model.Subscription) -> Iterator[model.Step]:
-        """Narrow or end one of our subscriptions to a foreign topic."""
+        """Yield the step that narrows or ends one of our subscriptions to a foreign topic."""
         ours = filtered(found, self._stack)
         end = endpoint_of(found).digest
-        # A subscription for a bucket that was not read is another stack's.
+        # If the bucket was not read, the subscription is another stack's.
         if (
             ours
             and end in self._ends
@@ -201,10 +202,10 @@ class _View:
                 yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Delete our unused bucket, or remove our statements from a bucket that stays.
+        """Yield the steps that delete our unused bucket, or remove our statements from another.
 
         Deleting a bucket deletes its policy. A bucket that holds logs stays without our statements.
-        In both cases, the register is removed last.
+        In both cases, the last step removes the register.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

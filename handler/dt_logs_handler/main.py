@@ -54,10 +54,10 @@ if TYPE_CHECKING:
         def get_remaining_time_in_millis(self) -> int: ...
 
 
-ANSWER_RESERVE = 30.0  # seconds kept for delivering the answer
+ANSWER_RESERVE = 30.0  # seconds reserved for delivering the answer
 WORKERS = 8  # load balancers that are handled at the same time
 _LOGGED = ("load_balancer", "bucket", "location", "topic", "subscription", "endpoint")
-FRESH = 60.0  # seconds after an event until the role's new rights are certainly in force
+FRESH = 60.0  # seconds after an event until the role's new permissions certainly apply
 Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
 
 
@@ -142,7 +142,7 @@ def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T 
     except HandlerError as error:
         return error
     except Exception as error:
-        import traceback  # here, because it slows a cold start
+        import traceback  # imported here, because it slows a cold start
 
         _log("bug", traceback=hide(traceback.format_exc()))
         return HandlerError(
@@ -180,7 +180,7 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
 
 
 def _aws(at: float, most: float, context: Context, world: World) -> Aws:
-    """Return the clients with the time left for an event; raise Overtaken if none is left."""
+    """Return the clients with the time left for an event; raise Overtaken if no time is left."""
     now, over = world.clock(), at + SERVICE_TIMEOUT
     if now >= over:
         raise Overtaken(
@@ -202,11 +202,12 @@ def _aws(at: float, most: float, context: Context, world: World) -> Aws:
 def _clients() -> Clients:
     """Create the clients once, one after the other from one session, which is fastest.
 
-    They are botocore's: boto3's additions to the S3 client would take a fifth of a cold start.
+    botocore makes them, because boto3's additions to the S3 client would take a fifth of a cold
+    start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
-    gc.freeze()  # garbage collection skips the modules and clients, which stay
-    gc.enable()  # the bootstrap disabled garbage collection
+    gc.freeze()  # garbage collection then skips the modules and clients, which stay
+    gc.enable()  # the bootstrap module disabled garbage collection
     return cast("Clients", clients)
 
 
@@ -225,7 +226,7 @@ def _client(name: str) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=20,
-        retries={"total_max_attempts": 1},  # `Aws.call` retries
+        retries={"total_max_attempts": 1},  # `Aws.call` retries instead
     )
     return _session().create_client(name, config=config)
 
@@ -233,7 +234,7 @@ def _client(name: str) -> Any:
 def _send(url: str, body: bytes) -> int:
     """PUT the body; return the status, or 0 if no answer came.
 
-    The URL is signed without a content type.
+    The URL is signed without a content type, so the header is empty.
     """
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:

@@ -72,7 +72,7 @@ class Bucket:
 
     @property
     def retention(self) -> int | None:
-        """The days after which our lifecycle rule, if enabled, expires objects and versions."""
+        """The days after which our enabled lifecycle rule expires objects and versions, or None."""
         for rule in map(_fields, listed(self.lifecycle.get("Rules"))):
             if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
                 days = _fields(rule.get("Expiration")).get("Days")

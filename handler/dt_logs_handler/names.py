@@ -30,7 +30,7 @@ EVERY_LOAD_BALANCER = "*"
 FORMAT = "1"
 NAME = "dt-logs-analysis"
 BUCKET_TAG = f"{NAME}:stack"
-LEFT_TAG = f"{NAME}:left"  # on a bucket that stays; lists what the deleted stack left
+LEFT_TAG = f"{NAME}:left"  # on a bucket that stays; lists what the deleted stack left behind
 TEST_FILE = "ELBAccessLogTestFile"
 
 _TAG = "([0-9a-f]{12})"  # a stack's tag
@@ -64,7 +64,7 @@ class Stack:
 
     @property
     def tag(self) -> str:
-        """The stack's digest, which cannot be guessed: a stack ID contains a UUID."""
+        """The stack's digest, which cannot be guessed because a stack ID contains a UUID."""
         return digest(self.id, 12)
 
     @property

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
-ENDED = "Deleted"  # SNS lists this as an ended subscription's ARN for 72 hours
+ENDED = "Deleted"  # for 72 hours, SNS lists an ended subscription with this ARN
 # Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
-_SWEEP_SHARE = 0.25  # of the remaining time, for the search through the buckets
+_SWEEP_SHARE = 0.25  # of the remaining time may go to the search through the buckets
 # The regions without the account-regional namespace for bucket names.
 _NO_NAMESPACE = ("me-south-1", "me-central-1")
 
@@ -185,7 +185,8 @@ def _sweep(
 ) -> tuple[str, ...]:
     """Add the region's buckets that have our registrations; describe what could not be read.
 
-    The search is limited in time. If the role may touch only some buckets, only those are searched.
+    The search is limited in time. If the role may access only some buckets, only those are
+    searched.
     """
     stack = request.stack
     unread = []
@@ -265,8 +266,9 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
         arn: _unless_gone(lambda: _own_topic(aws, arn))
         for name, each in buckets.items()
         if isinstance(each, Bucket)
-        # The topic of a bucket that does not exist may still exist. Before a Create, this is true
-        # only of LogBucketName's bucket, because a Delete removes the topic before the bucket.
+        # The topic of a bucket that does not exist may still exist. Before a Create, this is
+        # possible only for LogBucketName's bucket, because a Delete removes the topic before the
+        # bucket.
         or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
         for arn in [stack.topic_arn(name)]
     }

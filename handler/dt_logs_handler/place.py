@@ -10,7 +10,7 @@ from .register import Registration
 from .request import Properties, ReadScope, Request
 from .usable import can_receive, usable
 
-_SHOWN = 5  # of possibly hundreds of reasons
+_SHOWN = 5  # reasons to show; there may be hundreds
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def place(request: Request, state: State) -> Placing:
 
 
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
-    """Return the ARNs that this stack may have registered, and whether this request is repeated.
+    """Return the ARNs that this stack may have registered, and whether this request repeats one.
 
     A rollback repeats an earlier request, whose digest is in the register. If the stack has no
     registration left, any of its load balancers may have been registered.
@@ -113,7 +113,7 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Return whether this stack, or another if `others`, claims a load balancer where it logs."""
+    """Return whether this stack (another if `others`) claims the load balancer where it logs."""
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
         (each.stack != request.stack.tag) is others
@@ -156,7 +156,7 @@ def _check(
     bucket = state.buckets.get(to.bucket, Absent())
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag
     if isinstance(bucket, Absent) and not stays:
-        return  # it will be created
+        return  # the bucket will be created
     checked = usable(bucket, to.location, properties.vendor, stack)
     if not stays:
         can_receive(checked, to.location, stack)
@@ -182,7 +182,7 @@ def claims(
     for location in sorted({each.to.location for each in placed if each.claimed}):
         here = [each for each in placed if each.to.location == location]
         names = frozenset(each.load_balancer.name for each in here)
-        if request.kind == "Refresh":  # keeps load balancers that it does not see
+        if request.kind == "Refresh":  # a Refresh keeps load balancers that it does not see
             found = (each.load_balancers for each in mine if each.covers(location))
             names |= frozenset().union(*found) - state.names
         turned_on = any(

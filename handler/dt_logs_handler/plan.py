@@ -1,8 +1,8 @@
 """Pure functions that plan the steps from the observed state to the requested state.
 
 The Lambda carries out the plan that the command line shows. Onboarding writes the register before
-it changes topics and notifications, and turns on logging last. Removal ends the vendor's right to
-read first and removes the register last. So the next run finds whatever an interrupted run has
+it changes topics and notifications, and turns on logging last. Removal ends the vendor's read
+access first and removes the register last. So the next run finds whatever an interrupted run has
 left.
 """
 
@@ -173,7 +173,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Raise Refused, or record it as a warning if `kept`."""
+        """Pass on a Refused from the block, or record it as a warning if `kept`."""
         try:
             yield
         except Refused as why:
@@ -184,7 +184,7 @@ class _Entry:
     def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
-        ours = name in stack.own_buckets  # of our other buckets, the role covers only LogBucketName
+        ours = name in stack.own_buckets  # besides these, the role covers only LogBucketName
         if found is None:
             yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (
@@ -210,7 +210,7 @@ class _Entry:
 
     @property
     def narrows(self) -> bool:
-        """True if the claims end an earlier vendor's read right, or narrow the current one."""
+        """True if the claims end an earlier vendor's read access, or narrow the current one's."""
         stack, vendor = self.request.stack, self.properties.vendor
         named = {each.location for each in self.claimed if each.load_balancers}
         return any(
@@ -220,7 +220,7 @@ class _Entry:
         )
 
     def policy_steps(self) -> Iterator[model.Step]:
-        """Put the claims, with ELB's right to write to the locations where we turn on logging."""
+        """Yield the policy edit: the claims, and ELB's write access where we turn on logging."""
         stack, found = self.request.stack, self.found
         now = found.policy if found else None
         put = [each.statement(stack) for each in self.claimed]
@@ -232,12 +232,12 @@ class _Entry:
         after = edit.applied(now)
         if after != now:
             with self._refusing():
-                if not self.narrows:  # narrowing is tried even if S3 may refuse it
+                if not self.narrows:  # narrowing is tried even if S3 might refuse it
                     check_policy(after, self.bucket)
                 yield model.EditPolicy(self.bucket, edit)
 
     def announcement_steps(self) -> Iterator[model.Step]:
-        """Subscribe to our topic, then let S3 notify it; subscribe to the foreign topics."""
+        """Yield the steps for our topic and its notifications, and for the foreign topics."""
         bucket, stack = self.bucket, self.request.stack
         now = self.found.notifications if self.found else {}
         share = self.request.privileges is Privileges.LEAST_PRIVILEGE
@@ -282,7 +282,7 @@ class _Entry:
     def _foreign_topic_steps(
         self, topic: str, locations: Sequence[Location]
     ) -> Iterator[model.Step]:
-        """Subscribe to a foreign topic, for our locations' log objects only.
+        """Yield the steps that subscribe to a foreign topic, for our locations' log objects only.
 
         An endpoint has only one subscription to a topic, so the filter names the locations of all
         stacks with that endpoint.
@@ -315,7 +315,7 @@ class _Entry:
         each = subscriptions[0]
         ours = filtered(each, stack)
         if not each.confirmed:
-            # Its filter cannot be read or changed yet; it covers the locations registered before.
+            # The filter cannot be read or changed yet; it covers the locations registered before.
             if not set(locations) <= {claim.location for claim in registered}:
                 raise Refused(
                     f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"

@@ -1,7 +1,7 @@
 """The scheduled refresh: restore the setup that the stack asks for, and nothing else.
 
-Whoever may invoke the function can send a refresh event, at any time and repeatedly. So the event
-contains only a stack and a time; CloudFormation provides the stack's parameters and status.
+Anyone who may invoke the function can send a refresh event, at any time and repeatedly. So the
+event contains only a stack and a time; CloudFormation provides the stack's parameters and status.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, str]
 
-SECONDS = 300.0  # the most that a refresh may take
+SECONDS = 300.0  # the longest time that a refresh may take
 _AT_REST = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
@@ -48,9 +48,9 @@ def refresh(
 ) -> Outcome:
     """Restore the setup that a stack asks for, as long as the stack is at rest.
 
-    Reads the stack again before each step; stops if the stack changes, and undoes nothing. Calls
-    `learn` with the stack's parameters, which may contain a token, before any message can repeat
-    them. Repeatable. Raises HandlerError: Overtaken if the stack is being changed.
+    Reads the stack again before each step; stops if the stack changes, and does not undo anything.
+    Calls `learn` with the stack's parameters, which may contain a token, before any message can
+    repeat them. Repeatable. Raises HandlerError: Overtaken if the stack is being changed.
     """
 
     def look() -> tuple[str, object, Parameters]:

@@ -1,8 +1,8 @@
 """The register of the stacks' claims, kept in the log buckets' policies.
 
 A registration is a bucket policy statement that lets the vendor read one location for one stack.
-Its Sid names the stack, so every stack sees which stacks use a location, and the last one removes
-what they share. No edit changes a statement that is not ours.
+Its Sid names the stack, so every stack sees which stacks use a location. The last of these stacks
+removes what they share. Edits never change others' statements.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Registration:
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:
-        """Return the statement that lets the vendor's account read the claimed log objects only."""
+        """Return the statement that lets the vendor's account read only the claimed log objects."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
         base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
         names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
@@ -121,7 +121,7 @@ def _registration(
         rf"\*/{stack.account}_elasticloadbalancing_{stack.region}_(?:app\.\*|(app\.[^_/]+)_\*)"
     )
     account = ACCOUNT.fullmatch("".join(principals(statement.get("Principal"))[:1]))
-    location = Location(bucket, f"/{digest}")  # no prefix begins with a slash
+    location = Location(bucket, f"/{digest}")  # a real prefix never begins with a slash
     names = set()
     for resource in texts(statement.get("Resource")):
         if found := re.fullmatch(shape, resource):

@@ -3,10 +3,12 @@
 Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
 has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
 writer may overwrite our change. After changing one of them, the run waits at least SETTLE seconds,
-looks again, and restores what was lost. The next run restores what is lost later.
+looks again, and restores what was lost. If something is lost after the run, the next run restores
+it.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
-rolls back a failed Update with another Update. The run removes only what those events cannot.
+rolls back a failed Update with another Update. The run itself removes only what those events cannot
+remove.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
 # Seconds to turn on one load balancer's logging: ELB allows an account 3 changes a second.
 TURN_EACH = 0.4
-LEAVE_RESERVE = 60.0  # seconds an Update keeps for cleaning up where its rollback cannot
+LEAVE_RESERVE = 60.0  # seconds that an Update reserves to clean up where its rollback cannot
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
     A Create or Update whose stack is deleted during the run removes everything. An Update that
-    fails cleans up the buckets that its rollback, under the old role, cannot. A Refresh undoes
-    nothing, and needs an existing registration.
+    fails cleans up the buckets that its rollback, under the old role, cannot. A Refresh does not
+    undo anything, and needs an existing registration.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)
@@ -95,7 +97,7 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
                 carry_out(effects.possible(planned.steps), effects, take)
                 return _outcome(request, state, planned, effects)
         except Refused:
-            pass  # the run has failed in the same way and reports it
+            pass  # the run failed for the same reason and reports it
         failures = _leave_strays(request, state, effects)
     except Vanished:
         _delete(_remembering(request, effects).deleted(), effects.aws, effects.log)
@@ -138,7 +140,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        # After a tolerated failure, `changes` would omit topics that this role cannot read.
+        # After a tolerated failure, `changes` would omit the topics that this role may not read.
         cut = len(effects.failed) > known
         steps = effects.possible(planned.steps if cut else planned.changes)
         effects.plan = planned

@@ -1,4 +1,4 @@
-"""Take each kind of step; most read their resource again before they change it."""
+"""Take a step of any kind; most steps read their resource again before they change it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _configure(
     effects: Effects,
     *passing: Passing,
 ) -> str:
-    """Read a setting, merge our change, and put it immediately after the read."""
+    """Read a setting, merge our change, and put the result immediately."""
     before = setting.read(effects.at(bucket))
     after = change(before)
     if after == before:
@@ -123,7 +123,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     """Create the bucket with its tags; with an older boto3, tag it right after the creation."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     configuration: dict[str, object] = {}
-    if stack.region != "us-east-1":  # S3 does not accept us-east-1 here
+    if stack.region != "us-east-1":  # S3 does not accept us-east-1 as a constraint
         configuration["LocationConstraint"] = stack.region
     if supports(aws, "Tags"):
         configuration["Tags"] = [{"Key": k, "Value": v} for k, v in step.tags.items()]
@@ -138,7 +138,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 accepts an existing bucket
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, creating it again succeeds
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)
@@ -167,7 +167,7 @@ def _appeared(bucket: str) -> Refused:
 
 
 def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
-    """Merge our statements into the current policy, and put it immediately after the read."""
+    """Read the policy, merge our statements, and put the result immediately."""
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
     with _ignoring(*([] if edit.put else ABSENT)):

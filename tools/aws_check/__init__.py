@@ -1,4 +1,4 @@
-"""Check a release on real AWS, in an account that you provide. Never part of CI.
+"""Check a release on real AWS, in an account that you provide. CI never runs it.
 
     tox -e aws -- --account 123456789012 --aws-region eu-central-1 --plan
 

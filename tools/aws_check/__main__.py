@@ -1,4 +1,4 @@
-"""The entry point of `python -m aws_check`. SIGTERM, like Ctrl-C, makes it clean up."""
+"""The entry point of `python -m aws_check`. On SIGTERM, as on Ctrl-C, it cleans up."""
 
 import signal
 import sys

@@ -29,7 +29,7 @@ from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
 
-# Answers with the caller's public address [EC2 guide, security group rules: checkip].
+# Returns the caller's public address [EC2 guide, security group rules: checkip].
 _ADDRESS = "https://checkip.amazonaws.com"
 _TIMEOUT = 10.0  # seconds
 _ABOUT = (
@@ -41,7 +41,7 @@ _FLAGS = {
     "--sweep": "remove what killed runs left",
     "--yes": "do not ask",
 }
-# By name in the code: option, placeholder, default (None: required), help.
+# For each name in the code: option, placeholder, default (None: required), help.
 _VALUES: dict[str, tuple[str, str, object, str]] = {
     "account": ("--account", "ID", None, "the account of your credentials"),
     "region": ("--aws-region", "REGION", None, "the region"),
@@ -158,7 +158,7 @@ def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> A
 
 
 def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) -> int:
-    """Play all scenes, then remove the things that they created, even after Ctrl-C."""
+    """Play all scenes, then remove everything that they created, even after Ctrl-C."""
     versions = {"release": __version__, "boto3": boto3.__version__, "region": run.region}
     run.transcript.write(versions)
     reader, interrupted = None, False
@@ -198,7 +198,7 @@ def _played(run: Run, options: argparse.Namespace, source: str, vendor: str, rea
 
 
 def _requested(url: str) -> None:
-    """Request a URL of the load balancer; ignore a failure, because more requests follow."""
+    """Request a URL from the load balancer; ignore a failure, because more requests follow."""
     try:
         _fetched(url)
     except OperatingError:
@@ -206,7 +206,7 @@ def _requested(url: str) -> None:
 
 
 def _swept(options: argparse.Namespace, operator: Operator) -> int:
-    """Remove the things that recorded runs left in this account and region."""
+    """Remove everything that recorded runs left in this account and region."""
     left: list[str] = []
     for ledger in Ledger.all(options.folder):
         if (ledger.account, ledger.region) != (options.account, options.region):

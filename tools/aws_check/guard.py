@@ -1,4 +1,4 @@
-"""Watch a session's calls: record each; stop changes of others' buckets and load balancers."""
+"""Watch a session's calls: record each; stop changes to others' buckets and load balancers."""
 
 from __future__ import annotations
 

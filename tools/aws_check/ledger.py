@@ -2,8 +2,8 @@
 
 Each run has a file with a JSON list on each line. The first line holds the run, account and region;
 each other line holds `making` or `removed`, a kind and a name. The file contains the account ID, so
-only its owner may read it. If the last line is incomplete, its thing was not created: a thing is
-created only after its line is on disk.
+only its owner may read it. If the last line is incomplete, its thing was not created, because a
+thing is created only after its line is on disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Ledger:
 
     @classmethod
     def all(cls, folder: Path) -> list[Ledger]:
-        """Return the records in a folder. Raises OperatingError if one is damaged."""
+        """Return the records in a folder. Raises OperatingError if a record is damaged."""
         return [cls._of(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
 
     @classmethod

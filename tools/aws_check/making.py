@@ -1,4 +1,4 @@
-"""Create the things that the scenes need; each is in the ledger before the call that creates it."""
+"""Create the things that the scenes need; record each in the ledger before creating it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _security_group(run: Run, vpc: str, source: str) -> str:
 
 
 def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
-    """Create a load balancer with a fixed response, and wait some minutes until it is active."""
+    """Create a load balancer with a fixed response; wait until it is active (some minutes)."""
     name, elbv2 = run.names.base, run.client("elbv2")
     made = run.make(
         Thing("load balancer", name),

@@ -1,10 +1,10 @@
-"""The things that a run creates, their names and costs; planning makes no call."""
+"""The things that a run creates, their names and costs; planning does not call AWS."""
 
 import re
 from dataclasses import dataclass
 
 TAG = "dt-logs-check"
-# In the order of removal: a thing may use things of the kinds that follow.
+# In the order of removal, because a thing may use things of the kinds that follow it.
 KINDS = (
     *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
@@ -14,7 +14,7 @@ KINDS = (
 # one capacity unit, and a public IPv4 address in each of two subnets]
 _HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
 _REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, a generous estimate
-_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may fall into two billed hours
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # a run can span two billed hours
 _DAY = 24 * (_HOUR + _ADDRESSES)
 
 
@@ -42,12 +42,12 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of things that exist once; the names of the scenes' stacks begin with it."""
+        """The name of things that exist once, which also begins the names of the scenes' stacks."""
         return f"{TAG}-{self.run}"
 
     @property
     def role_stack(self) -> str:
-        """The name of the service role's stack, on which the role itself has no permissions."""
+        """The name of the service role's stack; the role itself has no permissions on it."""
         return f"dt-check-role-{self.run}"
 
     def named(self, what: str) -> str:

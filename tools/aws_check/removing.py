@@ -1,4 +1,4 @@
-"""Remove only things that a run created: by exact name from its ledger, and with its tag."""
+"""Remove only what a run created: things with an exact name from its ledger and with its tag."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Errors while a thing is still used or not empty; the same call succeeds a little later.
+# Errors while a thing is still in use or not empty; the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
@@ -43,7 +43,7 @@ def _settle(run: Run, thing: Thing) -> None:
 
 
 def record_made(run: Run, stack: dict[str, Any]) -> None:
-    """Record the buckets and topics that a stack created: those with the run's tag."""
+    """Record the buckets and topics that a stack created, which have the run's tag."""
     buckets, topics = (
         {each.strip() for each in outputs(stack).get(key, "none").split(",")} - {"none"}
         for key in ("LogBuckets", "TopicArns")
@@ -122,7 +122,7 @@ def _bucket(run: Run, name: str) -> dict[str, str]:
 
 
 def _delete_bucket(run: Run, name: str) -> None:
-    """Empty and delete a bucket; no bucket of a run is versioned."""
+    """Empty and delete a bucket; a run's buckets are not versioned."""
     s3, where = run.client("s3"), _bucket(run, name)
     for page in s3.get_paginator("list_objects_v2").paginate(**where):
         for each in page.get("Contents", []):

@@ -45,8 +45,8 @@ _ABSENT = frozenset(
 class Run:
     """One run of the check.
 
-    `client` returns boto3's client of a service; `findings` describes each difference from the
-    expectations.
+    `client` returns boto3's client of a service; `findings` describes every difference from what
+    was expected.
     """
 
     ledger: Ledger
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        """The tag on everything that the run creates, in the form that most services accept."""
+        """The tag for everything that the run creates, in the form that most services accept."""
         return [{"Key": TAG, "Value": self.names.run}]
 
     def arn(self, service: str, name: str) -> str:
@@ -143,7 +143,7 @@ def absent(call: Callable[[], T]) -> T | None:
     try:
         return call()
     except ClientError as error:
-        # CloudFormation uses one error code for everything that is wrong with a call.
+        # CloudFormation uses one error code for every invalid call, so compare its message.
         if code(error) in _ABSENT or str(error).endswith("does not exist"):
             return None
         raise

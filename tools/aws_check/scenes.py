@@ -36,8 +36,8 @@ _AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 class Stage:
     """The things that the scenes act on.
 
-    `vendor` is the account that may read; `reader` is its S3 client, or None without a profile.
-    `get` requests a URL; `wait` is the longest time that a log may take, in seconds.
+    `vendor` is the account that may read the logs; `reader` is its S3 client, or None without a
+    profile. `get` requests a URL; `wait` is the longest time that a log may take, in seconds.
     """
 
     run: Run
@@ -145,7 +145,7 @@ def _removed(stage: Stage, name: str) -> None:
 
 
 def _record_events(run: Run, stack: dict[str, Any]) -> None:
-    """Read a stack's events, so that they are in the transcript."""
+    """Read a stack's events, so that the transcript contains them."""
     pages = run.client("cloudformation").get_paginator("describe_stack_events")
     list(pages.paginate(StackName=stack["StackId"]))
 

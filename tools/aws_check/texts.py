@@ -78,7 +78,7 @@ Ask = Callable[[Side], object]
 
 
 def _ask(service: str, operation: str, **given: Any) -> Ask:
-    """Return a call of an operation; a parameter that is a function is replaced by its result."""
+    """Return a call to an operation; a parameter that is a function is replaced with its result."""
 
     def ask(side: Side) -> object:
         known = {key: each(side) if callable(each) else each for key, each in given.items()}
@@ -271,9 +271,9 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 
 @contextmanager
 def _emulated(like: Side) -> Iterator[Side]:
-    """Provide an emulated account with the resources that the probes use."""
+    """Start an emulated account with the resources that the probes use; yield its side."""
     from cloudformation_api.api import serve
-    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # here, because it loads moto
+    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # here, as it loads moto
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
         serve(sandbox)

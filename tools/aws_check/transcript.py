@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LONGEST = 4000  # characters of a string; only a template is longer, and the release contains it
+_LONGEST = 4000  # characters of a string; only templates are longer, and the release contains them
 # Patterns of secrets, identities and addresses, with their replacements.
 _PATTERNS = (
     (re.compile(r"(X-Amz-[A-Za-z-]+)=[^&\s\"'\\]+"), r"\1=<secret>"),
@@ -25,7 +25,7 @@ _DROPPED = frozenset(("ResponseMetadata", "HostId", "RequestId"))
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces `known` values, then values that must not be published or differ in each run."""
+    """Replaces `known` values, then values that are confidential or that differ in each run."""
 
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ def _hidden(key: str, value: object) -> bool:
 
 @dataclass
 class Transcript:
-    """A file of JSON lines, which omits a line that is equal to the previous line."""
+    """A file of JSON lines; a line that is equal to the previous one is not written."""
 
     path: Path
     scrubber: Scrubber

@@ -1,4 +1,4 @@
-"""CloudFormation's answers about stacks, events, resources and change sets, in its API's form."""
+"""CloudFormation's answers about stacks, events, resources and change sets."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _resource(happened: StackEvent, timestamp: str) -> dict[str, Any]:
 
 
 def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
-    """Return DescribeChangeSet's answer; a change set takes a moment to be created."""
+    """Return DescribeChangeSet's answer; a new change set is not ready at once."""
     made = found.status(now)[0] != "CREATE_IN_PROGRESS"
     return {
         **change_set_summary(found, now),

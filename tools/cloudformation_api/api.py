@@ -49,7 +49,7 @@ class CloudFormationApi(StacksApi):
         return {"Id": made.id, "StackId": stack.id}
 
     def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
-        """Answer a repeated call like the first call. Raises Refused.
+        """Return the answer to the first call when it is repeated. Raises Refused.
 
         [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
         """
@@ -91,7 +91,7 @@ class CloudFormationApi(StacksApi):
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
-        """Delete a change set; succeed if it does not exist.
+        """Delete a change set; also succeed if it does not exist.
 
         [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the message as users quote it]
         """

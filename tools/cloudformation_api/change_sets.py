@@ -1,6 +1,6 @@
 """Change sets as data: the changes that an update would make to a stack's resources.
 
-Not emulated: evaluation of values that are known only afterwards ("Dynamic"), nested stacks,
+Not emulated: evaluation of values that are known only after the update ("Dynamic"), nested stacks,
 imports, property values.
 """
 
@@ -21,7 +21,7 @@ _SPREAD = 1.0  # seconds until a change set is created
 
 @dataclass
 class ChangeSet:
-    """A stack's requested state, and the changes to reach it; `made` is in seconds since 1970."""
+    """A stack's requested state and the changes to reach it; `made` is in seconds since 1970."""
 
     name: str
     id: str
@@ -35,7 +35,7 @@ class ChangeSet:
     changes: list[dict[str, Any]]
     reason: str
     token: str
-    executed: int | None = None  # once executed: the number of events that its stack had before
+    executed: int | None = None  # once executed, the number of events that its stack had before
 
     def status(self, now: float) -> tuple[str, str]:
         """Return the status and the execution status."""

@@ -78,7 +78,7 @@ def _body(world: World, call: Call, old: Asked | None) -> str:
 
 
 def _fetched(world: World, call: Call, url: str) -> str:
-    """Return a template from the emulated S3, read with the caller's rights. Raises Refused.
+    """Return a template from the emulated S3, read with the caller's permissions. Raises Refused.
 
     [botocore, CreateStack: TemplateURL; localstack
     tests/aws/services/cloudformation/api/test_templates]
@@ -105,7 +105,7 @@ def check_updatable(stack: Stack) -> None:
 
 
 def retained(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources to retain in a deletion after a failed deletion. Raises Refused.
+    """Return the resources that a deletion retains after an earlier one failed. Raises Refused.
 
     [CloudFormation API, DeleteStack: RetainResources; the second message as users quote it]
     """

@@ -104,7 +104,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; an event that happens between two pages is on neither."""
+        """Return events, newest first; an event that occurs between two calls is on no page."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))
@@ -153,8 +153,8 @@ class StacksApi:
     ) -> None:
         """Start an operation, and run it in a thread. Raises Refused.
 
-        The operation's events have the call's token, by which a repeated call is also recognised. A
-        stack keeps its role unless the call names another.
+        The operation's events have the call's token, which also identifies a repeated call. A stack
+        keeps its role unless the call names another.
         """
         before = stack.token, stack.role, stack.caller
         stack.token = call.params.get("ClientRequestToken", "")

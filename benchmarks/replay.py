@@ -135,7 +135,7 @@ def _digest(key: str) -> int:
 
 
 class Through:
-    """A client of the emulated account that passes calls of some methods to another client."""
+    """A client of the emulated account that takes some methods from another client."""
 
     def __init__(self, client: object, other: object, *names: str) -> None:
         self._client, self._other, self._names = client, other, names

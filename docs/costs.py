@@ -30,10 +30,10 @@ class Cost:
     def dollars(self) -> dict[str, float]:
         """The costs in US dollars, by service and request."""
         return {
-            "S3, writing": self.files * PUT,
-            "S3, reading by Data Theorem": self.files * GET,
+            "S3, writes": self.files * PUT,
+            "S3, reads by Data Theorem": self.files * GET,
             "SNS, publishing": self.files * PUBLISH,
-            "SNS, delivery by https": self.files * HTTPS,
+            "SNS, deliveries over HTTPS": self.files * HTTPS,
         }
 
 
@@ -41,7 +41,7 @@ def table() -> str:
     """Return the monthly costs for 1, 100 and 10,000 load balancers as a Markdown table."""
     found = [Cost(number) for number in (1, 100, 10_000)]
     lines = [
-        "| A month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",
+        "| Per month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",
         "| --- |" + " --: |" * len(found),
         "| log files | " + " | ".join(f"{each.files:,}" for each in found) + " |",
     ]

@@ -1,4 +1,4 @@
-"""Generate the parts of the documents that quote the model and the command line.
+"""Generate the parts of the documents that come from the model and the command line.
 
 cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
 from their results; `cog -r README.md docs/*.md` updates the documents.
@@ -151,24 +151,36 @@ def figures() -> str:
     """Return the handler's time limits, size limits and constants."""
     rows = [
         ("time limit of a run", f"{FunctionSettings().timeout} s", "the function's `Timeout`"),
-        ("CloudFormation waits for the answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
-        ("reserved for sending the answer", f"{main.ANSWER_RESERVE:.0f} s", "`ANSWER_RESERVE`"),
-        ("retries of a transient failure", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),
-        ("a denial counts as transient", f"{main.FRESH:.0f} s from the event", "`FRESH`"),
+        (
+            "time that CloudFormation waits for an answer",
+            f"{request.SERVICE_TIMEOUT} s",
+            "`ServiceTimeout`",
+        ),
+        (
+            "time reserved for sending the answer",
+            f"{main.ANSWER_RESERVE:.0f} s",
+            "`ANSWER_RESERVE`",
+        ),
+        ("time for retrying a transient failure", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),
+        (
+            "time in which a denial counts as transient",
+            f"{main.FRESH:.0f} s from the event",
+            "`FRESH`",
+        ),
         ("wait before reading back shared settings", f"{run.SETTLE:.0f} s", "`SETTLE`"),
-        ("equal reads before a repair", f"{run.AGREEING}", "`AGREEING`"),
+        ("agreeing plans before a repair", f"{run.AGREEING}", "`AGREEING`"),
         ("load balancers handled at the same time", f"{main.WORKERS}", "`WORKERS`"),
         ("estimate for reading a load balancer", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
-        ("estimate for turning one on", f"{run.TURN_EACH} s", "`TURN_EACH`"),
+        ("estimate for turning on its logging", f"{run.TURN_EACH} s", "`TURN_EACH`"),
         (
-            "reserved by an Update for cleanup that its rollback cannot do",
+            "time that an Update reserves for cleanup that its rollback cannot do",
             f"{run.LEAVE_RESERVE:.0f} s",
             "`LEAVE_RESERVE`",
         ),
-        ("size of a bucket policy", f"{register.LIMIT:,} bytes", "S3's limit"),
-        ("size of an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
+        ("maximum size of a bucket policy", f"{register.LIMIT:,} bytes", "S3's limit"),
+        ("maximum size of an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
         (
-            "size of a template passed directly",
+            "maximum size of a template passed directly",
             f"{TEMPLATE_LIMIT:,} bytes",
             "CloudFormation's limit",
         ),

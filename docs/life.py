@@ -50,7 +50,7 @@ def sessions() -> str:
                 run(1, "plan", *given),
                 "Launch the stack. Without `--yes`, `deploy` shows this and then asks:\n",
                 run(0, "deploy", "--role-arn", role, *given, "--yes"),
-                "Check whether logs flow. Data Theorem's endpoint has not confirmed yet:\n",
+                "Check whether logs flow. The endpoint has not confirmed its subscription yet:\n",
                 run(0, "status"),
                 "Deploy again. Parameters that you leave out keep their values:\n",
                 run(0, "deploy", "--yes"),

@@ -48,7 +48,7 @@ def success(
     data = dict.fromkeys(texts, "")
     room = LIMIT - len(_body(event, physical_id, "SUCCESS", "", data))
     lists = [(name, [hide(each).rstrip(".") for each in items]) for name, items in texts.items()]
-    lists.sort(key=lambda each: _size(",".join(each[1])))  # shortest first, to leave room
+    lists.sort(key=lambda each: _size(",".join(each[1])))  # the shortest first, to leave room
     for left, (name, items) in enumerate(lists):
         data[name] = cut(items, room // (len(lists) - left)) or "none"
         room -= _size(data[name])

@@ -162,7 +162,7 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
-    """Take the steps, even after one has failed; return the failures.
+    """Take the steps, and continue after a failure; return all failures.
 
     If a step other than a policy edit fails, the registrations and the bucket stay, so that the
     next try finds what is left. A policy that cannot be changed does not stop other steps.

@@ -147,7 +147,7 @@ POLICY: Setting[str | None] = Setting(
     "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
 )
 NOTIFICATIONS = _notifications(False)
-# This removes our entries even if a foreign entry's destination no longer exists.
+# Used to remove our entries even if a foreign entry's destination no longer exists.
 NOTIFICATIONS_UNCHECKED = _notifications(True)
 LIFECYCLE: Setting[Configuration] = Setting(
     "NoSuchLifecycleConfiguration",

@@ -101,7 +101,7 @@ class _View:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
     def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Yield the step that ends the vendor's read access but keeps the registrations for now."""
+        """Yield the step that ends the vendor's read access; the registrations stay for now."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 

@@ -202,12 +202,12 @@ def _aws(at: float, most: float, context: Context, world: World) -> Aws:
 def _clients() -> Clients:
     """Create the clients once, one after the other from one session, which is fastest.
 
-    botocore makes them, because boto3's additions to the S3 client would take a fifth of a cold
+    They come from botocore, because boto3's additions to the S3 client would take a fifth of a cold
     start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
     gc.freeze()  # garbage collection then skips the modules and clients, which stay
-    gc.enable()  # the bootstrap module disabled garbage collection
+    gc.enable()  # Lambda's bootstrap disabled garbage collection
     return cast("Clients", clients)
 
 

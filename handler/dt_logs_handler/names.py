@@ -1,7 +1,7 @@
 """Names: the patterns of AWS's values, and the marks of our resources and settings.
 
 The template's patterns and the command line's checks use these definitions. CloudFormation uses
-Java's syntax, so each pattern means the same in Python and in Java.
+Java's syntax, so each pattern must mean the same in Python and in Java.
 
 The marks are the only state. Sids, notification IDs and topic names contain a format version, so
 that each release recognises what earlier releases left.

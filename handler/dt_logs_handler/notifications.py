@@ -77,7 +77,7 @@ def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
 
 
 def entries(configuration: Configuration) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield each entry's kind, which is the name of its list, and the entry."""
+    """Yield the kind of each entry, which is the name of its list, and the entry."""
     for kind in KINDS:
         for item in listed(configuration.get(kind)):
             if isinstance(item, dict):

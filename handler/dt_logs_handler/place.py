@@ -93,7 +93,7 @@ def place(request: Request, state: State) -> Placing:
 
 
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
-    """Return the ARNs that this stack may have registered, and whether this request repeats one.
+    """Return the ARNs that this stack may have registered, and whether the request is a repetition.
 
     A rollback repeats an earlier request, whose digest is in the register. If the stack has no
     registration left, any of its load balancers may have been registered.
@@ -113,7 +113,10 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Return whether this stack (another if `others`) claims the load balancer where it logs."""
+    """Return whether this stack claims a load balancer where it logs.
+
+    If `others`, return whether another stack does.
+    """
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
         (each.stack != request.stack.tag) is others
@@ -140,7 +143,7 @@ def target(found: LoadBalancer, request: Request, state: State) -> Logging:
 
 
 def _bucket(request: Request, state: State) -> str:
-    """Return the bucket for load balancers without one."""
+    """Return the bucket for load balancers that do not have one."""
     if request.bucket:
         return request.bucket
     regional, plain = request.stack.own_buckets

@@ -119,7 +119,7 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield each step, and the load balancers that may fail with it; None if it must not fail."""
+    """Yield each step with the load balancers that may fail with it; None if it must not fail."""
     properties = request.properties
     if properties is None:
         return

@@ -216,7 +216,7 @@ class PolicyEdit:
 
 
 def disarming(claims: Iterable[Registration], stack: Stack) -> PolicyEdit:
-    """Return the edit after which these registrations grant nothing, and are still found."""
+    """Return the edit that keeps these registrations but makes them grant nothing."""
     return PolicyEdit(
         disarm=frozenset(each.sid for each in claims), owner=root(stack.account, stack.partition)
     )

@@ -104,7 +104,7 @@ class Properties:
 
 @dataclass(frozen=True)
 class Traces:
-    """Values of a request that show what it may have left; read even from invalid properties."""
+    """Values that show what a request may have left behind, read even from invalid properties."""
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    The event's time is `now` if its answer URL has no date, or a date over a minute ahead.
+    The event's time is `now` if its answer URL has no date, or a date more than a minute ahead.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))

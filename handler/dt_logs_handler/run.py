@@ -311,7 +311,7 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Remove the stack's setup until two looks, at least SETTLE seconds apart, find nothing.
+    """Remove the stack's setup until two looks, at least SETTLE seconds apart, find nothing left.
 
     A Create that is still running may put something back in between. It then finds its statements
     removed, and removes the rest itself. After a step has failed, the others are still tried,

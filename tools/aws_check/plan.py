@@ -42,7 +42,7 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of things that exist once, which also begins the names of the scenes' stacks."""
+        """The name of things that exist once; the scenes' stack names begin with it."""
         return f"{TAG}-{self.run}"
 
     @property

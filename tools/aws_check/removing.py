@@ -1,4 +1,4 @@
-"""Remove only what a run created: things with an exact name from its ledger and with its tag."""
+"""Remove only what a run created: things that its ledger names and that have its tag."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _settle(run: Run, thing: Thing) -> None:
 
 
 def record_made(run: Run, stack: dict[str, Any]) -> None:
-    """Record the buckets and topics that a stack created, which have the run's tag."""
+    """Record the buckets and topics that a stack created and that have the run's tag."""
     buckets, topics = (
         {each.strip() for each in outputs(stack).get(key, "none").split(",")} - {"none"}
         for key in ("LogBuckets", "TopicArns")

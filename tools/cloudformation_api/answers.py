@@ -1,4 +1,4 @@
-"""CloudFormation's answers about stacks, events, resources and change sets."""
+"""Build CloudFormation's answers about stacks, events, resources and change sets."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Effects:
         return ""
 
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
-        """Return the steps without those that have turned out to be hopeless in this run.
+        """Return the steps, except those that this run has found to be hopeless.
 
         A test file's deletion is left out while its registration cannot be removed, because each
         plan would repeat it.

@@ -42,7 +42,7 @@ ABSENT = ("NoSuchBucket", "404")
 
 @dataclass(frozen=True)
 class OwnedBucket:
-    """A bucket, for calls to S3 that each name its expected owner.
+    """A bucket for calls to S3, each of which names the expected owner.
 
     `passing` errors are temporary for this bucket.
     """

@@ -1,4 +1,4 @@
-"""Pure functions that plan removals, in an order that lets a later run finish interrupted ones."""
+"""Pure functions that plan removals, in an order that lets a later run finish them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -154,7 +154,7 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """Yield the steps that end our subscriptions to a bucket's topic, or delete the topic."""
+        """Yield the steps that end our subscriptions to a topic of ours, or delete it if unused."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
@@ -202,7 +202,7 @@ class _View:
                 yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Yield the steps that delete our unused bucket, or remove our statements from another.
+        """Yield the steps that delete our unused bucket, or our statements in a bucket that stays.
 
         Deleting a bucket deletes its policy. A bucket that holds logs stays without our statements.
         In both cases, the last step removes the register.

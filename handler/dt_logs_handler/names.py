@@ -3,8 +3,8 @@
 The template's patterns and the command line's checks use these definitions. CloudFormation uses
 Java's syntax, so each pattern must mean the same in Python and in Java.
 
-The marks are the only state. Sids, notification IDs and topic names contain a format version, so
-that each release recognises what earlier releases left.
+The marks are the only state that the handler keeps. Sids, notification IDs and topic names contain
+a format version, so that each release recognises what earlier releases left.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Pure functions on announcements of log objects: notifications, topics and filters."""
+"""Pure functions for announcing log objects: notifications, topics and filters."""
 
 from __future__ import annotations
 

@@ -130,8 +130,8 @@ def _load_balancers(
 ) -> dict[str, LoadBalancer | None]:
     """Read the load balancers that matter; later in a run, only those that it may have changed.
 
-    All of them matter for `*`, and if our bucket may be deleted. If one still logged to a deleted
-    bucket, whoever took the bucket's name would get the logs.
+    All load balancers matter for `*`, and if our bucket may be deleted. If one still logged to a
+    deleted bucket, whoever took the bucket's name would get the logs.
     """
     every = request.properties is not None and request.properties.every
     known = {**before.load_balancers, **answered} if before else {}

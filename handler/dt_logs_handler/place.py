@@ -39,9 +39,9 @@ def place(request: Request, state: State) -> Placing:
     """Decide where each requested load balancer logs.
 
     An Update or Refresh keeps load balancers that the stack has onboarded before, even if their
-    logs cannot be used any more, because a rollback asks for them again. Raises Refused if a
-    load balancer that is named for the first time cannot be onboarded, or if a Create of `*` can
-    onboard none.
+    logs cannot be used any more, because a rollback asks for them again. Raises Refused if a load
+    balancer that is named for the first time cannot be onboarded, or if a Create of `*` cannot
+    onboard any.
     """
     properties = request.properties
     if properties is None:
@@ -211,7 +211,7 @@ def claims(
             turned_on=turned_on,
         )
         if mine:
-            # Prefer the registration of this location.
+            # Prefer the registration for this location.
             before = min(mine, key=lambda each: each.location != location)
             previous = before.previous if before.asked == claim.asked else before.asked
             claim = replace(claim, previous=previous, time=before.time if time is None else time)

@@ -1,9 +1,9 @@
 """Pure functions that plan the steps from the observed state to the requested state.
 
-The Lambda carries out the plan that the command line shows. Onboarding writes the register before
-it changes topics and notifications, and turns on logging last. Removal ends the vendor's read
-access first and removes the register last. So the next run finds whatever an interrupted run has
-left.
+The Lambda function carries out the plan that the command line shows. Onboarding writes the register
+before it changes topics and notifications, and turns on logging last. Removal ends the vendor's
+read access first and removes the register last. So the next run finds whatever an interrupted run
+has left.
 """
 
 from collections.abc import Iterator, Sequence
@@ -140,7 +140,7 @@ def _entering(
         here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
         new = tuple(each.load_balancer.arn for each in here if not each.before)
         for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
-            # A bucket with ABAC refuses our tags; if its name is ours, nothing depends on them.
+            # A bucket with ABAC refuses our tags; if we named the bucket, nothing depends on them.
             nothing = isinstance(step, model.SetTags) or (
                 entry.kept and not (isinstance(step, model.EditPolicy) and entry.narrows)
             )
@@ -157,8 +157,9 @@ def _entering(
 class _Entry:
     """The onboarding steps of one bucket.
 
-    `kept` means that the stack onboarded all load balancers here before; an obstacle is then only a
-    warning. `shared` maps each foreign topic to the bucket whose objects it announces to us.
+    `kept` means that the stack has onboarded all of the bucket's load balancers before; an obstacle
+    is then only a warning. `shared` maps each foreign topic to the bucket whose objects it
+    announces to us.
     """
 
     request: Request

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
-NONE = "0" * 8  # in place of a digest, if there was no request
+NONE = "0" * 8  # stands for a digest if there was no request
 _DIGEST = "([0-9a-f]{8})"
 # Groups: stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
@@ -48,9 +48,9 @@ class Registration:
     """One stack's claim on one location: who may read which load balancers' objects there.
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
-    CloudFormation sent the event, so that an older event is recognised. `asked` and `previous` are
-    the digests of the stack's latest request and of the last one that differed. `turned_on` is true
-    if one of our stacks turned on the logging to this location.
+    CloudFormation sent the event, so that older events can be recognised. `asked` and `previous`
+    are the digests of the stack's latest request and of the last one that differed. `turned_on` is
+    true if one of our stacks turned on the logging to this location.
     """
 
     stack: str
@@ -143,8 +143,8 @@ def _registration(
 def delivery_statement(location: Location, stack: Stack) -> Statement:
     """Return the statement that lets Elastic Load Balancing write the account's logs to a location.
 
-    The statement has no condition, because AWS documents none that works for ALBs. The account is
-    in the path.
+    The statement has no condition, because AWS documents none that works for ALBs. The path
+    contains the account.
     """
     principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):

@@ -59,8 +59,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
     A Create or Update whose stack is deleted during the run removes everything. An Update that
-    fails cleans up the buckets that its rollback, under the old role, cannot. A Refresh does not
-    undo anything, and needs an existing registration.
+    fails cleans up the buckets that its rollback, under the old role, cannot clean up. A Refresh
+    does not undo anything, and needs an existing registration.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)
@@ -172,7 +172,7 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes are visible; vary the wait ever more, so that two runs diverge."""
+    """Wait until others' writes are visible; vary the wait more each time, so that two runs diverge."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
@@ -286,7 +286,7 @@ def _unread(state: State) -> tuple[str, ...]:
 
 
 def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
-    """Clean up the run's new buckets that the old role may not touch; return the failures.
+    """Clean up the run's new buckets that the old role may not access; return the failures.
 
     Logging to these buckets is turned off. If we chose the bucket, our prefix stays, so that the
     rollback knows that the customer did not choose it.

@@ -273,7 +273,7 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 def _emulated(like: Side) -> Iterator[Side]:
     """Start an emulated account with the resources that the probes use; yield its side."""
     from cloudformation_api.api import serve
-    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # it loads moto
+    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # imported here: it loads moto
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
         serve(sandbox)

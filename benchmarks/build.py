@@ -2,7 +2,7 @@
 
     python benchmarks/build.py [RUNS]
 
-The commands run alternately, each in its own process, so that other load affects both equally.
+The commands take turns, each in its own process, so that other load affects all of them equally.
 Seconds differ between machines, so compare the ratios of the medians. The goal is a ratio of at
 most 2.
 """

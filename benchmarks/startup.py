@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
-The commands run alternately, each in its own process, so that other load affects both equally.
+The commands take turns, each in its own process, so that other load affects all of them equally.
 `OTHER_SOURCES` is the `src` folder of another version. If it is given, the comparison is with that
 version's `--help` instead of Python alone. The goal is then a ratio of at most 1.3.
 """
@@ -39,7 +39,7 @@ def main(runs: int, other: str) -> None:
 
 
 def measure(commands: Mapping[str, tuple[Sequence[str], str]], runs: int) -> dict[str, float]:
-    """Return each command's median wall time in seconds, by its name."""
+    """Return each command's median wall-clock time in seconds, by name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, (arguments, sources) in commands.items():

@@ -67,7 +67,7 @@ def quoted_session(*arguments: str) -> str:
 
 
 def lacking() -> str:
-    """Return the permissions that the documented service role needs for the stack but lacks."""
+    """Return the permissions that the stack needs and the documented service role lacks."""
     documented = {
         action
         for statement in policy_document("cloudformation-role-documented")["Statement"]

@@ -1,8 +1,8 @@
 """Record on disk what a run is about to create, so that a killed run can be swept.
 
 Each run has a file with a JSON list on each line. The first line holds the run, account and region;
-each other line holds `making` or `removed`, a kind and a name. The file contains the account ID, so
-only its owner may read it. If the last line is incomplete, its thing was not created, because a
+each further line holds `making` or `removed`, a kind and a name. The file contains the account ID,
+so only its owner may read it. If the last line is incomplete, its thing was not created, because a
 thing is created only after its line is on disk.
 """
 

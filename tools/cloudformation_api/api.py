@@ -49,7 +49,7 @@ class CloudFormationApi(StacksApi):
         return {"Id": made.id, "StackId": stack.id}
 
     def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
-        """Return the answer to the first call when it is repeated. Raises Refused.
+        """Return the first call's answer to a repeated call. Raises Refused.
 
         [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
         """

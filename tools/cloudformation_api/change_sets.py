@@ -82,7 +82,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
 
 
 def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:
-    """Return whether an update would change no resources, outputs or tags."""
+    """Return whether an update would leave resources, outputs and tags unchanged."""
     old, new = stack.asked, asked
     same = old.template.get("Outputs") == new.template.get("Outputs") and old.tags == new.tags
     return not changed and same

@@ -148,5 +148,5 @@ def check_emulated(call: Call) -> None:
 
 
 def not_emulated(what: str) -> Refused:
-    """Return the error for a request that AWS accepts and the emulated account does not."""
+    """Return the error for a request that AWS accepts but the emulated account does not."""
     return Refused("NotImplemented", f"{what} is not emulated", 501)

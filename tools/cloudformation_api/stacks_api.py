@@ -104,7 +104,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; an event that occurs between two calls is on no page."""
+        """Return events, newest first; an event between two calls appears on neither page."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))

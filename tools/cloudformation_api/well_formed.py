@@ -28,7 +28,7 @@ def check_template(body: str, limit: int) -> None:
     try:
         template = json.loads(body)
     except json.JSONDecodeError as error:
-        # AWS names the column after the wrong character.
+        # The column that AWS reports is the one after the wrong character.
         where = f"line {error.lineno}, column {error.colno + 1}"
         raise _malformed(f"JSON not well-formed. ({where})") from error
     _check_shape(template)

@@ -56,7 +56,7 @@ def run() -> None:
     sys.stderr = _opened(sys.stderr)
     try:
         code = main(sys.argv[1:])
-    except SystemExit as stop:  # argparse raises it
+    except SystemExit as stop:  # raised by argparse
         code = stop.code if isinstance(stop.code, int) else 1
     except KeyboardInterrupt:
         print("dt-logs-cfn: interrupted", file=sys.stderr)

@@ -185,8 +185,8 @@ def test_the_age_of_the_newest_log(looking: Looking) -> None:
     other = looking.account.add_load_balancer("web-two", bucket=LOGS)
     for hours, verdict, saw in (
         (0.5, "ok", "newest log 30 min old"),
-        (5, "unknown", "newest log 5 h old; whether there was traffic since is not known"),
-        (26, "unknown", "newest log 26 h old; whether there was traffic since is not known"),
+        (5, "unknown", "newest log 5 h old; it is unknown whether there was traffic since then"),
+        (26, "unknown", "newest log 26 h old; it is unknown whether there was traffic since then"),
         (72, "unknown", "no log since yesterday"),
     ):
         clock.now = noon + hours * 3600
@@ -297,7 +297,7 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     assert VENDOR in first.fix
     alone = looking.check("explicit deny", arn)  # the stack was not read
     assert alone.verdict == "unknown"
-    assert alone.saw == "which account is Data Theorem's is not known: no statement here names it"
+    assert alone.saw == "Data Theorem's account is unknown, as no statement here names it"
 
     excepted = {"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}
     policy["Statement"] = [denies("s3:GetObject", bucket, Condition=excepted)]

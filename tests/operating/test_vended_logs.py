@@ -40,7 +40,7 @@ def test_load_balancer_that_logs_by_cloudwatch_logs_alone_logs(looking: Looking)
         check = found["account", "vended logs"]
         assert (check.verdict, check.saw) == ("unknown", f"not readable: you lack logs:{right}")
         assert found[load_balancer_name(arn), "logging"].saw == (
-            "access_logs.s3 is off; whether CloudWatch Logs delivers access logs is not known"
+            "access_logs.s3 is off; it is unknown whether CloudWatch Logs delivers access logs"
         )
 
 

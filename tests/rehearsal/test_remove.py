@@ -225,7 +225,7 @@ def left_behind(account: Emulated, run: Runner) -> str:
     assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
     assert (ran.code, ran.out) == (
         0,
-        f"{NAME}: deleted; what is left is meant to stay\n  stays    bucket {bucket}:"
+        f"{NAME}: deleted; these are meant to stay:\n  stays    bucket {bucket}:"
         " it holds logs, which are yours; empty and delete it when you like (its tag"
         " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )

@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
         code: int = _load(chosen.command).run(arguments)
         return code
     except DtLogsError as error:
-        # `what` may quote untrusted text. We write every `fix`, so its commands get the options.
+        # Add the options only to `fix`, which is our own text; `what` may quote untrusted text.
         fix = Here.of(arguments).text(printable(error.fix))
         tell(f"{PROGRAM}: {printable(error.what)} {fix}")
         return 2 if isinstance(error, UsageError) else 3

@@ -12,7 +12,7 @@ from typing import Any
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
-# The options that a stray word most often lacks.
+# The options that users most often forget to type before a value.
 _USUAL = ("--stack", "--load-balancer", "--parameter")
 
 
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def _usual(self) -> str:
-        """Return a hint at the options with which a word can be given, or an empty string."""
+        """Return a hint that names options for a stray word, or an empty string."""
         known = self._option_string_actions
         forms = [f"{each} {known[each].metavar}" for each in _USUAL if each in known]
         return f". Each needs an option, such as {', '.join(forms)}" if forms else ""
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
     """Return a question that offers the nearest known words, or an empty string."""
-    from difflib import get_close_matches  # here, because every command imports this module
+    from difflib import get_close_matches  # not at the top: every command imports this module
 
     listed = list(known)
     near = [each for word in words for each in get_close_matches(word, listed, 1)]

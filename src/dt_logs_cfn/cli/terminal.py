@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 EVERY = 5.0  # seconds between two lines of progress
-_INDENT = 6  # columns; for lines that would otherwise begin in the right half of a terminal
+_INDENT = 6  # columns; used for lines that would otherwise begin in the right half of a terminal
 _LONGEST = 1_500  # characters of untrusted text in a line
-# Each of these words and signs has the same meaning as its colour.
+# Each of these words and signs is shown in the colour of its meaning.
 _MEANING = re.compile(
     r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
@@ -74,14 +74,14 @@ def rendered(lines: Iterable[str], width: int | None, colour: bool) -> Iterator[
     """Yield lines as a terminal of this width shows them; a width of None means no limit."""
     for line in lines:
         text = printable(line)
-        whole = _MEANING.fullmatch(text) if colour else None  # if so, colour every part
+        whole = _MEANING.fullmatch(text) if colour else None  # if it matches, colour every part
         for part in wrapped(text, width):
             shown = _MEANING.sub(_painted, part) if colour else part
             yield _painted(whole, part) if whole else shown
 
 
 def meaning(text: str) -> str:
-    """Return the meaning of the first word or sign with one (good, bad or warm), or ""."""
+    """Return the meaning (good, bad or warm) of the first word or sign that has one, or ""."""
     found = _MEANING.search(text)
     return found.lastgroup or "" if found else ""
 
@@ -128,7 +128,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
 def _filled(begun: str, text: str, hang: int, width: int) -> list[str]:
     """Return lines filled with a text's words; `begun` starts the first one.
 
-    A word that is too long for `hang` has its own line, further to the left.
+    A word that is too long for `hang` gets its own line, further to the left.
     """
     lines, line, alone = [], begun, False
     for blanks, word in _WORD.findall(text.strip()):

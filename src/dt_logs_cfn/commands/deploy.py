@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
-    """Deploy; return 1 if a load balancer is not onboarded, logs may stop or the role stays."""
+    """Deploy; return 1 if a load balancer is not onboarded, logs may stop or an old role stays."""
     operator = operator or at_terminal(Here.of(arguments))
     stack_set_options.check(arguments)
     stack_options.check_names(arguments)
@@ -83,13 +83,13 @@ def _left_out(found: DeployResult) -> bool:
 
 
 def _stopped(found: DeployResult) -> str:
-    """Return the Warnings output; empty if it has only notes, which the function lists last."""
+    """Return the Warnings output, or "" if it has only notes (the function lists notes last)."""
     warnings = found.stack.outputs.get("Warnings", "none")
     return "" if warnings == "none" or warnings.startswith(NOTE) else warnings
 
 
 def _kept_role(found: DeployResult, role: str | None, prefix: str) -> list[str]:
-    """Return a sentence if an unchanged stack keeps another role than the given one."""
+    """Return one line of advice if an unchanged stack kept another role; otherwise, no line."""
     stack = found.stack
     if found.result != "unchanged" or role in (None, stack.role):
         return []

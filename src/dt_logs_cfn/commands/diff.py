@@ -65,12 +65,12 @@ def _read(given: str | None, fetch: Fetch) -> Templates:
 
 
 def _compared(old: Templates, new: Templates) -> Changes:
-    """Compare templates that share a name, or two single templates of any names."""
+    """Compare templates that share a name, or two single templates, whatever their names."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
     if 1 not in (len(old), len(new)):
         return compare_releases(old, new)
-    # Compare a single template only with the template of its name.
+    # Compare a single template only with the one that has the same name.
     names = old.keys() & new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new

@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--retain-until",
         type=_day,
         metavar="YYYY-MM-DD",
-        help="lock the objects until then (S3 Object Lock in compliance mode)",
+        help="lock the objects until this day (S3 Object Lock in compliance mode)",
     )
     parser.add_argument(
         "--revision", type=_line, metavar="ID", help="the source's revision (default: git's)"

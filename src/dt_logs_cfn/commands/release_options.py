@@ -55,7 +55,7 @@ def load_customize(named: str | None) -> Customize | None:
             f"{cut(repr(named), 80)} is not a function.", "Give --customize MODULE:FUNCTION."
         )
     folder = str(Path.cwd())
-    if folder not in sys.path:  # as with `python -m`, but after installed modules
+    if folder not in sys.path:  # as `python -m` does, but installed modules come first
         sys.path.append(folder)
     module, name = form.groups()
     found = getattr(_imported(module), name, None)

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
 def _lines(found: Removed, here: Here) -> list[str]:
     verdict = "deleted, and the account is clean"
     if found.left or found.unread:
-        verdict = "deleted; what is left is meant to stay" if found.clean else "deleted; look at:"
+        verdict = "deleted; these are meant to stay:" if found.clean else "deleted; look at:"
     lines = [f"{found.stack.name}: {verdict}"]
     lines += [f"  removed  {each.what} {each.name}" for each in found.removed]
     for each in found.left:

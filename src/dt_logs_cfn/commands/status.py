@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _FEW = 20  # the most subjects for which every check is shown
 _MOST = 5  # the most subjects that a line names
-# Fewer attempts than usual: if one of these calls fails, its checks are unknown.
+# Fewer attempts than usual, because a failed call only makes its checks unknown.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# If a read is denied, reading continues with this answer, as from an empty account.
+# A denied read gets this answer, so that reading continues as if the account were empty.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -82,7 +82,7 @@ class Unread:
 
 
 def repair(bucket: str) -> str:
-    """Return how to repair a bucket's policy that may deny everybody everything.
+    """Return how to repair a bucket policy that may deny everything to everybody.
 
     The root user of the bucket's account may always get, put and delete the policy, whatever it
     says [S3 API, PutBucketPolicy].

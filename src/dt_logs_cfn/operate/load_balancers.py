@@ -1,4 +1,4 @@
-"""Change a stack's list of load balancers by options, and find those that an update drops."""
+"""Apply options to a stack's list of load balancers, and find those that an update drops."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _ALIKE, _SAME = 0.6, 0.85  # similarity for a suggestion, and for a misspelling
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
 _KINDS = {"net": "network", "gwy": "gateway"}
 _OTHER_KIND = f"{ARN}:elasticloadbalancing:.*:loadbalancer/({'|'.join(_KINDS)})/"
-# The handler requires all of these, so a check of a single value needs examples.
+# The handler requires all of these, so a check of a single value needs examples of the others.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
     "LoadBalancerArns": "*",
@@ -115,7 +115,7 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
     """Raise OperatingError, with the broken rule, for a value that CloudFormation refuses."""
     try:
         size = len(value.encode())
-    except UnicodeEncodeError as error:  # the terminal passed bytes that cannot be decoded
+    except UnicodeEncodeError as error:  # a lone surrogate, from the terminal or a file
         raise OperatingError(
             f"The value of {name} is not text in UTF-8.", "Write it in UTF-8."
         ) from error

@@ -43,7 +43,7 @@ def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedC
 
 @dataclass
 class _Shown:
-    """Shows steps; keeps edited documents, because a plan may edit a bucket more than once."""
+    """Describes steps; keeps edited documents, because a plan may edit a bucket more than once."""
 
     state: model.State
     stack: Stack

@@ -232,8 +232,8 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
             " account-regional namespace; this is the name by this machine's boto3."
         )
     yield (
-        "This was read with your permissions. Whether the Lambda's role, a permissions boundary or"
-        " an organisation's policy allows each change is unknown until it runs."
+        "This was read with your permissions. Only a run shows whether the Lambda's role, a"
+        " permissions boundary or an organisation's policy allows each change."
     )
 
 

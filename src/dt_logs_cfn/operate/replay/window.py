@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_handler.documents import Configuration, Json, listed
 
-_LATE = timedelta(hours=1)  # longer than ELB takes to store a log after its five minutes
+_LATE = timedelta(hours=1)  # more than ELB needs to store a log after its five-minute interval
 _FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the launch of application load balancers
 _FORM = "Give a time such as 2026-11-28T10:00Z."
 
@@ -65,8 +65,8 @@ def _time(option: str, text: str) -> datetime:
 def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:
     """Raise OperatingError if the window's logs may have expired under a bucket's lifecycle rules.
 
-    `logs` is the prefix of the logs' keys. Only rules that expire all of these logs after a number
-    of days count.
+    `logs` is the prefix of the logs' keys. Considers only rules that expire all of these logs
+    after a number of days.
     """
     for rule in map(_fields, listed(lifecycle.get("Rules"))):
         below = _fields(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})

@@ -33,8 +33,8 @@ _ROLES = (
     ),
     (
         r"enable organizations access|trusted access|AccessOrganizations",
-        "In the management account, run `aws cloudformation activate-organizations-access` and, for"
-        " --call-as DELEGATED_ADMIN, register this account as a delegated administrator.",
+        "In the management account, run `aws cloudformation activate-organizations-access`. To use"
+        " --call-as DELEGATED_ADMIN, register this account there as a delegated administrator.",
     ),
     (
         r"AdministrationRole",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # the final statuses of an operation
 _SECONDS = 5.0  # seconds between two reads
-_SILENCE = 60.0  # seconds without a change before a message
+_SILENCE = 60.0  # seconds without a change before a message says so
 _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
 # The names that messages give to a stack set's roles.
 _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "execution role"}

@@ -98,7 +98,7 @@ class ChangeSet:
 
         Raises OperatingError, botocore's errors.
         """
-        self.exists = True  # from here on it may exist
+        self.exists = True  # it may exist even if the call fails
         try:
             self.stack = self.client.create_change_set(**self._request())["StackId"]
         except FAILURES as error:
@@ -193,7 +193,7 @@ class ChangeSet:
         try:
             return patiently(self._state, self.operator, what, fix)
         except OperatingError:
-            self.exists = False  # so `proposed` does not delete it: the error says how to
+            self.exists = False  # so `proposed` does not delete it; the error says how
             raise
 
     def forget(self) -> None:

@@ -74,7 +74,7 @@ def deploy(
     stack = deployment.stack
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
-            assert stack is not None  # creating a stack is a change
+            assert stack is not None  # a new stack always has changes
             return DeployResult("unchanged", stack, ran=False)
         operator.tell("\n".join(deployment.told(found.changes)))
         operator.confirm("Go ahead?", yes)

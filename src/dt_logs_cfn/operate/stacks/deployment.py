@@ -1,7 +1,7 @@
 """Describe a requested stack and its changes, for `plan`, `deploy` and the change set; pure.
 
 Another client may have written a stack's strings. So they are shown without control characters, and
-addresses in them without a possible token.
+addresses in them only up to the host.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def cause(events: Sequence[Event]) -> Event | None:
     """Return the event that says why an operation failed.
 
     `events` are the operation's events in order. Returns the first failure of a resource,
-    except cancellations; otherwise, the first failure; None if nothing failed.
+    except cancellations. Without one, returns the first failure, or None if nothing failed.
     """
     failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
     for each in failed:

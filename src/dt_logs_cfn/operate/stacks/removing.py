@@ -90,7 +90,7 @@ def remove(
     hints = hints.after(before)
     after = search(found, tagged, hints)
     if (clear or not yes) and _agreed(after.left, operator, clear):
-        # During the question, another stack may have started to use some of these things.
+        # While the question was open, another stack may have started to use some of these.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
         after = search(found, tagged, hints)
@@ -147,7 +147,7 @@ def _begin(
     try:
         client.delete_stack(**given)
     except FAILURES as error:
-        what = f"Whether the stack {stack.name} is being deleted is unknown"
+        what = f"It is unknown whether the stack {stack.name} is being deleted"
         fix = "Run the same command once AWS answers."
         if refused(error) or not patiently(begun, operator, what, fix):
             raise

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
-# Each of our stacks' templates has these resources of these types; others may use the names.
+# Our stacks' templates have these resources with these types; others may use the names, too.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"

@@ -174,7 +174,7 @@ class _Deliveries:
         return self._filter(found, shown) if self.foreign else ok(f"{shown} is subscribed")
 
     def _pending(self, shown: str, since: float) -> Check:
-        """Judge an unconfirmed subscription; `since` is when its stack was last changed."""
+        """Judge an unconfirmed subscription; `since` is the time of its stack's last change."""
         saw = f"{shown} awaits confirmation"
         if self._seen.now - since <= _CONFIRMED_WITHIN:
             fix = "Data Theorem's endpoint confirms it by itself. Check again within the hour."

@@ -70,7 +70,7 @@ def _rank(named: Named) -> int:
 
 
 def _delivery(logs: Logs) -> Check:
-    """Check whether a statement lets ELB write: certainly, or as its recent logs show."""
+    """Check whether a policy statement lets ELB write; recent logs prove that it can."""
     seen, policy = logs.seen, logs.bucket.policy
     try:
         can_receive(replace(logs.bucket, region=""), logs.location, seen.here)
@@ -78,7 +78,7 @@ def _delivery(logs: Logs) -> Check:
         return finding(why.what, why.fix)
     found = seen.objects.get(logs.load_balancer.arn)
     recent = found is not None and (found.newest or 0) > seen.now - _RECENT
-    # Once logs arrive, ELB writes no test file.
+    # Once logs arrive, ELB does not write another test file.
     arn = _arn(logs, _log(logs) if recent else logs.location.test_file(seen.here))
     if not _lets_write(policy, arn, anybody=True):
         return finding(
@@ -129,7 +129,7 @@ def _objects(logs: Logs) -> Check:
     saw = f"{file}, newest log {f'{minutes} min' if minutes < 120 else f'{minutes // 60} h'} old"
     if age <= _RECENT:
         return ok(saw)
-    return unknown(f"{saw}; whether there was traffic since is not known", _SEND)
+    return unknown(f"{saw}; it is unknown whether there was traffic since then", _SEND)
 
 
 def _payer(logs: Logs) -> Check:
@@ -174,9 +174,9 @@ def _ownership(logs: Logs) -> Check:
 
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
-    """Judge the settings of `alone` as the handler does, as if all other settings were right.
+    """Judge the settings of `alone` as the handler does, and assume that all others are right.
 
-    Without a known account of the vendor, `alone` must have no policy.
+    If the vendor's account is unknown, `alone` must not have a policy.
     """
     try:
         for account in logs.vendors or [""]:
@@ -220,7 +220,7 @@ def _denied(logs: Logs) -> Check:
     denials = [e for e in statements(parsed(policy or "{}")) if e.get("Effect") == "Deny"]
     if denials and not logs.vendors:
         return unknown(
-            "which account is Data Theorem's is not known: no statement here names it",
+            "Data Theorem's account is unknown, as no statement here names it",
             "Check the stack: `dt-logs-cfn status` reads the account from its parameters.",
         )
     found = _usable(logs, Bucket(logs.bucket.name, policy=policy if denials else None), fine)
@@ -281,13 +281,13 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
 def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
     """Return the Sid or number of a statement that may deny the call, or None.
 
-    It denies the call if conditions hold that we cannot judge.
+    Such a statement denies the call if those of its conditions hold that we cannot judge.
     """
     for number, each in enumerate(statements(parsed(policy or "{}")), 1):
         condition = each.get("Condition")
         judged = _judged(condition, caller)
         if each.get("Effect") == "Deny" and judged != condition:
-            # All conditions must hold, so one that does not hold decides.
+            # All conditions must hold, so one that does not hold rules the statement out.
             form = json.dumps({"Statement": [{**each, "Condition": judged}]})
             if denying(form, caller, action, resource):
                 return str(each.get("Sid") or f"number {number}")

@@ -60,7 +60,7 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
         "cannot be read from an account: a service or resource control policy may deny anything",
         "Ask whoever manages the organisation whether one denies Data Theorem's reads. In its"
         " management account, organizations:ListPoliciesForTarget and organizations:DescribePolicy"
-        " would tell.",
+        " show this.",
     )
     account = ("vended logs", _vended(seen)), ("organisation's policies", organisation)
     yield from _of("account", account)
@@ -123,7 +123,7 @@ def _off(seen: Seen, arn: str) -> Check:
         saw = f"only CloudWatch Logs delivers its access logs, to {', '.join(by)}"
         fix += " Both deliveries can be on; Data Theorem reads those of access_logs.s3."
     elif isinstance(seen.vended, Unread):
-        saw = "access_logs.s3 is off; whether CloudWatch Logs delivers access logs is not known"
+        saw = "access_logs.s3 is off; it is unknown whether CloudWatch Logs delivers access logs"
     return finding(saw, fix)
 
 

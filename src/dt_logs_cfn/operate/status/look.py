@@ -225,7 +225,7 @@ class _Look:
     def topics(self, bucket: Bucket, endpoints: set[str]) -> Iterable[tuple[str, TopicSeen | None]]:
         """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic.
 
-        Statements and stacks (in `endpoints`, as digests) tell which filters there to read.
+        At other topics, reads the filters for `endpoints` and for those that statements name.
         """
         ends = endpoints | {each.endpoint for each in bucket.register(self._here)}
         own = self._here.topic_arn(bucket.name)
@@ -235,7 +235,7 @@ class _Look:
     def owner(self, buckets: Iterable[Bucket]) -> str:
         """Return the account's canonical user ID if a bucket may hold others' objects, or "".
 
-        The account owns every bucket here, so one ID serves for all.
+        The account owns every bucket here, so one ID is enough.
         """
         if not any(each.ownership == "BucketOwnerPreferred" for each in buckets):
             return ""

@@ -25,8 +25,8 @@ _METRIC, _DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler l
 _BACK = timedelta(days=14)
 _HOUR = timedelta(hours=1)
 _PERIOD = timedelta(minutes=5)  # the time that each count of deliveries covers
-_QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
-_Points = Sequence[tuple[datetime, float]]  # without zeros
+_QUERIES = 500  # the most in a call [CloudWatch API, GetMetricData]
+_Points = Sequence[tuple[datetime, float]]  # points with a value of zero are left out
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Announced:
 
     delivered: int
     failed: int
-    gap: Window | None  # when S3 stored the logs whose deliveries failed
+    gap: Window | None  # when S3 stored the logs that SNS failed to announce
 
 
 @dataclass(frozen=True)
 class Refreshes:
     """A stack's scheduled refreshes in the last two weeks."""
 
-    every: timedelta  # by the schedule
+    every: timedelta  # the schedule's interval
     last: datetime | None  # the hour of the last one
     since: datetime | None  # the hour of the first one after the last failure
 
@@ -78,7 +78,7 @@ def announcement_counts(
 
 
 def _announced(delivered: _Points, failed: _Points) -> Announced:
-    """Return the counts, and the window in which S3 stored the logs of failed announcements.
+    """Return the counts, and the window in which S3 stored the logs that SNS failed to announce.
 
     S3 may take a minute or longer to announce an object [S3 guide, EventNotifications.md].
     """

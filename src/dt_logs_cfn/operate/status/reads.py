@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ACCESS_LOGS = "ALB_ACCESS_LOGS"
 # Prefixes of the names of other logs; names of access logs begin with the account ID.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
-_TOKENS = "ContinuationToken", "NextContinuationToken"  # in a request, in its response
+_TOKENS = "ContinuationToken", "NextContinuationToken"  # in a request and in its response
 _MOST_PAGES = 10  # pages of one load balancer's logs from one day: 10,000 objects
 
 
@@ -186,9 +186,9 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
     """Return the kinds of other logs that were written to a location since yesterday.
 
-    They are in the access logs' folders if a load balancer has one bucket and prefix for all [ELB
-    guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
-    errors.
+    They are in the access logs' folders if a load balancer uses the same bucket and prefix for all
+    [ELB guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises
+    botocore's errors.
     """
     listing = _listing(through, location, here)
     folders = [f"{location.log_prefix(here)}{day:%Y/%m/%d}/" for day in _days(now)]

@@ -19,7 +19,7 @@ from dt_logs_handler.register import Registration
 
 Verdict = Literal["ok", "waiting", "finding", "unknown"]
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
-# This names no load balancer, so that equal checks of many are shown once.
+# This does not name a load balancer, so that equal checks of many are shown once.
 ONBOARD = (
     "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy` with"
     " the same options makes them."
@@ -123,7 +123,7 @@ class Seen:
         return next((each.unread for each in found if each.operation in operations), None)
 
     def locked(self, bucket: str) -> list[str]:
-        """Return the rights to settings that a stack writes, if a bucket's policy denies them."""
+        """Return the permissions that a bucket's policy denies on settings that a stack writes."""
         settings = ("GetBucketNotificationConfiguration", "GetBucketPolicy")
         found = (each for each in self.denied if each.named == bucket and each.by_policy)
         return sorted({each.right for each in found if each.operation in settings})
@@ -190,14 +190,14 @@ class Logs:
 
     @property
     def vendors(self) -> list[str]:
-        """Data Theorem's accounts: as the statements or else the stacks name them, if any does."""
+        """Data Theorem's accounts, as the statements name them; if none does, as the stacks do."""
         named = [each.vendor for each in self.claims if each.vendor]
         given = (each.stack.vendor for each in self.stacks)
         return list(dict.fromkeys(named or filter(None, given)))
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The stacks' tags by the digests of their endpoints, as statements or else stacks tell.
+        """The stacks' tags by their endpoints' digests: from statements or, without any, stacks.
 
         Several stacks may share an endpoint; one of them then stands for all.
         """

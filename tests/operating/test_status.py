@@ -100,15 +100,15 @@ def test_what_somebody_else_wrote_is_told_without_tokens(served: Served) -> None
 
 def test_what_aws_says_is_told_in_a_line_and_whole_for_a_program() -> None:
     check = Check("stack status", "stack a", f"{ENDPOINT} {'x' * 3000}", "finding", ENDPOINT)
-    lines = told([check]).splitlines()
+    lines = told([check], "here").splitlines()
     assert "  https://logs.example.com/… xxx" in lines[1]
     assert len(lines[1]) < 1600
     for text in (*lines, str(data([check]))):
         assert SECRET not in text
     assert "x" * 3000 in str(data([check]))
     check = Check("logging", "app/web/1", "off\x1b[2J\u202e", "finding", "See \x1b[8m.")
-    assert "finding  logging  off [2J\n" in told([check])
-    assert "\x1b" not in told([check])
+    assert "finding  logging  off [2J\n" in told([check], "here")
+    assert "\x1b" not in told([check], "here")
 
 
 def test_all_load_balancers_are_looked_at(served: Served) -> None:

@@ -39,7 +39,7 @@ _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
 # Seconds to turn on one load balancer's logging: ELB allows an account 3 changes a second.
 TURN_EACH = 0.4
-LEAVE_RESERVE = 60.0  # seconds that an Update reserves to clean up where its rollback cannot
+LEAVE_RESERVE = 60.0  # seconds that an Update reserves for cleanup that its rollback cannot do
 
 
 @dataclass(frozen=True)

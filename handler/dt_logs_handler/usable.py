@@ -83,7 +83,7 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
         raise Refused(
             f"Bucket {bucket.name} is in region {bucket.region}; load balancers log only to"
             f" buckets of their own region, {stack.region}.",
-            "Set a bucket of that region.",
+            f"Use a bucket in {stack.region}.",
         )
     if "AWSLogs" in location.prefix:
         raise Refused(

@@ -172,7 +172,7 @@ GOOD = alb("api", 2)
 REFUSED = [
     (state(GOOD, gone=(WEB,)), "0000000000000001 does not exist", "LoadBalancerArns"),
     (state(GOOD, alb(bucket="gone")), "Bucket gone, to which", "Create it again"),
-    (state(GOOD, OFF, buckets=(ABROAD,)), "eu-west-1", "of that region"),
+    (state(GOOD, OFF, buckets=(ABROAD,)), "eu-west-1", "Use a bucket in us-east-1."),
 ]
 
 

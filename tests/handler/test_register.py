@@ -1,4 +1,4 @@
-"""The register in the bucket's policy: it reads only its own statements."""
+"""Tests of the register in a bucket policy: only our own statements are registrations."""
 
 import json
 

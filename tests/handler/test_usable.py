@@ -233,7 +233,7 @@ REFUSED: list[tuple[Any, str, str, str]] = [
         f"Merge {FIX} into its Condition, keeping its values.",
     ),
     (bucket(policy=policy(deny(Action="s3:GetObject", Sid=""))), "web", "Statement number 1", FIX),
-    (bucket(region="eu-west-1"), "web", "eu-west-1", "a bucket of that region"),
+    (bucket(region="eu-west-1"), "web", "eu-west-1", "Use a bucket in us-east-1."),
     (bucket(), "AWSLogs", "'AWSLogs'", "prefix"),
     (bucket(), "my/AWSLogs/x", "'my/AWSLogs/x'", "prefix"),
     (

@@ -1,4 +1,4 @@
-"""Helpers for the tests of `plan` and `status`: an account, and runs of commands and handler."""
+"""Helpers for the tests of `plan` and `status`: an emulated account, and functions to use it."""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def test_a_version_is_withdrawn_and_latest_goes_back_only_then(server: Server) -
 
 
 def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> None:
-    """Another account's bucket is not written to."""
+    """`publish` does not write to another account's bucket."""
     make_bucket(server, "theirs")
     theirs = replace(TARGET, bucket="theirs")
 

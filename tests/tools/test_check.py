@@ -159,7 +159,8 @@ def test_a_killed_run_is_swept_by_what_it_recorded(account: Checked, tmp_path: P
     (ledger,) = Ledger.all(folder)
     kinds = {each.kind for each in ledger.left()}
     assert kinds >= {"service role stack", "security group", "load balancer", "queue", "stack"}
-    # Somebody else's bucket whose name begins like the run's, and a queue that lost its tag.
+    # The sweep must not delete somebody else's bucket, even if its name begins like the run's
+    # names, or a queue that lost its tag.
     account.account.sandbox.account.add_bucket(f"{ledger.names.base}-precious")
     (url,) = account.sqs.list_queues()["QueueUrls"]
     account.sqs.untag_queue(QueueUrl=url, TagKeys=[TAG])

@@ -14,7 +14,7 @@ from dt_logs_cfn.operate.stacks.removing import Removed, remove
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `remove`."""
     stack_options.add_stack(
-        parser, f"the stack; use the ID of a deleted stack (default: {stack_options.STACK})"
+        parser, f"the stack; if it is deleted already, give its ID (default: {stack_options.STACK})"
     )
     role = "a service role to use if the stack's own no longer exists"
     parser.add_argument("--role-arn", metavar="ARN", help=role)

@@ -133,9 +133,10 @@ def _by_parameters() -> PolicyLimits:
 def _only_named(own: str) -> Resource:
     """Return the ARNs of the stack's own buckets, and of the buckets that parameters name.
 
-    CloudFormation cannot loop, so a delimiter that begins an ARN joins the names. A delimiter must
-    be a literal, so the partition is a wildcard. The policy's condition names the account, which
-    belongs to only one partition.
+    CloudFormation cannot loop over a list without a transform. So the names are joined by a comma
+    and the beginning of an ARN, and then split at the commas. A delimiter must be a literal, so the
+    partition is a wildcard. The policy's condition names the account, which belongs to only one
+    partition.
     """
     before = ",arn:*:s3:::"
     return Split(

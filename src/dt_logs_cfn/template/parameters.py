@@ -33,7 +33,7 @@ _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
 # The groups of parameters in CloudFormation's console. The console shows the other parameters,
-# which few customers need, in a group of its own.
+# which few customers need, in a separate group.
 Groups = Mapping[str, tuple[str, ...]]
 STACK_GROUPS: Groups = {
     "What Data Theorem sent you": ("DataTheoremAccountId", "NotificationEndpoint"),

@@ -37,7 +37,7 @@ _LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be delet
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 # CloudFormation reports an empty change set by one of two messages, and has no code for it.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-# Only we have our name and token, so these codes mean that our earlier call succeeded.
+# Nobody else uses our change set's name or token, so our earlier call succeeded.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 

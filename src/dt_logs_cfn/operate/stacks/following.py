@@ -111,17 +111,23 @@ def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
     """Return the IDs of the events before the current operation, so that all of it is followed."""
-    events = list(_events(client, stack, frozenset()))
-    for number, each in enumerate(events):
-        if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
-            return frozenset(older["EventId"] for older in events[number + 1 :])
-    return frozenset()
+    _, earlier = _last_operation(client, stack)
+    return frozenset(each["EventId"] for each in earlier)
 
 
 def last_failure(client: CloudFormationClient, stack: str) -> str:
     """Describe the failure of a stack's last operation; empty if it did not fail."""
-    before = seen_before(client, stack)
-    return failure([*_events(client, stack, before)][::-1])
+    events, _ = _last_operation(client, stack)
+    return failure(events[::-1])
+
+
+def _last_operation(client: CloudFormationClient, stack: str) -> tuple[list[Event], list[Event]]:
+    """Return the events of a stack's last operation, and the earlier ones, newest first."""
+    events = list(_events(client, stack, frozenset()))
+    for number, each in enumerate(events, 1):
+        if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
+            return events[:number], events[number:]
+    return events, []
 
 
 def follow_first(

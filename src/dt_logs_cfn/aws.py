@@ -55,6 +55,8 @@ _UNKNOWN = frozenset(
     )
 )
 _LONGEST = 300
+# The environment variables that name a region, in the AWS CLI's order.
+_REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _LOGGERS = ("boto3", "botocore", "urllib3")
 _NOISY = ("botocore.hooks", "botocore.loaders", "botocore.regions")
 # A secret's name and its value, in a header, a query, JSON, XML or a Python literal.
@@ -70,7 +72,7 @@ _PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # the form in which urllib3 logs requ
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--profile`, `--region` and `--debug`, as in the AWS CLI, and `--show-settings`."""
     parser.add_argument("--profile", metavar="NAME", help="the AWS CLI profile to use")
-    region = matching(REGION, "a region like eu-west-1")
+    region = matching(*REGION)
     parser.add_argument("--region", type=region, metavar="REGION", help="the AWS region to work in")
     parser.add_argument(
         "--show-settings",
@@ -121,7 +123,7 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
 
 def usual_region(profile: str | None) -> tuple[str, str]:
     """Return the region used without `--region`, and its source; both are empty if none is set."""
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+    for name in _REGION_VARIABLES:
         if found := os.environ.get(name):
             return found, name
     with suppress(botocore.ProfileNotFound):
@@ -256,11 +258,12 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
         case botocore.NoRegionError():
             return AwsError("No region is set.", "Give one with --region.")
         case botocore.InvalidRegionError():
-            name, known = error.kwargs["region_name"], ("AWS_REGION", "AWS_DEFAULT_REGION")
-            source = next((n for n in known if os.environ.get(n) == name), "the profile")
+            name = error.kwargs["region_name"]
+            named = (each for each in _REGION_VARIABLES if os.environ.get(each) == name)
+            source = next(named, "the profile")
             return AwsError(
                 f"The region {name!r}, from {source}, is not valid.",
-                "Give a region like eu-west-1 with --region.",
+                f"Give {REGION[1]} with --region.",
             )
         case botocore.ConnectionError() | botocore.HTTPClientError():
             return _unreachable(error)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
-REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
+REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1"  # for `matching`
 # The options that users most often forget to type before a value.
 _USUAL = ("--stack", "--load-balancer", "--parameter")
 

@@ -15,11 +15,7 @@ from dt_logs_handler.names import ACCOUNT_ID
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores"
 _VALUES = {
     "account": (ACCOUNT_ID, "12 digits", "the stack's account ID, 12 digits"),
-    "region": (
-        REGION,
-        "a region like eu-west-1",
-        "the stack's region; it also decides the partition",
-    ),
+    "region": (*REGION, "the stack's region; it also decides the partition"),
     "role_name": (
         r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?",
         "a name that IAM accepts",

@@ -62,10 +62,8 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
             raise SettingsError(
                 f"{FILE} sets {name} to a value in quotes.", "Write it without quotes."
             )
-    if (region := options.get("region")) and not re.fullmatch(REGION, region):
-        raise SettingsError(
-            f"{FILE} sets region to {cut(repr(region), 80)}.", "Give a region like eu-west-1."
-        )
+    if (region := options.get("region")) and not re.fullmatch(REGION[0], region):
+        raise SettingsError(f"{FILE} sets region to {cut(repr(region), 80)}.", f"Give {REGION[1]}.")
     for number, name in enumerate(parameters, 1):
         if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
             raise SettingsError(

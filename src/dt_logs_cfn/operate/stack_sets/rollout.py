@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from dt_logs_cfn.cli.parsing import matching
+from dt_logs_cfn.cli.parsing import REGION, matching
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stack_options import ROLE_ARN
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
@@ -124,7 +124,7 @@ _UNIT = matching(
     "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})",
     "an ID like ou-ab12-34cd56ef, or a root's like r-ab12",
 )
-_REGION = matching("[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1")
+_REGION = matching(*REGION)
 _ROLE = matching(ROLE_ARN, "arn:…:iam::ACCOUNT:role/NAME")
 _ROLE_NAME = matching("[A-Za-z0-9_+=,.@-]{1,64}", "the name of a role, without its path")
 _AMOUNT = matching("[0-9]{1,6}%?", "a number, or a percentage like 10%")

@@ -64,7 +64,6 @@ def test_what_comes_from_the_account_is_never_markup() -> None:
     assert "http" not in text.replace("http-equiv", "")  # the page loads nothing
     assert "@import" not in text
     assert "url(" not in text.replace("url(#", "")
-    assert "The scenarios that were rehearsed" in page([])
 
 
 def test_everything_that_a_report_holds_is_on_the_page() -> None:
@@ -98,6 +97,6 @@ def test_what_changed_is_side_by_side() -> None:
     stage = Stage("s", "CREATE_COMPLETE", (), (), {"~ S3 bucket b": [Change("tag a", None, "1")]})
     report = Report("fine", "Fine.", "x", "y", "z", [stage])
 
-    (row,) = re.findall(r"<tr><td>.*?tag a.*?</tr>", page([report]))
+    (row,) = re.findall(r"<tr><td[^>]*>.*?tag a.*?</tr>", page([report]))
 
     assert re.findall(r"<pre[^>]*>(.*?)</pre>", row) == ["none", "1"]

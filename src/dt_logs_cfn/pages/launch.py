@@ -291,7 +291,7 @@ def _changed(changes: Customization) -> str:
         for each in found
     ]
     names = ("Template", "Resource", "Who", "Actions", "On", "If")
-    rights = table("Policy statements that the customization adds", names, rows) if rows else ""
+    rights = table("Policy statements that the customization adds", names, rows)
     return f"<h3>What {mono(changes.by)} changes</h3><ul>{places}</ul>{rights}"
 
 

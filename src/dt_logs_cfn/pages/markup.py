@@ -45,13 +45,22 @@ def filled(name: str, **parts: str) -> str:
 
 
 def table(
-    caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
+    caption: str, names: Sequence[str], rows: Iterable[Sequence[str]], where: str = ""
 ) -> str:
-    """Return a table that scrolls separately if it is too wide; names and cells are markup."""
+    """Return a table, or an empty string if there are no rows; names and cells are markup.
+
+    On a phone, a row's cells stand below each other, each with its column's name.
+    """
     label = escape(f"{caption}: {where}" if where else caption)
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
+    cells = (
+        "".join(
+            f'<td data-name="{name}">{cell}</td>' for name, cell in zip(names, row, strict=True)
+        )
+        for row in rows
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return body and (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
@@ -81,7 +90,12 @@ def listed(title: str, lines: Iterable[str]) -> str:
 
 
 def folded(summary: str, body: str, opened: bool = False) -> str:
-    """Return markup that opens when its summary is clicked, or from the start if `opened`."""
+    """Return markup that opens when its summary is clicked, or from the start if `opened`.
+
+    Without a body, the summary stands alone.
+    """
+    if not body:
+        return f"<p>{summary}</p>"
     return f"<details{' open' if opened else ''}><summary>{summary}</summary>{body}</details>"
 
 

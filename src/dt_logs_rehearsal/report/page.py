@@ -38,7 +38,7 @@ def _overview(reports: Sequence[Report]) -> str:
         name, *rest = each.facts.values()
         link = f'<a href="#scenario-{number}">{escape(name)}</a>'
         rows.append((f"{link}<br><small>{_prose(each.summary)}</small>", *map(meant, rest)))
-    return table("The scenarios that were rehearsed", reports[0].facts if reports else (), rows)
+    return table("The scenarios that were rehearsed", tuple(reports[0].facts), rows)
 
 
 def _prose(text: str) -> str:

@@ -10,16 +10,27 @@ import struct
 import termios
 from collections.abc import Iterator
 
+import boto3
 import pytest
+from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY
 
 from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.cli.terminal import (
+    EVERY,
     Here,
+    Operator,
     at_terminal,
     columns,
     meaning,
     result,
     show,
+    shown_line,
+    shown_text,
+    shown_value,
+    watch,
     wrapped,
 )
 
@@ -213,3 +224,76 @@ def test_what_is_told_stands_above_what_is_waited_for(
 )
 def test_what_words_mean(meant: str, texts: tuple[str, ...]) -> None:
     assert [meaning(each) for each in texts] == [meant] * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://u:p@a.example.com:8443/x?t=1", "https://a.example.com/…"),
+        ("https://a.example.com", "https://a.example.com/…"),
+        ("https://[::1]:8443/token", "https://[::1]/…"),
+        ("https://[token", "https:///…"),
+        ("amqp://a.example.com/token", "amqp://a.example.com/…"),
+        (
+            "team=logs,hook=https://a.example.com/token,b=c",
+            "team=logs,hook=https://a.example.com/…",
+        ),
+        ("arn:aws:sqs:us-east-1:123456789012:q", "arn:aws:sqs:us-east-1:123456789012:q"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_by_scheme_and_host(value: str, shown: str) -> None:
+    assert shown_value(value) == shown
+
+
+@STEADY
+@given(st.text(), st.sampled_from("/?#\\ \n"))
+def test_nothing_behind_a_host_is_shown(text: str, sign: str) -> None:
+    assert shown_value(f"https://a.example.com{sign}{text}") == "https://a.example.com/…"
+
+
+def test_somebody_elses_text_is_shown_without_what_may_be_a_token() -> None:
+    text = "Endpoint (https://a.example.com/x?t=1) refuses, and https://b.example.com/y\ntoo"
+    shown = "Endpoint (https://a.example.com/… refuses, and https://b.example.com/…\ntoo"
+    assert shown_text(text) == shown
+    text = "logs go to s3://bucket/a:b/c, now"  # an S3 location is shown in full
+    assert shown_text(text) == text
+    assert shown_text("s3://b/https://h.example.com/x") == "s3://b/…"
+    assert shown_line("a\n  b https://h/SEC\x07RET c") == "a b https://h/… c"
+    assert shown_line("x" * 1500) == "x" * 1500
+    assert shown_line("x" * 1501) == "x" * 1499 + "…"
+
+
+def test_whoever_interrupts_a_question_is_told_how_things_are() -> None:
+    def interrupted(question: str) -> str:
+        raise KeyboardInterrupt
+
+    lines = list[str]()
+    for unless in ("nothing was changed", "they stay"):
+        with pytest.raises(KeyboardInterrupt):
+            Operator(tell=lines.append, ask=interrupted).confirm("Go?", yes=False, unless=unless)
+    assert lines == [
+        f"It was not confirmed, so {each}." for each in ("nothing was changed", "they stay")
+    ]
+
+
+def test_only_our_own_words_get_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    operator = at_terminal(Here("mine"))
+    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a message that somebody else wrote
+    operator.advise("So does `aws s3 ls`")
+    told = ["CREATE_FAILED  run `aws s3 ls`", "So does `aws s3 ls --profile mine`"]
+    assert capsys.readouterr().err.splitlines() == told
+
+
+def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+    clients = [boto3.client("sns", **keys), boto3.client("s3", **keys)]
+    now, lines = 100.0, list[str]()
+    watch(clients, Operator(clock=lambda: now, tell=lines.append))
+    for seconds in (1.0, 1.0, EVERY, 1.0, EVERY):
+        now += seconds
+        for client, operation in zip(clients, ("list_topics", "list_buckets"), strict=True):
+            with Stubber(client) as stub:
+                stub.add_response(operation, {})
+                getattr(client, operation)()
+    assert lines == [f"{number} answers from AWS so far" for number in (5, 9)]

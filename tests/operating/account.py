@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +9,8 @@ from typing import Any
 
 import pytest
 from cli.running import Ran, run_main
+from support.emulated import Emulated
+from support.events import ACCOUNT, ENDPOINT, REGION, SECRET, STACK, TAG, VENDOR
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.settings import Privileges, Settings
@@ -21,40 +22,31 @@ from dt_logs_handler.request import Request
 from dt_logs_handler.run import Outcome, run
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.http.endpoint import Endpoint
-from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_rehearsal.sandbox import Sandbox
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
-VENDOR = "999988887777"
-SECRET = "s3cr3t"
-ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
-STACK = (
-    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs/"
-    "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
-)
-TAG = "558d71137e72"
+__all__ = ["ACCOUNT", "ENDPOINT", "REGION", "SECRET", "STACK", "TAG", "VENDOR"]
+
 ASKED = (
     *("--parameter", f"DataTheoremAccountId={VENDOR}"),
     *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
 )
-TRUST = '{"Version":"2012-10-17","Statement":[]}'
 
 
 @dataclass(frozen=True)
 class Served:
     """An account behind its endpoint, and the shell environment of the command line."""
 
-    sandbox: Sandbox
+    emulated: Emulated
     shell: pytest.MonkeyPatch
     printed: pytest.CaptureFixture[str]
 
     @property
-    def account(self) -> Account:
-        return self.sandbox.account
+    def sandbox(self) -> Sandbox:
+        return self.emulated.sandbox
 
     @property
-    def endpoint(self) -> Endpoint:
-        return self.sandbox.endpoint
+    def account(self) -> Account:
+        return self.sandbox.account
 
     def create(self, name: str, *load_balancers: str, **changed: str) -> Stack:
         """Create a stack as an administrator, and let the vendor confirm its subscription."""
@@ -72,16 +64,7 @@ class Served:
 
     def sign_in_as(self, *statements: dict[str, Any]) -> None:
         """Sign in as a role that has only these permissions."""
-        iam, name = self.client("iam"), f"operator-{len(self.sandbox.calls)}"
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
-        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document)
-        role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
-        self.sign_in(self.endpoint.session("operator", role=role))
-
-    def client(self, service: str) -> Any:
-        """Return an administrator's client."""
-        return self.sandbox.client(service, self.endpoint.session(ADMINISTRATOR))
+        self.sign_in(self.emulated.person(*statements))
 
     def run(self, *argv: str) -> Ran:
         """Run a command as from a shell; check that it changes nothing and shows no secret."""

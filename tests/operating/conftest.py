@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from operating.account import ACCOUNT, REGION, Served
 from operating.looking import Looking
+from support.emulated import Emulated
 
 from cloudformation_api.api import serve
 from dt_logs_rehearsal.account import Account
@@ -37,13 +38,9 @@ def served(
     folder.mkdir()
     with Sandbox(folder) as sandbox:
         serve(sandbox)
+        credentials = sandbox.endpoint.session(ADMINISTRATOR)
+        found = Served(Emulated(sandbox, None, "", (), credentials), monkeypatch, capsys)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint.url)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-        monkeypatch.delenv("AWS_PROFILE", raising=False)
-        found = Served(sandbox, monkeypatch, capsys)
-        found.sign_in(sandbox.endpoint.session(ADMINISTRATOR))
+        for name, value in found.emulated.environment.items():
+            monkeypatch.setenv(name, value)
         yield found

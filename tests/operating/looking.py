@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -24,6 +24,7 @@ from dt_logs_rehearsal.account.errors import Refused
 
 HERE = new_stack("aws", REGION, ACCOUNT)
 LOGS = "logs-of-web"  # a customer's bucket
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{LOGS}"
 DELIVERY: dict[str, Any] = {
     "Sid": "Delivery",
     "Effect": "Allow",
@@ -33,6 +34,21 @@ DELIVERY: dict[str, Any] = {
 }
 POLICY = {"Version": "2012-10-17", "Statement": [DELIVERY]}
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+RUN = "`dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1`"  # runs the stack again
+AGAIN = f"Run the stack again: {RUN}."
+Told = tuple[str, str]  # a check's verdict and observation
+
+
+def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
+    """Return a statement that denies everybody an action on a bucket's objects."""
+    denied = {"Sid": "NotYou", "Effect": "Deny", "Principal": "*", "Action": action}
+    return {**denied, "Resource": f"arn:aws:s3:::{bucket}/*", **more}
+
+
+def shut(bucket: str) -> dict[str, Any]:
+    """Return a policy that denies everybody everything, except the account's root user."""
+    both = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    return {"Version": "2012-10-17", "Statement": [denies("s3:*", Resource=both)]}
 
 
 @dataclass
@@ -101,21 +117,19 @@ class Looking:
     ) -> dict[str, Any]:
         """Create a stack with the handler, confirm its subscription, and return its description."""
         given, body = values(*arns, **changed), template()
-        request = asked.creation(body, given, stack, self.account.clock())
-        carry_out(request, self.account)
+        carry_out(asked.creation(body, given, stack, self.account.clock()), self.account)
         for each in self.account.world.subscriptions.values():
             each.confirmed = True
-        properties = asked.properties(body, given)
-        outputs = [
-            {"OutputKey": key, "OutputValue": properties[key]}
-            for key in ("TemplateVersion", "HandlerSha256")
-        ]
+        outputs = asked.properties(body, given)
         described = {
             "StackName": name,
             "StackId": stack,
             "StackStatus": "CREATE_COMPLETE",
             "CreationTime": datetime.fromtimestamp(0, timezone.utc),
-            "Outputs": outputs,
+            "Outputs": [
+                {"OutputKey": key, "OutputValue": outputs[key]}
+                for key in ("TemplateVersion", "HandlerSha256")
+            ],
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
             ],
@@ -125,12 +139,11 @@ class Looking:
         return described
 
     def of(
-        self, *arns: str, stacks: tuple[str, ...] = (), denied: tuple[str, ...] = ()
+        self, *arns: str, stacks: Sequence[str] = (), denied: Sequence[str] = ()
     ) -> dict[tuple[str, str], Check]:
         """Run all checks of load balancers and stacks, without the denied permissions."""
-        deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
-        policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
-        caller = self.account.caller([policy], role="operator")
+        deny = [{"Effect": "Deny", "Action": [each], "Resource": "*"} for each in denied]
+        caller = self.account.caller([{"Statement": [EVERYTHING, *deny]}], role="operator")
         account, cloudformation = self.account, cast(Any, self.cloudformation)
         elbv2, s3, sns, *others = (
             account.client(each, caller=caller, before=lambda *call: self.calls.append(call[1]))
@@ -138,25 +151,21 @@ class Looking:
         )
         reach = Reach((elbv2, s3, sns), *others, cloudformation, self.fetch, account.clock)
         here = new_stack("aws", account.region, account.account_id)
-        described = [
-            parsed(cast(Any, each))
-            for each in self.cloudformation.stacks
-            if each["StackName"] in stacks
-        ]
+        known: list[Any] = [e for e in self.cloudformation.stacks if e["StackName"] in stacks]
         before = self.account.snapshot()
-        seen = look(reach, here, described, arns)
+        seen = look(reach, here, list(map(parsed, known)), arns)
         assert self.account.snapshot() == before
         sha256 = template()["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"]
         found = list(checks(seen, __version__, sha256))
         return {(each.subject, each.name): each for each in found}
 
-    def check(self, name: str, arn: str = "", denied: tuple[str, ...] = ()) -> Check:
+    def check(self, name: str, arn: str = "", denied: Sequence[str] = ()) -> Check:
         """Return one check of a load balancer or, without an ARN, of the stack."""
         if arn:
             return self.of(arn, denied=denied)[load_balancer_name(arn), name]
-        return self.of(stacks=("dt-logs",), denied=denied)["stack dt-logs", name]
+        return self.of(stacks=["dt-logs"], denied=denied)["stack dt-logs", name]
 
-    def told(self, name: str, arn: str = "", denied: tuple[str, ...] = ()) -> tuple[str, str]:
+    def told(self, name: str, arn: str = "", denied: Sequence[str] = ()) -> Told:
         """Return the verdict and the observation of one check."""
         found = self.check(name, arn, denied)
         return found.verdict, found.saw

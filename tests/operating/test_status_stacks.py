@@ -1,4 +1,4 @@
-"""`status` of a stack: every check, with each of its verdicts."""
+"""`status` of a stack and of the account: every check, with each of its verdicts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from lifecycle.cloudformation import Stack as Sender
 from lifecycle.cloudformation import properties
 from lifecycle.scenarios import clients_of
-from operating.account import STACK, TAG, VENDOR
-from operating.looking import Looking
+from operating.account import ACCOUNT, REGION, STACK, TAG, VENDOR
+from operating.looking import RUN, Looking, denies
 from support.drifts import add_statement, announce
 
 from dt_logs_cfn import __version__
@@ -20,7 +20,7 @@ from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.operate.status.checks import schedule
 from dt_logs_cfn.operate.status.metrics import refreshes
 from dt_logs_handler.names import load_balancer_name
-from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account import Account, Clock, LogDelivery
 from dt_logs_rehearsal.account.small_services import embedded_metrics
 
 OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
@@ -33,50 +33,34 @@ def stack(looking: Looking) -> dict[str, Any]:
     return looking.create(looking.account.add_load_balancer("web"))
 
 
-def test_all_is_ok_of_a_stack_that_is_as_it_was_made(
-    looking: Looking, stack: dict[str, Any]
-) -> None:
-    found = looking.of(stacks=("dt-logs",))
-    verdicts = {name: each.verdict for (of, name), each in found.items() if of == "stack dt-logs"}
-    assert verdicts.pop("withdrawn release") == "unknown"
-    assert verdicts == dict.fromkeys(("stack status", "release", "drift", "marks"), "ok")
-    assert [each.verdict for (of, name), each in found.items() if name == "read grant"] == ["ok"]
+CORRECT = "Correct that, and deploy again."
+DELETE = "Delete it: `dt-logs-cfn remove --stack dt-logs`; then deploy it again."
 
 
 @pytest.mark.parametrize(
     ("status", "verdict", "fix"),
     [
         ("UPDATE_COMPLETE", "ok", ""),
-        ("UPDATE_IN_PROGRESS", "unknown", "Wait until it is done"),
-        ("UPDATE_ROLLBACK_COMPLETE", "finding", "deploy again"),
-        ("UPDATE_ROLLBACK_FAILED", "finding", "continue-update-rollback --stack-name dt-logs"),
-        ("ROLLBACK_FAILED", "finding", "`dt-logs-cfn remove --stack dt-logs`"),
+        ("UPDATE_IN_PROGRESS", "unknown", "Wait until it is done."),
+        ("UPDATE_ROLLBACK_COMPLETE", "finding", CORRECT),
+        (
+            *("UPDATE_ROLLBACK_FAILED", "finding"),
+            "Correct that. Correct the error that its events report, then run"
+            " `aws cloudformation continue-update-rollback --stack-name dt-logs`.",
+        ),
+        *(
+            (status, "finding", f"Correct that. {DELETE}")
+            for status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+        ),
     ],
 )
 def test_the_stacks_status(
     looking: Looking, stack: dict[str, Any], status: str, verdict: str, fix: str
 ) -> None:
-    stack["StackStatus"] = status
-    stack["StackStatusReason"] = "because"
-    found = looking.check("stack status")
-    assert found.verdict == verdict
-    assert found.saw == (status if verdict != "finding" else f"{status}: because")
-    assert fix in found.fix
+    """A finding has the reason of the last operation's failure, or else of the status.
 
-
-DELETE = "Delete it: `dt-logs-cfn remove --stack dt-logs`; then deploy it again."
-
-
-@pytest.mark.parametrize(
-    ("status", "fix"),
-    [
-        ("DELETE_FAILED", f"Correct that. {DELETE}"),
-        ("UPDATE_ROLLBACK_COMPLETE", "Correct that, and deploy again."),
-    ],
-)
-def test_the_reason_of_the_last_operation_s_failure_is_shown(
-    looking: Looking, stack: dict[str, Any], status: str, fix: str
-) -> None:
+    A stack that was never created has no other check, because an update would be a wrong fix.
+    """
     stack |= {"StackStatus": status, "StackStatusReason": "[Invoke] failed"}
     wrapped = "FAILED from custom resource. Message returned: GetBucketPolicy failed."
     looking.cloudformation.events = [
@@ -97,9 +81,18 @@ def test_the_reason_of_the_last_operation_s_failure_is_shown(
 
     found = looking.check("stack status")
 
-    assert (found.saw, found.fix) == (f"{status}: Invoke failed: GetBucketPolicy failed", fix)
+    why = ": Invoke failed: GetBucketPolicy failed" * (verdict == "finding")
+    assert (found.verdict, found.saw, found.fix) == (verdict, f"{status}{why}", fix)
     looking.cloudformation.denied = ("DescribeStackEvents",)
-    assert looking.check("stack status").saw == f"{status}: [Invoke] failed"
+    found, why = looking.check("stack status"), ": [Invoke] failed" * (verdict == "finding")
+    assert found.saw == f"{status}{why}"
+    assert found.fix.endswith(fix.removeprefix("Correct that").removeprefix(". "))
+    names = [name for of, name in looking.of(stacks=["dt-logs"]) if of == "stack dt-logs"]
+    assert (names == ["stack status"]) is (verdict == "finding" and fix != CORRECT)
+    stack["StackStatus"] = "REVIEW_IN_PROGRESS"
+    found = looking.check("stack status")
+    assert (found.verdict, found.saw) == ("finding", "REVIEW_IN_PROGRESS: [Invoke] failed")
+    assert found.fix.startswith("It only has a change set that was not executed. Execute it, or")
 
 
 @pytest.mark.parametrize(
@@ -170,11 +163,15 @@ def test_a_release_that_was_withdrawn(
     assert looking.check("withdrawn release").verdict == "unknown"
 
 
-def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, Any]) -> None:
-    announce(looking.account, OWN, {})
+def test_drift_is_what_a_run_would_change_and_what_none_mends(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    account = looking.account
+    assert looking.told("drift") == ("ok", "everything is as the stack set it up")
+    announce(account, OWN, {})
     found = looking.check("drift")
     assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
-    assert "plan --stack dt-logs" in found.fix
+    assert found.fix.startswith("See it with `dt-logs-cfn plan --stack dt-logs`. Run the stack")
     right = "s3:GetLifecycleConfiguration"
     lack = f"not everything could be read: you lack {right}"
     assert looking.told("drift", denied=(right,)) == ("unknown", lack)
@@ -185,21 +182,25 @@ def test_what_no_run_mends_is_drift(looking: Looking, stack: dict[str, Any]) -> 
     verdict, saw = looking.told("drift")
     assert verdict == "finding"
     assert "exists, but its policy or tags are not the ones that we set" in saw
-    deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
-    add_statement(looking.account, OWN, {**deny, "Resource": f"arn:aws:s3:::{OWN}/*"})
+    add_statement(looking.account, OWN, denies("s3:GetObject", OWN))
     found = looking.check("drift")
-    assert f"Statement OursAlone of the policy of bucket {OWN} denies" in found.saw
+    assert f"Statement NotYou of the policy of bucket {OWN} denies" in found.saw
     assert found.saw.endswith(" And 1 more.")
-    command = "dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1"
-    assert found.fix == f"Correct that, and run the stack again: `{command}`."
+    assert found.fix == f"Correct that, and run the stack again: {RUN}."
 
 
-def test_a_stack_that_cannot_be_understood(looking: Looking, stack: dict[str, Any]) -> None:
+def test_a_stack_that_cannot_be_understood_or_has_no_marks(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    assert looking.told("marks") == ("ok", f"its statements are in {OWN}")
+    assert looking.check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
+    looking.account.s3.delete_bucket_policy(Bucket=OWN)
+    nothing = "no bucket policy has a statement of this stack"
+    assert looking.told("marks") == ("finding", nothing)
     for each in stack["Parameters"]:
         if each["ParameterKey"] == "VendorReadScope":
             each["ParameterValue"] = "Everything"
-    assert looking.check("drift").verdict == "unknown"
-    assert looking.check("marks").verdict == "unknown"
+    assert looking.check("drift").verdict == looking.check("marks").verdict == "unknown"
     looking.cloudformation.denied = ("GetTemplate",)
     lack = "not readable: you lack cloudformation:GetTemplate"
     for name in ("drift", "marks", "withdrawn release"):
@@ -207,38 +208,68 @@ def test_a_stack_that_cannot_be_understood(looking: Looking, stack: dict[str, An
     assert looking.check("release").verdict == "ok"
 
 
-def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
-    assert looking.told("marks") == ("ok", f"its statements are in {OWN}")
-    assert looking.check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
-    looking.account.s3.delete_bucket_policy(Bucket=OWN)
-    nothing = "no bucket policy has a statement of this stack"
-    assert looking.told("marks") == ("finding", nothing)
-
-
-def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(
-    looking: Looking,
-) -> None:
+def test_load_balancers_of_several_stacks(looking: Looking) -> None:
+    """A stack for all load balancers is checked with those that it has."""
     one, two = (looking.account.add_load_balancer(name) for name in ("one", "two"))
     looking.create("*")
     looking.account.add_load_balancer("three")
-    found = looking.of(stacks=("dt-logs",))
+    found = looking.of(stacks=["dt-logs"])
     looked_at = [of for of, name in found if name == "logging"]
     assert looked_at == [load_balancer_name(arn) for arn in (one, two)]
     assert "load balancer app/three/" in found["stack dt-logs", "drift"].saw
-
-
-def test_two_stacks_on_one_load_balancer_are_both_told(
-    looking: Looking, stack: dict[str, Any]
-) -> None:
-    arn = next(iter(looking.account.world.load_balancers))
-    other = STACK.replace("dt-logs/6b", "dt-logs-two/7c")
     looking.account.clock.sleep(10)
-    looking.create(arn, name="dt-logs-two", stack=other)
-    saw = looking.check("read grant", arn).saw
-    assert saw == (
+    looking.create(one, name="dt-logs-two", stack=STACK.replace("dt-logs/6b", "dt-logs-two/7c"))
+    assert looking.told("read grant", one) == (
+        "ok",
         f"account {VENDOR} may read all logs there (stack dt-logs);"
-        f" account {VENDOR} may read its logs (stack dt-logs-two)"
+        f" account {VENDOR} may read its logs (stack dt-logs-two)",
     )
+
+
+STREAM = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/aws-waf-logs"
+GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:alb"
+
+
+def test_logs_that_cloudwatch_logs_delivers(looking: Looking) -> None:
+    looking.account.add_bucket("logs")
+    both, health, other = (
+        looking.account.add_load_balancer(name, bucket="logs")
+        for name in ("both", "health", "other")
+    )
+    alone = looking.account.add_load_balancer("alone")
+    looking.account.world.log_deliveries += [
+        LogDelivery(both, "ALB_ACCESS_LOGS", "FH", STREAM),
+        LogDelivery(other, "ALB_ACCESS_LOGS", "FH", STREAM),  # not checked below
+        LogDelivery(health, "ALB_CONNECTION_LOGS", "FH", STREAM),
+        LogDelivery(alone, "ALB_ACCESS_LOGS", "FH", STREAM),
+        LogDelivery(alone, "ALB_ACCESS_LOGS", "FH", GROUP),
+    ]
+
+    found = looking.of(both, health, alone)
+
+    told = {of: (e.verdict, e.saw) for (of, check), e in found.items() if check == "vended logs"}
+    assert told == {
+        load_balancer_name(both): (
+            "ok",
+            f"CloudWatch Logs delivers its access logs, too: to {STREAM}",
+        ),
+        "account": ("ok", "CloudWatch Logs delivers access logs of 2 load balancers here"),
+    }
+    assert found[load_balancer_name(both), "logging"].saw == "access logs go to s3://logs/"
+    check = found[load_balancer_name(alone), "logging"]
+    assert check.verdict == "finding"
+    assert check.saw == f"only CloudWatch Logs delivers its access logs, to {STREAM}, {GROUP}"
+    assert "Both deliveries can be on" in check.fix
+    saw = "CloudWatch Logs delivers access logs of 1 load balancer here"
+    assert looking.of(alone)["account", "vended logs"].saw == saw
+    for operation in ("DeliverySources", "Deliveries", "DeliveryDestinations"):
+        right = f"logs:Describe{operation}"
+        found = looking.of(alone, denied=(right,))
+        check = found["account", "vended logs"]
+        assert (check.verdict, check.saw) == ("unknown", f"not readable: you lack {right}")
+        assert found[load_balancer_name(alone), "logging"].saw == (
+            "access_logs.s3 is off; it is unknown whether CloudWatch Logs delivers access logs"
+        )
 
 
 class Refreshed:
@@ -265,42 +296,36 @@ class Refreshed:
         self.clock.sleep(60)
         return f"{datetime.fromtimestamp(self.clock(), timezone.utc):%Y-%m-%d %H}h UTC"
 
-    def check(self) -> tuple[str, str, str] | None:
-        """Return the verdict, the observation and the fix; None without a schedule."""
+    def told(self) -> tuple[str, str, str]:
+        """Return the verdict, the observation and the fix; all are empty without a schedule."""
         client, given = cast(Any, self.account.client("cloudwatch")), self.parameters
         stack = StackDescription(self.sender.id, "s", "CREATE_COMPLETE", "", given, {}, {})
         found = refreshes(client, stack, self.clock())
         if found is None:
-            return None
+            return "", "", ""
         check = schedule(found, self.clock())
         return check.verdict, check.saw, check.fix
 
 
-def test_it_says_since_when_the_schedule_keeps_a_stack_in_step() -> None:
-    assert Refreshed("").check() is None  # there is no schedule
-    world = Refreshed("rate(6 hours)")
-    before = world.check()
-    assert before is not None
-    assert before[:2] == ("unknown", "none in the last two weeks")
-    first, second = world.refresh(6), world.refresh(6)
-    assert world.check() == ("ok", f"in step since {first}, refreshed last {second}", "")
-    failed = world.refresh(6, fails=True)
-    now = world.check()
-    assert now is not None
-    assert now[:2] == ("finding", f"the last one, {failed}, failed")
-    again = world.refresh(6)
-    assert world.check() == ("ok", f"in step since {again}, refreshed last {again}", "")
-    unread = schedule(Unread.lacking("cloudwatch:GetMetricData"), 0)
-    assert (unread.verdict, "cloudwatch:GetMetricData" in unread.saw) == ("unknown", True)
+RULE = (
+    "After a change of the schedule, wait for one. Otherwise see the rule"
+    " DTLogsAnalysisRefreshRule."
+)
+LOG = "The function's log says why: look for `refreshed` in its last lines."
 
 
 @pytest.mark.parametrize("rate", ["rate(1 hour)", "rate(6 hours)", "rate(1 day)"])
-def test_a_schedule_that_has_stopped_is_a_finding(rate: str) -> None:
+def test_it_says_since_when_the_schedule_keeps_a_stack_in_step(rate: str) -> None:
+    assert Refreshed("").told() == ("", "", "")  # there is no schedule
     world = Refreshed(rate)
-    last = world.refresh(1)
-    assert world.check() == ("ok", f"in step since {last}, refreshed last {last}", "")
+    assert world.told() == ("unknown", "none in the last two weeks", RULE)
+    first, second = world.refresh(1), world.refresh(1)
+    assert world.told() == ("ok", f"in step since {first}, refreshed last {second}", "")
+    failed = world.refresh(1, fails=True)
+    assert world.told() == ("finding", f"the last one, {failed}, failed", LOG)
+    again = world.refresh(1)
+    assert world.told() == ("ok", f"in step since {again}, refreshed last {again}", "")
     world.clock.sleep(3 * 24 * 3600)
-    stopped = world.check()
-    assert stopped is not None
-    assert stopped[:2] == ("finding", f"the last one was {last}")
-    assert "DTLogsAnalysisRefreshRule" in stopped[2]
+    assert world.told() == ("finding", f"the last one was {again}", RULE)
+    unread = schedule(Unread.lacking("cloudwatch:GetMetricData"), 0)
+    assert (unread.verdict, "cloudwatch:GetMetricData" in unread.saw) == ("unknown", True)

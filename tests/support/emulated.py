@@ -35,7 +35,7 @@ class Emulated:
     sandbox: Sandbox
     release: Path | None
     role: str  # the service role's ARN
-    load_balancers: tuple[str, str]
+    load_balancers: tuple[str, ...]
     credentials: Mapping[str, str]  # an administrator's, as arguments of boto3's functions
 
     @property

@@ -1,17 +1,22 @@
-"""`plan` against an account behind an endpoint: it prints the plan, and writes nothing."""
+"""`plan`: it shows what a run would do, in words, as a diff and as data, and writes nothing."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from lifecycle.cloudformation import Stack as Sender
+from lifecycle.scenarios import SCENARIOS, Scenario, clients_of
 from operating.account import (
     ACCOUNT,
     ASKED,
     ENDPOINT,
     REGION,
+    SECRET,
     STACK,
     VENDOR,
     Served,
@@ -19,31 +24,51 @@ from operating.account import (
     template,
     values,
 )
-from operating.looking import LOGS, Looking
+from operating.looking import EVERYTHING, LOGS, RUN, TOPIC, Looking, Stacks, shut
 from support.drifts import encrypted_by_kms
+from support.states import HERE
+from support.strategies import STEADY, configurations, policies
 
+from dt_logs_cfn.commands.plan import data, told
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned, Preview, planned
-from dt_logs_cfn.operate.plans.shown import data, told
+from dt_logs_cfn.operate.stacks.deployment import template_changes
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
-from dt_logs_handler.names import load_balancer_name
-from dt_logs_handler.request import Request
-from dt_logs_rehearsal.account import Account
+from dt_logs_cfn.operate.status.reads import VendedLogs, vended_logs
+from dt_logs_handler import model, notifications
+from dt_logs_handler.documents import Json, parsed, same_statement, statements
+from dt_logs_handler.names import Location, load_balancer_name
+from dt_logs_handler.register import PolicyEdit
+from dt_logs_handler.request import Endpoint, Request, parse
+from dt_logs_rehearsal.account import Account, Clock, LogDelivery
 
 KMS = "Set its default encryption to SSE-S3 (AES256), or set another bucket."
+STAYING = [each for each in SCENARIOS if "elete" not in each.name and "eave" not in each.name]
 
 
 def plan(account: Account, request: Request) -> Planned:
-    clients = account.elbv2, account.s3, account.sns
-    return planned(request, clients, account.clock)
+    """Plan a request, which must not change the account."""
+    before, clients = account.snapshot(), (account.elbv2, account.s3, account.sns)
+    found = planned(request, clients, account.clock)
+    assert account.snapshot() == before
+    return found
 
 
-def update(account: Account, before: list[str], after: list[str]) -> Request:
+def update(account: Account, before: list[str], after: list[str]) -> tuple[Request, Existing]:
+    """Return the request that changes the list of load balancers, and the stack."""
     given = values(*before)
     stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", given, {}, {})
     made = Existing(stack, template())
-    return asked.update(template(), values(*after), made, account.clock())
+    return asked.update(template(), values(*after), made, account.clock()), made
+
+
+def updated(account: Account, before: list[str], after: list[str]) -> tuple[Preview, list[str]]:
+    """Return the plan of an update that runs the function, and the lines that show it."""
+    request, made = update(account, before, after)
+    preview = Preview(plan(account, request), None, made.stack, True)
+    return preview, told(preview, "An update").splitlines()
 
 
 def creation(account: Account, *arns: str, **changed: str) -> Request:
@@ -52,6 +77,41 @@ def creation(account: Account, *arns: str, **changed: str) -> Request:
 
 def as_data(served: Served, *words: str) -> Any:
     return json.loads(served.run(*words, "--json").out)
+
+
+@pytest.mark.parametrize("scenario", STAYING, ids=lambda each: each.name)
+def test_the_plan_is_what_the_run_does(scenario: Scenario) -> None:
+    """In accounts like customers'. After the run, no check has a finding."""
+    clock = Clock()
+    account = Account(ACCOUNT, "eu-west-1", clock=clock)
+    arns, stack = scenario.prepare(account), Sender(clock)
+    given, old = scenario.after(arns), scenario.before(arns)
+    assert given is not None
+    if old:
+        answer = stack.create(old, lambda: clients_of(account))
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+    request = parse(stack.event("Update" if old else "Create", given, old), account.clock())
+    found = plan(account, request)
+    assert found.plan is not None
+    assert found.plan.changes
+    assert all(each.diff for each in changes(found.plan, found.state, request.stack))
+
+    taken, outcome = carry_out(request, account)
+
+    assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
+    assert outcome.placements == found.plan.placements
+    again = plan(account, request).plan
+    assert again is not None
+    assert again.changes == ()
+    for subscription in account.world.subscriptions.values():
+        subscription.confirmed = True
+    arns = [each.load_balancer for each in outcome.placements]
+    assert all(map(account.write_log, arns))
+    known = {"StackName": "s", "StackStatus": "CREATE_COMPLETE"}
+    other = Sender(clock, seed=99)  # some scenarios already have this stack
+    looking = Looking(account, Stacks([{**known, "StackId": each.id} for each in (stack, other)]))
+    wrong = [each for each in looking.of(*arns).values() if each.verdict != "ok"]
+    assert [each.name for each in wrong] == ["organisation's policies"], wrong
 
 
 def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
@@ -126,9 +186,7 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     two = account.add_load_balancer("two", bucket=LOGS)
     carry_out(creation(account, one), account)
     account.clock.sleep(5)
-    request = update(account, [one], [one, two])
-    preview = Preview(plan(account, request), None, True, True)
-    lines = told(preview, "An update").splitlines()
+    _, lines = updated(account, [one], [one, two])
     at = lines.index(f"load balancer {load_balancer_name(two)}")
     assert lines[at + 1 : at + 4] == [
         f"  Leave access logs on, to s3://{LOGS}/",
@@ -142,11 +200,17 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     assert f"{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_*" in changed[0]
     assert sum(line.startswith("  ~ policy statement DTLogsAnalysis1Read") for line in lines) == 1
     # Removing the load balancer from the list removes its pattern, and nothing else.
-    carry_out(request, account)
+    carry_out(update(account, [one], [one, two])[0], account)
     account.clock.sleep(5)
-    back = plan(account, update(account, [one, two], [one]))
-    lines = told(Preview(back, None, True, True), "An update").splitlines()
+    _, lines = updated(account, [one, two], [one])
     assert [line[:14] for line in lines if "   resource " in line] == ["  -   resource"]
+    # The stack keeps a load balancer with a bucket that has become unusable.
+    encrypted_by_kms(account, LOGS)
+    preview, lines = updated(account, [one], [one])
+    (warning,) = data(preview)["warnings"]  # type: ignore[index]  # it is a dict
+    assert preview.planned.works
+    assert warning.startswith("app/web/") and "encrypts with aws:kms" in warning
+    assert lines[lines.index("Unusable, and left as it is:") + 1] == f"  {warning}"
 
 
 def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> None:
@@ -203,42 +267,33 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     assert "AWS denies DescribeStacks" in served.run(*words).failure
 
 
-def test_a_bucket_policy_that_locks_everybody_out_is_told(served: Served) -> None:
-    name = "logs-of-web"
-    both = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
-    shut = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": both}
-    served.account.add_bucket(name, policy={"Version": "2012-10-17", "Statement": [shut]})
-    arn = served.account.add_load_balancer("web", bucket=name)
-    ran = served.run("plan", "--load-balancer", arn, *ASKED)
-    assert ran.code == 3
-    denied = f"  s3:GetBucketTagging on arn:aws:s3:::{name} (denied by its policy)\n"
-    assert denied in ran.out
-    assert (
-        "The policies of these buckets deny you that, and may deny the Lambda as well:\n"
-        f"  {name}: If it denies everybody, delete it as the account's root user:"
-        f" `aws s3api delete-bucket-policy --bucket {name}`. Otherwise use credentials that it"
-        " allows.\n"
-    ) in ran.out
-
-
-def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
+def test_a_bucket_policy_that_locks_everybody_out_is_told_as_by_status(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
-    failure = served.run("plan", "--load-balancer", arn, *ASKED, "--region", "eu-west-1").failure
-    told = f"'{arn}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1."
-    assert failure == told
+    bucket = served.create("dt-logs", arn).outputs["LogBuckets"]
+    policy = json.dumps(shut(bucket))
+    served.account.s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    served.sign_in_as(EVERYTHING)
 
+    checks = json.loads(served.run("status", "--json").out)["checks"]
+    (locked,) = (each for each in checks if each["verdict"] == "finding")
+    assert locked["name"] == "bucket policy"
+    assert locked["fix"].endswith(f" After a deletion, run the stack again: {RUN}.")
+    for words, code in (((), 1), (("--parameter", "RunToken=1"), 3)):
+        found = served.run("plan", "--stack", "dt-logs", *words)
+        lines = found.out.splitlines()
+        name = load_balancer_name(arn)
+        assert f"  {name} stays as it is: {locked['saw']}. {locked['fix']}" in lines
+        assert (found.code, "execution role" in found.out) == (code, False)
+        assert lines[-1].startswith("This was read with your permissions.")
 
-def test_what_has_become_unusable_is_a_warning(looking: Looking) -> None:
-    """The stack keeps its load balancer, and an update that leaves it unchanged succeeds."""
-    account, arn = looking.account, looking.logging()
-    carry_out(creation(account, arn), account)
-    encrypted_by_kms(account, LOGS)
-    found = plan(account, update(account, [arn], [arn]))
-    assert found.works
-    preview = Preview(found, None, exists=True, runs=True)
-    (warning,) = data(preview)["warnings"]
-    assert warning.startswith("app/web/") and "encrypts with aws:kms" in warning
-    assert f"\nUnusable, and left as it is:\n  {warning}\n" in told(preview, "An update")
+    # A new stack need not be run again.
+    fix, _, _ = locked["fix"].partition(" After a deletion")
+    found = served.run("plan", "--load-balancer", arn, *ASKED)
+    at = found.out.splitlines().index(f"! {name}: {locked['saw']}.")
+    assert (found.code, found.out.splitlines()[at + 1]) == (3, f"  fix: {fix}")
+    assert f"  s3:GetBucketTagging on arn:aws:s3:::{bucket} (denied by its policy)\n" in found.out
+    every = served.run("plan", "--load-balancer", "*", *ASKED)
+    assert (every.code, f"{name}: {locked['saw']}. {fix}\n" in every.out) == (3, True)
 
 
 def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(looking: Looking) -> None:
@@ -293,7 +348,14 @@ def test_load_balancers_that_leave_are_named_first(served: Served) -> None:
 def test_the_folder_s_settings_are_what_is_planned(served: Served, tmp_path: Path) -> None:
     arn = served.account.add_load_balancer("web")
     words = ("--load-balancer", arn, "--parameter", "LogBucketName=named-logs")
-    expected = served.run("plan", "--stack", "dt-logs-analysis-2", *ASKED, *words)
+    named = ("--stack", "dt-logs-analysis-2", "--region", REGION)
+    expected = served.run("plan", *named, *ASKED, *words)
+    # No command that uses an account reads a vendor's release.cfg.
+    evil = "vendor_account_id = 666677778888\nnotification_endpoint = https://a.example.com/\n"
+    (tmp_path / "release.cfg").write_text(f"[aws]\n{evil}")
+    assert served.run("plan", "--load-balancer", arn).failure.startswith(
+        "These parameters must have values: DataTheoremAccountId, NotificationEndpoint."
+    )
     (tmp_path / "dt-logs-cfn.cfg").write_text(
         f"[options]\nstack = dt-logs-analysis-2\nregion = {REGION}\n[parameters]\n"
         f"LoadBalancerArns = {arn}\nDataTheoremAccountId = {VENDOR}\n"
@@ -307,13 +369,155 @@ def test_the_folder_s_settings_are_what_is_planned(served: Served, tmp_path: Pat
     assert ran.err.startswith("dt-logs-cfn.cfg sets stack, region, LoadBalancerArns, ")
 
 
-def test_no_release_cfg_of_the_folder_is_read(served: Served, tmp_path: Path) -> None:
+STREAM = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/aws-waf-logs"
+
+
+def test_plan_tells_what_cloudwatch_logs_delivers_already(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
-    evil = "vendor_account_id = 666677778888\nnotification_endpoint = https://a.example.com/\n"
-    (tmp_path / "release.cfg").write_text(f"[aws]\n{evil}")
+    for each in (arn, served.account.add_load_balancer("other")):
+        delivery = LogDelivery(each, "ALB_ACCESS_LOGS", "FH", STREAM)
+        served.account.world.log_deliveries.append(delivery)
+    words = ("plan", "--load-balancer", arn, *ASKED)
 
-    ran = served.run("plan", "--load-balancer", arn)
+    ran = served.run(*words)
+    found = as_data(served, *words)
 
-    assert ran.failure.startswith(
-        "These parameters must have values: DataTheoremAccountId, NotificationEndpoint."
+    assert ran.code == 1
+    assert (
+        "CloudWatch Logs already delivers access logs of these, and continues (both can be on):\n"
+        f"  {load_balancer_name(arn)}: to {STREAM}\n"
+    ) in ran.out
+    assert "  ~ access_logs.s3.enabled: false -> true" in ran.out.splitlines()
+    assert found["vended_logs"] == [{"load_balancer": arn, "destination": STREAM}]
+
+    deny = {"Effect": "Deny", "Action": "logs:DescribeDeliverySources", "Resource": "*"}
+    served.sign_in_as(EVERYTHING, deny)
+    ran = served.run(*words)
+    assert ran.code == 1
+    assert (
+        "Unknown whether CloudWatch Logs delivers access logs, too:\n"
+        "  not readable: you lack logs:DescribeDeliverySources\n"
+    ) in ran.out
+    assert as_data(served, *words)["vended_logs"] is None
+
+
+def test_destination_in_another_account_is_named_by_its_delivery_destination() -> None:
+    theirs = f"arn:aws:logs:{REGION}:444455556666:delivery-destination:central"
+    source = {"name": "web", "resourceArns": ["arn:web"], "logType": "ALB_ACCESS_LOGS"}
+    idle = {"name": "idle", "resourceArns": ["arn:idle"], "logType": "ALB_ACCESS_LOGS"}
+    deliveries = [
+        {"deliverySourceName": each, "deliveryDestinationArn": theirs}
+        for each in ("web", "another")
+    ]
+    pages: dict[str, Any] = {
+        "describe_delivery_sources": {"deliverySources": [source, idle]},
+        "describe_delivery_destinations": {},
+        "describe_deliveries": {"deliveries": deliveries},
+    }
+    client: Any = Namespace(get_paginator=lambda name: Namespace(paginate=lambda: [pages[name]]))
+    assert vended_logs(client) == (VendedLogs("arn:web", theirs),)
+
+
+SHOWN = "https://logs.example.com/…"  # the endpoint
+WEB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
+
+
+def diff(*steps: model.Step, **bucket: Any) -> list[tuple[str, ...]]:
+    """Return the subject and the lines of each step's change to a bucket and a topic."""
+    there = model.Topic(TOPIC, "", (model.Subscription("arn:s", TOPIC, "https", ENDPOINT, "old"),))
+    state = model.State({}, {"logs": model.Bucket("logs", **bucket)}, {TOPIC: there})
+    found = changes(model.Plan(steps), state, HERE)
+    assert SECRET not in "".join(line for each in found for line in each.diff)
+    return [(each.subject, *each.diff) for each in found]
+
+
+def test_each_step_is_told() -> None:
+    expiring: Json = {
+        "ID": "dt-logs-analysis",
+        "Status": "Enabled",
+        "Expiration": {"Days": 30},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    }
+    end, other = Endpoint("https", ENDPOINT), f"{ENDPOINT}2"
+    tags = {"old": "2", "team": "web", "kept": ENDPOINT, "url": ENDPOINT}
+    on, off = model.Logging(True, "logs", "a/dt"), model.Logging(False, "logs", "a")
+    told = diff(
+        model.SetTags("logs", {**tags, "team": "edge", "url": other}, frozenset({"old"})),
+        model.SecureBucket("logs"),
+        model.SetRetention("logs", 7),
+        model.DeleteTestFile(Location("logs", "a")),
+        model.DeleteBucket("logs"),
+        model.EnsureTopic("logs", TOPIC, {"team": "edge"}, False),
+        model.EnsureTopic("logs", TOPIC, {"url": ENDPOINT}, True),
+        model.Subscribe("logs", TOPIC, end, '{"Records":1}', True),
+        model.Unsubscribe("arn:s", TOPIC, end, "logs", False),
+        model.DeleteTopic(TOPIC, "logs"),
+        model.SetFilter("logs", "arn:s", "new"),
+        model.SetLogging(WEB, on, off),
+        tags=tags,
+        encryption="aws:kms",
+        public_access_block={"BlockPublicAcls": True},
+        lifecycle={"Rules": [expiring]},
     )
+    hidden = f"~ tag url: {SHOWN} -> {SHOWN} (the hidden part changes)"
+    block = '~ public access block: {"BlockPublicAcls":true} -> all on'
+    prefix = "~ access_logs.s3.prefix: a/dt -> a"
+    assert told == [
+        ("bucket logs", "- tag old=2", "~ tag team: web -> edge", hidden),
+        ("bucket logs", "~ encryption: aws:kms -> AES256", block),
+        ("bucket logs", "~ days until logs expire: 30 -> 7"),
+        ("bucket logs", f"- object a/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"),
+        ("bucket logs", "- the bucket itself, unless it holds logs"),
+        (f"topic {TOPIC}", "+ the topic itself, unless it is there", "+ tag team=edge"),
+        (f"topic {TOPIC}", "+ the topic itself", f"+ tag url={SHOWN}"),
+        (f"topic {TOPIC}", f'+ subscription of {SHOWN}, for {{"Records":1}} only'),
+        (f"topic {TOPIC}", f"- subscription of {SHOWN}"),
+        (f"topic {TOPIC}", "- the topic itself, with its subscriptions"),
+        ("subscription arn:s", "- filter old", "+ filter new"),
+        (
+            f"load balancer {load_balancer_name(WEB)}",
+            "~ access_logs.s3.enabled: true -> false",
+            prefix,
+        ),
+    ]
+    gone = diff(model.SetTags("logs", {"new": ENDPOINT}, frozenset({"url"})), tags=tags)
+    assert gone == [("bucket logs", f"- tag url={SHOWN}", f"~ tag new: (none) -> {SHOWN}")]
+    # A template's default may hold a token, too.
+    old, new = (
+        {
+            "Parameters": {"NotificationEndpoint": {"Type": "String", "Default": each}},
+            "Resources": {},
+        }
+        for each in (ENDPOINT, other)
+    )
+    default = f'parameter NotificationEndpoint: Default was "{SHOWN} is now "{SHOWN}'
+    assert template_changes(old, new) == [default]
+
+
+@STEADY
+@given(policies(), configurations())
+def test_an_edit_s_diff_is_what_it_changes(
+    text: str | None, configuration: notifications.Configuration
+) -> None:
+    """A policy is shown whole, with any address or long list in it; others' entries are not."""
+    ours = {"Sid": "https://h.example.com/a/b?c=d", "Effect": "Deny", "Resource": "x" * 900}
+    edit = PolicyEdit((ours,), frozenset({"AllowTrail"}))
+    ((_, *lines),) = diff(model.EditPolicy("logs", edit), policy=text)
+    before = list(statements(parsed(text))) if text else []
+    gone = [json.loads(line[9:]) for line in lines if line.startswith("- policy ")]
+    come = [json.loads(line[9:]) for line in lines if line.startswith("+ policy ")]
+    assert come == [ours]
+    dropped = [each for each in before if each.get("Sid") == "AllowTrail"]
+    assert len(gone) == len(dropped)
+    assert all(same_statement(one, other) for one, other in zip(gone, dropped, strict=True))
+    entry = notifications.entry(Location("logs", ""), TOPIC, HERE)
+    step = model.EditNotifications("logs", notifications.NotificationEdit((entry,)))
+    ((_, *lines),) = diff(step, notifications=configuration)
+    assert [json.loads(line.removeprefix("+ notification ")) for line in lines] == [entry]
+
+
+def test_two_edits_of_one_bucket_are_told_one_after_the_other() -> None:
+    put = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
+    edits = PolicyEdit((put,)), PolicyEdit((), frozenset({"DTLogsAnalysis9"}))
+    found = diff(*(model.EditPolicy("logs", each) for each in edits))
+    assert [each[1][:8] for each in found] == ["+ policy", "- policy"]

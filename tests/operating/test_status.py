@@ -151,7 +151,7 @@ NONE = "There is no stack of Data Theorem's Logs Analysis in"
         ),
         (
             ("--load-balancer", ARN, "--region", "eu-west-1"),
-            f"{ARN} is not in account 123456789012, region eu-west-1. Use credentials of",
+            f"'{ARN}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1.",
         ),
         (("--load-balancer", "*"), "There is no application load balancer in this account"),
         (("--stack", "nope"), "There is no stack nope in this account and region."),

@@ -184,7 +184,6 @@ def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> 
 
 
 def test_what_was_not_onboarded_or_is_gone(looking: Looking) -> None:
-    """A load balancer on an Outpost is found, too."""
     off, gone = (looking.account.add_load_balancer(name) for name in ("off", "gone"))
     del looking.account.world.load_balancers[gone]
     assert looking.told("logging", off) == ("finding", "access logs are off")

@@ -83,7 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
         seen = look(reach, marks, stacks, arns)
     at = f"account {marks.account}, {marks.region}"
     if not arns and not seen.stacks:
-        raise foreign(stacks[0]) if arguments.stack else _none(at)
+        if arguments.stack:
+            raise foreign(stacks[0])
+        raise OperatingError(
+            f"There is no stack of Data Theorem's Logs Analysis in {at}.",
+            "To onboard load balancers there, start with `dt-logs-cfn plan --load-balancer '*'`;"
+            " for another place, name its --region and --profile.",
+        )
     here = Here.of(arguments)
     found = [
         replace(each, fix=here.text(each.fix))
@@ -94,24 +100,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(each.verdict in wrong for each in found) else 0
 
 
-def _none(at: str) -> OperatingError:
-    return OperatingError(
-        f"There is no stack of Data Theorem's Logs Analysis in {at}.",
-        "To onboard load balancers there, start with `dt-logs-cfn plan --load-balancer '*'`;"
-        " for another place, name its --region and --profile.",
-    )
-
-
 def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescription]:
-    if name is not None:
-        stack = named(client, name)
-        if stack.status == GONE:
-            raise OperatingError(
-                f"The stack {stack.name} is deleted.",
-                "Check load balancers with --load-balancer, or name another stack.",
-            )
-        return [stack]
-    return ours(client)
+    if name is None:
+        return ours(client)
+    stack = named(client, name)
+    if stack.status == GONE:
+        raise OperatingError(
+            f"The stack {stack.name} is deleted.",
+            "Check load balancers with --load-balancer, or name another stack.",
+        )
+    return [stack]
 
 
 def data(found: Sequence[Check]) -> dict[str, object]:

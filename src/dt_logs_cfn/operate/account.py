@@ -6,7 +6,7 @@ Denied reads are noted. They do not prove a fault, because the Lambda may have t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from random import Random
@@ -16,7 +16,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_handler.aws import Aws, Passing, code, denied, message
@@ -63,6 +63,8 @@ _RIGHTS = {
     "ListBuckets": "ListAllMyBuckets",
     "ListObjectsV2": "ListBucket",
 }
+_WRITTEN = ("GetBucketNotificationConfiguration", "GetBucketPolicy")
+DELETED = "After a deletion, run the stack again."
 _SERVICES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
 
 
@@ -79,27 +81,6 @@ class Unread:
         what = f"{right} on {on}" if on else right
         fix = f"Get the permission {right}, and check again."
         return cls(f"not readable: you lack {what}", fix)
-
-
-def repair(bucket: str) -> str:
-    """Return how to repair a bucket policy that may deny everything to everybody.
-
-    The root user of the bucket's account may always get, put and delete the policy, whatever it
-    says [S3 API, PutBucketPolicy].
-    """
-    return (
-        "If it denies everybody, delete it as the account's root user:"
-        f" `aws s3api delete-bucket-policy --bucket {bucket}`. Otherwise use credentials that it"
-        " allows."
-    )
-
-
-def attempted(make: Callable[[], T]) -> T | Unread:
-    """Return the result of `make`, or an Unread if it raises a DtLogsError."""
-    try:
-        return make()
-    except DtLogsError as error:
-        return Unread(error.what, error.fix)
 
 
 def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:
@@ -146,6 +127,27 @@ class Denied:
     def __str__(self) -> str:
         found = f"{self.right} on {self.on}" if self.on else self.right
         return f"{found} (denied by its policy)" if self.by_policy else found
+
+
+def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
+    """Return the buckets with a policy that denies the caller reads of settings a stack writes.
+
+    Such a policy probably denies the same to everybody. The root user of the bucket's account may
+    always get, put and delete the policy, whatever it says [S3 API, PutBucketPolicy].
+    """
+    rights: dict[str, set[str]] = {}
+    for each in denied:
+        if each.by_policy and each.operation in _WRITTEN:
+            rights.setdefault(each.named, set()).add(each.right)
+    return {
+        bucket: Unread(
+            f"the policy of bucket {bucket} denies you {', '.join(sorted(found))}",
+            "If it denies everybody, delete it as the account's root user:"
+            f" `aws s3api delete-bucket-policy --bucket {bucket}`. Otherwise use credentials that"
+            f" it allows. {DELETED}",
+        )
+        for bucket, found in rights.items()
+    }
 
 
 def noting(client: T, noted: list[Denied], *, lenient: bool = False) -> T:

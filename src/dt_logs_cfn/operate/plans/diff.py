@@ -109,7 +109,7 @@ class _Shown:
         before = self.policies.get(step.bucket, self._bucket(step.bucket).policy)
         after = step.edit.applied(before)
         self.policies[step.bucket] = after
-        old, new = (statements(parsed(each or "{}")) for each in (before, after))
+        old, new = map(of_policy, (before, after))
         gone = [each for each in old if not any(same_statement(each, other) for other in new)]
         come = [each for each in new if not any(same_statement(each, other) for other in old)]
         for each in gone:
@@ -135,6 +135,11 @@ class _Shown:
                 if each.arn == step.subscription:
                     yield f"- filter {each.filter_policy}"
         yield f"+ filter {step.filter_policy}"
+
+
+def of_policy(policy: str | None) -> list[Statement]:
+    """Return the statements of a bucket's policy, or an empty list without one."""
+    return statements(parsed(policy or "{}"))
 
 
 def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:

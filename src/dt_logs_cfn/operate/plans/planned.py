@@ -7,18 +7,21 @@ from functools import cached_property
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
-from dt_logs_cfn.operate.account import Denied, Reading, Unread, observed, reading
+from dt_logs_cfn.operate.account import DELETED, Denied, Reading, Unread, locked, observed, reading
 from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
+from dt_logs_cfn.operate.stacks.stack import StackDescription, with_command
 from dt_logs_cfn.operate.status.reads import VendedLogs
 from dt_logs_handler.aws import denied
-from dt_logs_handler.errors import Refused
+from dt_logs_handler.errors import ALLOW, Refused
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Bucket, Plan, SetLogging, State, Unreadable
 from dt_logs_handler.names import is_own_bucket_name
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
 from dt_logs_handler.run import fitting
+
+_ADVICE = f"{ALLOW}, or set a bucket of this account, then run the stack again."  # the handler's
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,18 @@ class Planned:
 
 @dataclass(frozen=True)
 class Preview:
-    """`deploy`'s changes: to the stack itself and, if the function `runs`, to the account."""
+    """`deploy`'s changes: to the stack itself and, if the function `runs`, to the account.
+
+    `stack` is the stack to update; None for a new one.
+    """
 
     planned: Planned
     itself: PlannedChange | None
-    exists: bool
+    stack: StackDescription | None
     runs: bool
     dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
     on_outposts: frozenset[str] | Unread = frozenset()
-    next_token: str = ""  # the RunToken that would make an existing stack's function run
 
     @property
     def code(self) -> int:
@@ -78,8 +83,10 @@ class Preview:
         if self.runs and not self.planned.works:
             return 3
         plan = self.planned.plan or Plan()
-        # After a denied read, findings are uncertain, because the Lambda may read more.
-        findings = not self.planned.denied and (plan.refused or plan.warnings)
+        # After a denied read, findings are uncertain, because the Lambda may read more. But a
+        # bucket policy that locks the caller out probably locks out the Lambda, too.
+        certain = not self.planned.denied or locked(self.planned.denied)
+        findings = certain and (plan.refused or plan.warnings)
         return 1 if self.changes or findings or self.unsupported else 0
 
     @property
@@ -112,8 +119,8 @@ class Preview:
         These are the stack's tag, digests of names with the tag, and the request's time.
         """
         request, plan = self.planned.request, self.planned.plan
-        named = {} if self.exists else {request.stack.tag: "<tag>"}
-        for each in plan.placements if plan and not self.exists else ():
+        named = {} if self.stack else {request.stack.tag: "<tag>"}
+        for each in plan.placements if plan and not self.stack else ():
             location = each.location
             if request.stack.tag in f"{location.bucket}/{location.prefix}":
                 named[location.notification_id.rpartition("-")[2]] = "<location>"
@@ -125,6 +132,8 @@ class Preview:
 
     def filled(self, text: str) -> str:
         """Return a text with placeholders, and without the secret part of the endpoint."""
+        run_again = with_command(DELETED, [self.stack]) if self.stack else ""
+        text = text.replace(f" {DELETED}", f" {run_again}".rstrip())
         for known, placeholder in self._placeholders.items():
             text = text.replace(known, placeholder)
         return text
@@ -163,12 +172,30 @@ def decided(
     request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
 ) -> Planned:
     """Return a plan that fits into the function's time, or the conflicts."""
-    seen = as_the_role_may(request, state)
+    seen, shut = as_the_role_may(request, state), locked(rights)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
-        return Planned(request, state, found, (), rights)
     except Refused as why:
-        return Planned(request, state, None, tuple(_conflicts(request, seen, why)), rights)
+        conflicts = tuple(_conflicts(request, seen, why, shut))
+        return Planned(request, state, None, conflicts, rights)
+    refused = {arn: _explained(each, shut) for arn, each in found.refused.items()}
+    warnings = tuple(_explained(each, shut) for each in found.warnings)
+    found = replace(found, refused=refused, warnings=warnings)
+    return Planned(request, state, found, (), rights)
+
+
+def _explained(text: str, shut: Mapping[str, Unread]) -> str:
+    """Return the handler's text with what `status` says of each bucket that locks the caller out.
+
+    For such a bucket, the handler's advice to allow its role would not help.
+    """
+    for bucket, found in shut.items():
+        unreadable = f"Bucket {bucket} cannot be read ("
+        while unreadable in text:
+            before, _, rest = text.partition(unreadable)
+            _, _, after = rest.partition(").")
+            text = f"{before}{found.why}.{after.replace(_ADVICE, found.fix, 1)}"
+    return text
 
 
 def missing_rights(
@@ -197,7 +224,9 @@ def as_the_role_may(request: Request, state: State) -> State:
     )
 
 
-def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflict]:
+def _conflicts(
+    request: Request, state: State, why: Refused, shut: Mapping[str, Unread]
+) -> Iterator[Conflict]:
     """Plan each load balancer alone and yield its obstacle; a plan for all stops at the first."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
@@ -211,4 +240,5 @@ def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflic
     if not found:
         found[why.what, why.fix] = []
     for (what, fix), arns in found.items():
-        yield Conflict(tuple(arns), what, fix)
+        told, _, advice = _explained(f"{what}\n{fix}", shut).partition("\n")
+        yield Conflict(tuple(arns), told, advice)

@@ -28,8 +28,7 @@ from dt_logs_cfn.operate.replay.sources import (
 )
 from dt_logs_cfn.operate.replay.window import Window, check_kept
 from dt_logs_cfn.operate.retry import FAILURES, failure, passes
-from dt_logs_cfn.operate.stacks.stack import made_from, named
-from dt_logs_cfn.operate.status.seen import with_command
+from dt_logs_cfn.operate.stacks.stack import made_from, named, with_command
 from dt_logs_handler.aws import PASSING, code, denied
 from dt_logs_handler.buckets import LIFECYCLE, OwnedBucket
 from dt_logs_handler.main import Clients

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
 _VENDOR, _ENDPOINT = "DataTheoremAccountId", "NotificationEndpoint"
 _PARAMETERS = frozenset((_VENDOR, LOAD_BALANCERS, _ENDPOINT))
+_AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
@@ -256,6 +257,12 @@ def ours(client: CloudFormationClient) -> list[StackDescription]:
     pages = client.get_paginator("describe_stacks").paginate()
     found = (parsed(each) for page in pages for each in page["Stacks"])
     return [each for each in found if each.parameters.keys() >= _PARAMETERS]
+
+
+def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
+    """Return a fix; if it says to run the stack again, add the commands that do so."""
+    commands = " and ".join(f"`{each.run_again}`" for each in stacks)
+    return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
 
 
 def token() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.plans.diff import of_policy
 from dt_logs_cfn.operate.status.seen import (
     ONBOARD,
     RUN_AGAIN,
@@ -16,7 +17,7 @@ from dt_logs_cfn.operate.status.seen import (
     unknown,
     unread,
 )
-from dt_logs_handler.documents import Json, parsed, same_statement, statements
+from dt_logs_handler.documents import Json, same_statement
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket, EditPolicy
 from dt_logs_handler.names import Stack
@@ -135,7 +136,7 @@ def _objects(logs: Logs) -> Check:
 def _payer(logs: Logs) -> Check:
     """Check whether the bucket's owner, not the vendor, pays for requests."""
     bucket = logs.bucket.name
-    if bucket not in logs.seen.requester_pays:
+    if not logs.seen.requester_pays[bucket]:
         return ok("the bucket's owner pays for requests")
     return finding(
         f"Requester Pays is on in bucket {bucket}, so S3 refuses Data Theorem's requests",
@@ -211,13 +212,13 @@ def _grant(logs: Logs) -> Check:
 def as_written(claim: Registration, bucket: Bucket, here: Stack) -> bool:
     """Return whether the vendor's read statement is in the policy as the stack wrote it."""
     wanted = claim.statement(here)
-    return any(same_statement(each, wanted) for each in statements(parsed(bucket.policy or "{}")))
+    return any(same_statement(each, wanted) for each in of_policy(bucket.policy))
 
 
 def _denied(logs: Logs) -> Check:
     """Check for a statement that certainly or possibly denies the vendor's reads."""
     policy, fine = logs.bucket.policy, "no statement denies Data Theorem's reads"
-    denials = [e for e in statements(parsed(policy or "{}")) if e.get("Effect") == "Deny"]
+    denials = [e for e in of_policy(policy) if e.get("Effect") == "Deny"]
     if denials and not logs.vendors:
         return unknown(
             "Data Theorem's account is unknown, as no statement here names it",
@@ -248,7 +249,7 @@ def _arn(logs: Logs, key: str) -> str:
 def _restricted(logs: Logs) -> Check:
     """Check whether the bucket's or account's RestrictPublicBuckets excludes other accounts."""
     bucket, block = logs.bucket, logs.seen.account_block
-    if bucket.name not in logs.seen.public:
+    if not logs.seen.public[bucket.name]:
         return ok("the bucket's policy is not public")
     restricts = bucket.public_access_block.get("RestrictPublicBuckets") or (
         not isinstance(block, Unread) and block.get("RestrictPublicBuckets")
@@ -268,7 +269,7 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
     `denying` judges each Allow as a Deny, because both match a call in the same way.
     """
     turned: list[Json] = []
-    for each in statements(parsed(policy or "{}")):
+    for each in of_policy(policy):
         if each.get("Effect") == "Allow":
             form = {**each, "Effect": "Deny"}
             if anybody:
@@ -283,7 +284,7 @@ def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) ->
 
     Such a statement denies the call if those of its conditions hold that we cannot judge.
     """
-    for number, each in enumerate(statements(parsed(policy or "{}")), 1):
+    for number, each in enumerate(of_policy(policy), 1):
         condition = each.get("Condition")
         judged = _judged(condition, caller)
         if each.get("Effect") == "Deny" and judged != condition:

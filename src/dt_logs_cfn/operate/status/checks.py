@@ -3,18 +3,25 @@
 `bucket_checks` and `announcement_checks` have the checks of a load balancer that logs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.operate.account import Unread, repair
+from dt_logs_cfn.operate.account import Unread, locked
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.stacks.stack import SETTLED, StackDescription, at_rest, before_update, made
+from dt_logs_cfn.operate.stacks.stack import (
+    SETTLED,
+    StackDescription,
+    at_rest,
+    before_update,
+    made,
+    with_command,
+)
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks
 from dt_logs_cfn.operate.status.metrics import Refreshes
 from dt_logs_cfn.operate.status.seen import (
+    ASK,
     ONBOARD,
     RUN_AGAIN,
     Check,
@@ -26,15 +33,13 @@ from dt_logs_cfn.operate.status.seen import (
     ok,
     unknown,
     unread,
-    with_command,
 )
-from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue, is_version, numbers
+from dt_logs_cfn.release.catalogue import VERSIONS, is_version, numbers
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration
 
 _UPDATE = "Update the stack with the template of this release."
-_ASK = "Ask Data Theorem whether this release may still be used."
 _CORRECT = "Correct that, and run the stack again."
 _RULE = "DTLogsAnalysisRefreshRule"
 _LONGEST = 40  # the most characters of an invalid version to show
@@ -102,10 +107,8 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         fix = "Create it again, or set another bucket for the load balancer's access logs."
         yield "bucket", finding(f"bucket {logging.bucket} does not exist", fix)
         return
-    if rights := seen.locked(bucket.name):
-        saw = f"the policy of bucket {bucket.name} denies you {', '.join(rights)}"
-        fix = f"{repair(bucket.name)} After a deletion, run the stack again."
-        yield "bucket policy", finding(saw, fix)
+    if shut := locked(seen.denied).get(bucket.name):
+        yield "bucket policy", finding(shut.why, shut.fix)
         saw = "the bucket cannot be checked while its policy denies you that"
         yield "other checks", unknown(saw, "Do that first, and check again.")
         return
@@ -190,16 +193,12 @@ def _release(stack: StackDescription, version: str, sha256: str) -> Check:
 
 
 def _withdrawn(stack: StackSeen) -> Check:
-    if isinstance(stack.versions, Unread):
-        return unread(stack.versions)
-    version, listed = stack.versions
-    try:
-        catalogue = Catalogue.parse(listed, lenient=True)
-    except PublishError as error:
-        return unknown(error.what, _ASK)
+    if isinstance(stack.catalogue, Unread):
+        return unread(stack.catalogue)
+    version, catalogue = stack.catalogue
     found = catalogue.find(version)
     if found is None:
-        return unknown(f"{VERSIONS} does not list {version}", _ASK)
+        return unknown(f"{VERSIONS} does not list {version}", ASK)
     if found.withdrawn is not None:
         saw = f"{version} was withdrawn: {found.withdrawn.reason}"
         return finding(saw, "Update the stack with a newer release.")
@@ -271,7 +270,11 @@ def _statements(found: Planned) -> Check:
 
 
 def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
-    """Check for marks of deleted stacks, except marks that an existing stack takes over."""
+    """Check for marks of deleted stacks, except marks that an existing stack takes over.
+
+    An existing stack takes over the marks if it still uses resources that the deleted stack set up.
+    When the last such stack is deleted, the handler removes the resources whose marks allow it.
+    """
     marks, names = list(_marks(seen, bucket)), seen.stack_names
     denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
     if denied:
@@ -280,7 +283,14 @@ def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
         if marks and not denied:
             yield unread(names)
         return
-    strays, heirs = _without_stack(marks, names)
+    strays: dict[str, str] = {}
+    heirs: set[str] = set()
+    for tag, mark, claims in marks:
+        using = {names[each.stack] for each in claims if each.stack in names}
+        if tag not in names and using:
+            heirs |= using
+        elif tag not in names:
+            strays.setdefault(tag, mark)
     for tag, mark in strays.items():
         left = bucket.tags.get(LEFT_TAG) if tag == bucket.maker else None
         yield finding(
@@ -306,23 +316,3 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     for each in seen.load_balancers.values():
         if each and each.logging.bucket == bucket.name and (mark := each.logging.location.mark):
             yield mark, f"the prefix of {each.name}", seen.claims(each)
-
-
-def _without_stack(
-    marks: Iterable[tuple[str, str, list[Registration]]], names: Mapping[str, str]
-) -> tuple[dict[str, str], set[str]]:
-    """Return a mark of each deleted stack without heirs, by tag, and the names of all heirs.
-
-    An heir is a stack that still uses resources that a deleted stack set up. When the last heir is
-    deleted, the handler removes the resources whose marks allow it.
-    """
-    strays: dict[str, str] = {}
-    heirs: set[str] = set()
-    for tag, mark, claims in marks:
-        if tag in names:
-            continue
-        using = {names[each.stack] for each in claims if each.stack in names}
-        heirs |= using
-        if not using:
-            strays.setdefault(tag, mark)
-    return strays, heirs

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.errors import DtLogsError, OperatingError, PublishError, UsageError
 from dt_logs_cfn.operate.account import (
     Denied,
-    Reading,
     TopicSeen,
     Unread,
-    attempted,
     observed,
     optional,
     reading,
@@ -36,8 +34,9 @@ from dt_logs_cfn.operate.stacks.stack import (
 )
 from dt_logs_cfn.operate.status import reads
 from dt_logs_cfn.operate.status.metrics import announcement_counts, refreshes
-from dt_logs_cfn.operate.status.seen import Seen, StackSeen
-from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
+from dt_logs_cfn.operate.status.seen import ASK, Seen, StackSeen
+from dt_logs_cfn.operate.values import check_place
+from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS, Catalogue
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
@@ -85,7 +84,10 @@ def look(
     there = {arn: each for arn, each in logging.items() if each.logging.bucket in present}
     endpoints = {each.stack.endpoint for each in seen}
     topics = {arn: e for bucket in present.values() for arn, e in it.topics(bucket, endpoints)}
-    public = it.which(reads.is_public, present)
+    public = it.each(lambda name: reads.is_public(it.through, present[name], here.account), present)
+    # The account owns every bucket here, so one ID is enough.
+    shared = any(each.ownership == "BucketOwnerPreferred" for each in present.values())
+    owner = it.through.s3.list_buckets(MaxBuckets=1).get("Owner", {}) if shared else {}
     return Seen(
         here=here,
         now=it.now,
@@ -98,15 +100,19 @@ def look(
             {each.logging.location: None for each in there.values()},
         ),
         public=public,
-        requester_pays=it.which(reads.requester_pays, present),
+        requester_pays=it.each(
+            lambda name: reads.requester_pays(it.through, name, here.account), present
+        ),
         on_outposts=reads.on_outposts(lambda: it.listed) if it.load_balancers else frozenset(),
-        account_block=reads.account_block(reach.s3control, here.account) if public else {},
+        account_block=(
+            reads.account_block(reach.s3control, here.account) if any(public.values()) else {}
+        ),
         stacks=seen,
         stack_names=reads.stack_names(reach.cloudformation, it.through),
         announced=announcement_counts(
             reach.cloudwatch, [arn for arn, each in topics.items() if each], it.now
         ),
-        owner=it.owner(present.values()),
+        owner=owner.get("ID", ""),
         vended=reads.vended_logs(reach.logs),
         denied=frozenset(it.noted),
     )
@@ -129,21 +135,13 @@ class _Look:
         listed = list(names)
         return dict(zip(listed, self.through.each(read, listed), strict=True))
 
-    def which(
-        self, test: Callable[[Reading, Bucket, str], bool], buckets: Mapping[str, Bucket]
-    ) -> frozenset[str]:
-        """Return the names of the buckets that pass a test."""
-        account = self._here.account
-        found = self.each(lambda name: test(self.through, buckets[name], account), buckets)
-        return frozenset(name for name, true in found.items() if true)
-
     def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and plan a run of it now; return None if it is not one of ours."""
-        versions: tuple[str, bytes] | Unread
+        catalogue: tuple[str, Catalogue] | Unread
         planned: Planned | Unread
-        versions = planned = Unread("the stack was not created", "Launch it, and check again.")
+        catalogue = planned = Unread("the stack was not created", "Launch it, and check again.")
         if stack.status == REVIEW:
-            return StackSeen(stack, planned, versions)
+            return StackSeen(stack, planned, catalogue)
         try:
             existing = made_from(self._reach.cloudformation, stack)
         except OperatingError:
@@ -151,12 +149,12 @@ class _Look:
         except ClientError as error:
             if not denied(error):
                 raise
-            versions = planned = Unread.lacking("cloudformation:GetTemplate")
+            catalogue = planned = Unread.lacking("cloudformation:GetTemplate")
         else:
             if made(stack.status):
-                versions, planned = self._versions(existing), self._planned(existing)
+                catalogue, planned = self._catalogue(existing), self._planned(existing)
         refreshed = refreshes(self._reach.cloudwatch, stack, self.now)
-        return StackSeen(stack, planned, versions, refreshed, self._failure(stack))
+        return StackSeen(stack, planned, catalogue, refreshed, self._failure(stack))
 
     def _failure(self, stack: StackDescription) -> str:
         """Return why the stack's last operation failed; empty if it did not, or if unreadable."""
@@ -169,9 +167,10 @@ class _Look:
     def _planned(self, existing: Existing) -> Planned | Unread:
         noted: list[Denied] = []
         through = reading(self._reach.clients, noted, self._reach.clock, lenient=True)
-        request = attempted(lambda: asked.again(existing, self._reach.clock()))
-        if isinstance(request, Unread):
-            return request
+        try:
+            request = asked.again(existing, self._reach.clock())
+        except OperatingError as error:
+            return Unread(error.what, error.fix)
         state = observed(request, through)
         self.noted += noted
         self.buckets.update((each.name, each) for each in state.present())
@@ -183,25 +182,30 @@ class _Look:
                 self.load_balancers[arn] = found
         return decided(request, state, through, tuple(sorted(set(noted))))
 
-    def _versions(self, existing: Existing) -> tuple[str, bytes] | Unread:
-        record = attempted(lambda: origin(existing.template))
-        if isinstance(record, Unread):
-            return record
-        base = record.settings.vendor(self._here.partition).base_url
-        if not base:
-            return Unread(
-                "the template names no address of releases",
-                "Ask Data Theorem whether this release may still be used.",
-            )
-        found = attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))
-        return found if isinstance(found, Unread) else (record.version, found)
+    def _catalogue(self, existing: Existing) -> tuple[str, Catalogue] | Unread:
+        """Return a stack's version, and the versions that are listed beside its release."""
+        try:
+            record = origin(existing.template)
+            base = record.settings.vendor(self._here.partition).base_url
+            if not base:
+                return Unread("the template names no address of releases", ASK)
+            listed = self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
+            return record.version, Catalogue.parse(listed, lenient=True)
+        except PublishError as error:  # its fix is for the vendor
+            return Unread(error.what, ASK)
+        except DtLogsError as error:
+            return Unread(error.what, error.fix)
 
     def named(self, arns: Sequence[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
         wanted: dict[str, object] = {}
         for arn in arns:
-            if arn != EVERY_LOAD_BALANCER:
-                _check_local(arn, self._here)
+            if arn != EVERY_LOAD_BALANCER and not re.fullmatch(LOAD_BALANCER_ARN, arn):
+                raise UsageError(
+                    f"{arn[:200]!r} is not the ARN of an application load balancer.",
+                    "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
+                )
+            check_place(arn, self._here)
             wanted |= self.listed if arn == EVERY_LOAD_BALANCER else {arn: None}
         if arns and not wanted:
             raise OperatingError(
@@ -231,26 +235,3 @@ class _Look:
         own = self._here.topic_arn(bucket.name)
         for arn in {own, *foreign_topics(bucket.notifications, self._here)}:
             yield arn, topic(self.through, arn, ends if arn != own else set())
-
-    def owner(self, buckets: Iterable[Bucket]) -> str:
-        """Return the account's canonical user ID if a bucket may hold others' objects, or "".
-
-        The account owns every bucket here, so one ID is enough.
-        """
-        if not any(each.ownership == "BucketOwnerPreferred" for each in buckets):
-            return ""
-        return self.through.s3.list_buckets(MaxBuckets=1).get("Owner", {}).get("ID", "")
-
-
-def _check_local(arn: str, here: Stack) -> None:
-    if not re.fullmatch(LOAD_BALANCER_ARN, arn):
-        raise UsageError(
-            f"{arn[:200]!r} is not the ARN of an application load balancer.",
-            "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
-        )
-    if not here.has(arn):
-        _, _, _, region, account, _ = arn.split(":")
-        raise OperatingError(
-            f"{arn[:200]} is not in account {here.account}, region {here.region}.",
-            f"Use credentials of account {account}, and --region {region[:30]}.",
-        )

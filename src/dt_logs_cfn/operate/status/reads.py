@@ -84,10 +84,9 @@ def on_outposts(listing: Callable[[], Mapping[str, bool]]) -> frozenset[str] | U
     )
 
 
-def requester_pays(through: Reading, bucket: Bucket, account: str) -> bool:
+def requester_pays(through: Reading, bucket: str, account: str) -> bool:
     """Return whether the readers of a bucket's objects pay for requests."""
-    s3 = through.s3
-    answer = s3.get_bucket_request_payment(Bucket=bucket.name, ExpectedBucketOwner=account)
+    answer = through.s3.get_bucket_request_payment(Bucket=bucket, ExpectedBucketOwner=account)
     return answer["Payer"] == "Requester"
 
 

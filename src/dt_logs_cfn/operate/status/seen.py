@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,19 +11,20 @@ from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.operate.status.metrics import Announced, Refreshes
 from dt_logs_cfn.operate.status.reads import LogObjects, VendedLogs
+from dt_logs_cfn.release.catalogue import Catalogue
 from dt_logs_handler import notifications
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Step, Unreadable
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, Location, Stack
 from dt_logs_handler.register import Registration
 
 Verdict = Literal["ok", "waiting", "finding", "unknown"]
+ASK = "Ask Data Theorem whether this release may still be used."
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
 # This does not name a load balancer, so that equal checks of many are shown once.
 ONBOARD = (
     "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy` with"
     " the same options makes them."
 )
-_AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,13 @@ def unread(found: Unread) -> Check:
     return unknown(found.why, found.fix)
 
 
-def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
-    """Return a fix; if it says to run the stack again, add the commands that do so."""
-    commands = " and ".join(f"`{each.run_again}`" for each in stacks)
-    return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
-
-
 @dataclass(frozen=True)
 class StackSeen:
     """One of our stacks, with the plan of a run now."""
 
     stack: StackDescription
     planned: Planned | Unread
-    versions: tuple[str, bytes] | Unread  # its version, and the versions.json beside its release
+    catalogue: tuple[str, Catalogue] | Unread  # its version, and those beside its release
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
     failure: str = ""  # why its last operation failed, if that is known
 
@@ -106,8 +100,8 @@ class Seen:
     topics: Mapping[str, TopicSeen | None]
     objects: Mapping[str, LogObjects]  # by load balancer
     other_logs: Mapping[Location, tuple[str, ...]]
-    public: frozenset[str]  # buckets whose policy S3 considers public
-    requester_pays: frozenset[str]  # buckets
+    public: Mapping[str, bool]  # whether S3 considers a bucket's policy public
+    requester_pays: Mapping[str, bool]  # by bucket
     on_outposts: frozenset[str] | Unread  # load balancers
     account_block: Mapping[str, bool] | Unread
     stacks: tuple[StackSeen, ...]
@@ -121,12 +115,6 @@ class Seen:
         """Return the first denial of these reads for a name or ARN; None if none was denied."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each.unread for each in found if each.operation in operations), None)
-
-    def locked(self, bucket: str) -> list[str]:
-        """Return the permissions that a bucket's policy denies on settings that a stack writes."""
-        settings = ("GetBucketNotificationConfiguration", "GetBucketPolicy")
-        found = (each for each in self.denied if each.named == bucket and each.by_policy)
-        return sorted({each.right for each in found if each.operation in settings})
 
     @property
     def known_names(self) -> Mapping[str, str]:

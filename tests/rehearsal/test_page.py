@@ -73,6 +73,7 @@ def test_everything_that_a_report_holds_is_on_the_page() -> None:
         "AWS::IAM::Role",
         "CREATE_FAILED",
         "sns:ConfirmSubscription",
+        "NOT AS EXPECTED",
         "not asked",
         "1 x Data Theorem",
         "2 API calls",

@@ -1,12 +1,13 @@
-"""The rehearsal's report in a real browser: it is complete, fits and is readable."""
+"""The rehearsal's report and README's cast in a real browser."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from browser.browser import CONTRAST, outline, overflow, resize
+from browser.conftest import CONTRAST, check_readable, outline, prefer
 from selenium import webdriver
+from support.generators import DOCS
 
 from dt_logs_rehearsal.account.iam.access import Decided
 from dt_logs_rehearsal.report.changes import Change
@@ -55,49 +56,33 @@ for each in REPORTS[1:]:
     each.restored = True
 
 
-@pytest.fixture(autouse=True)
-def shown(browser: webdriver.Chrome, tmp_path: Path) -> None:
+@pytest.fixture
+def report(browser: webdriver.Chrome, tmp_path: Path) -> webdriver.Chrome:
     """Show the report with every part unfolded."""
     (tmp_path / "page.html").write_text(page(REPORTS), "utf-8")
     browser.get((tmp_path / "page.html").as_uri())
     browser.execute_script(UNFOLD)
+    return browser
 
 
-def test_it_says_everything_in_order_and_nothing_of_it_is_markup(browser: webdriver.Chrome) -> None:
-    text = browser.execute_script("return document.body.innerText")
-    for part in (
-        *("The AWS account is emulated on this machine", "NOT AS EXPECTED", "<b>may not</b>"),
-        *("- SNS topic <i>", "- tag <i>", "iam:PassRole", "bucket b holds logs", "list b"),
-        "app/web/1",
-    ):
-        assert part in text
-    markup = "return document.querySelectorAll('td b, .diff i, caption i, td i').length"
-    assert browser.execute_script(markup) == 0
-    assert browser.get_log("browser") == []
-    assert outline(browser) == 3
+def test_folded_it_is_short_and_a_link_unfolds_its_scenario(report: webdriver.Chrome) -> None:
+    report.refresh()
 
-
-def test_folded_it_is_short_and_a_link_unfolds_its_scenario(browser: webdriver.Chrome) -> None:
-    resize(browser, 1280, "light")
-    browser.refresh()
-
-    assert browser.execute_script("return document.documentElement.scrollHeight") < 8000
+    assert report.execute_script("return document.documentElement.scrollHeight") < 8000
     is_open = "return document.querySelectorAll('main > details')[1].open"
-    assert not browser.execute_script(is_open)
-    browser.execute_script("document.querySelectorAll('td a')[1].click()")
-    assert browser.execute_script(is_open)
+    assert not report.execute_script(is_open)
+    report.execute_script("document.querySelectorAll('td a')[1].click()")
+    assert report.execute_script(is_open)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: str) -> None:
-    resize(browser, width, scheme)
-    assert overflow(browser) == 0
-    if width == 360:  # a table's cells stand below each other
+def test_it_fits_and_can_be_read(screen: int, report: webdriver.Chrome) -> None:
+    check_readable(report)
+    if screen == 360:  # a table's cells stand below each other
         wider = "[...document.querySelectorAll('.scroll')].some(s => s.scrollWidth > s.clientWidth)"
-        assert not browser.execute_script(f"return {wider}")
-    assert browser.execute_script(CONTRAST) == []
-    shown = browser.execute_script(
+        assert not report.execute_script(f"return {wider}")
+    assert outline(report) == 3
+    assert report.get_log("browser") == []
+    shown = report.execute_script(
         "return [...document.querySelectorAll('svg')].filter(s => s.getClientRects().length)"
         ".map(s => 16 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
     )
@@ -110,3 +95,36 @@ def test_text_that_cannot_be_read_is_found(browser: webdriver.Chrome, tmp_path: 
     (tmp_path / "pale.html").write_text("<body><p style='color:#999'>pale</p></body>")
     browser.get((tmp_path / "pale.html").as_uri())
     assert browser.execute_script(CONTRAST) == ["P  2.85"]
+
+
+PLAYS = "return document.getAnimations().filter(each => each.playState === 'running').length"
+SEEN = """
+const screen = document.querySelector('svg svg').getBoundingClientRect();
+const curtain = document.querySelector('.curtain').getBoundingClientRect();
+return [...document.querySelectorAll('text')].filter(each => {
+  const box = each.getBoundingClientRect();
+  return box.top >= screen.top - 1 && box.bottom <= Math.min(screen.bottom, curtain.top) + 1;
+}).map(each => each.textContent);
+"""
+
+
+def test_the_cast_plays_line_by_line_or_with_reduced_motion_shows_its_last_screen(
+    browser: webdriver.Chrome,
+) -> None:
+    browser.get((DOCS / "cast.svg").as_uri())
+    assert browser.execute_script(PLAYS) == 2
+    seek = "for (const each of document.getAnimations()) each.currentTime = arguments[0];"
+    browser.execute_script(seek, 100)
+    start = browser.execute_script(SEEN)
+    browser.execute_script(seek, 1500)
+    later = browser.execute_script(SEEN)
+    assert start[0] == "$ dt-logs-cfn plan \\"
+    assert later[: len(start)] == start and len(later) > len(start)
+
+    for scheme in ("light", "dark"):
+        prefer(browser, {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
+        browser.refresh()
+        seen = browser.execute_script(SEEN)
+        assert browser.execute_script(PLAYS) == 0
+        assert len(seen) > 20
+        assert seen[-1].endswith(" unknown.")

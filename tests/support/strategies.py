@@ -31,107 +31,85 @@ def with_value(value: Any, place: tuple[str | int, ...], new: Any) -> Any:
     return before
 
 
-_principals: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        "*",
-        {"AWS": "*"},
-        {"AWS": "arn:aws:iam::111122223333:root"},
+def _keyed(names: str, *values: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy for dictionaries that have one of the values under one of the names."""
+    return st.dictionaries(
+        st.sampled_from(names.split()), st.sampled_from(values), min_size=1, max_size=1
+    )
+
+
+# Somebody else's statement, in any of the forms that AWS accepts.
+_foreign_statements = st.builds(
+    lambda *parts: {key: value for part in parts for key, value in part.items()},
+    _keyed("Effect", "Allow", "Deny"),
+    _keyed(
+        "Principal NotPrincipal",
+        *("*", {"AWS": "*"}, {"AWS": "arn:aws:iam::111122223333:root"}),
         {"AWS": ["arn:aws:iam::111122223333:role/x", "444455556666"]},
         {"Service": "cloudtrail.amazonaws.com", "AWS": "arn:aws:iam::111122223333:root"},
-    ]
-)
-_actions: st.SearchStrategy[Any] = st.sampled_from(
-    ["s3:GetObject", ["s3:GetObject"], ["s3:PutObject", "s3:GetObject"], "s3:*"]
-)
-_resources: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        "arn:aws:s3:::logs/*",
-        ["arn:aws:s3:::logs/*"],
-        ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"],
-        "arn:aws:s3:::logs/${aws:username}/ü*",
-    ]
-)
-_conditions: st.SearchStrategy[Any] = st.sampled_from(
-    [
+    ),
+    _keyed(
+        "Action NotAction",
+        *("s3:GetObject", ["s3:GetObject"], ["s3:PutObject", "s3:GetObject"], "s3:*"),
+    ),
+    _keyed(
+        "Resource",
+        *("arn:aws:s3:::logs/*", ["arn:aws:s3:::logs/*"]),
+        *(["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"], "arn:aws:s3:::logs/${aws:username}/ü*"),
+    ),
+    st.just({})
+    | _keyed("Sid", "", "AllowTrail", "DTLogsAnalysis", "DTLogsAnalysisRead")
+    | _keyed("Sid", "DTLogsAnalysis1Read558d71137e72"),
+    st.just({})
+    | _keyed(
+        "Condition",
         {"Bool": {"aws:SecureTransport": "false"}},
         {"Bool": {"aws:SecureTransport": False}},
         {"StringEquals": {"aws:SourceAccount": ["123456789012"]}},
-    ]
+    ),
+    # A key that AWS may introduce
+    st.dictionaries(st.just("Comment"), json_values, max_size=1),
 )
-_sids = st.sampled_from(
-    ["", "AllowTrail", "DTLogsAnalysis", "DTLogsAnalysisRead", "DTLogsAnalysis1Read558d71137e72"]
-)
-
-
-@st.composite
-def foreign_statements(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw somebody else's statement, in any of the forms that AWS accepts."""
-    statement: dict[str, Any] = {}
-    if draw(st.booleans()):
-        statement["Sid"] = draw(_sids)
-    statement["Effect"] = draw(st.sampled_from(["Allow", "Deny"]))
-    statement[draw(st.sampled_from(["Principal", "NotPrincipal"]))] = draw(_principals)
-    statement[draw(st.sampled_from(["Action", "NotAction"]))] = draw(_actions)
-    statement["Resource"] = draw(_resources)
-    if draw(st.booleans()):
-        statement["Condition"] = draw(_conditions)
-    if draw(st.booleans()):
-        statement["Comment"] = draw(json_values)  # a key that AWS may introduce
-    return statement
 
 
 @st.composite
 def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
     """Draw a bucket policy that somebody else wrote, or None."""
-    statements = draw(st.lists(foreign_statements(), min_size=0 if empty else 1, max_size=4))
+    statements = draw(st.lists(_foreign_statements, min_size=0 if empty else 1, max_size=4))
     if not statements:
         return None
-    document: dict[str, Any] = {}
-    if draw(st.booleans()):
-        document["Id"] = "of the customer"
-    document["Version"] = draw(st.sampled_from(["2012-10-17", "2008-10-17"]))
+    versions = st.sampled_from(["2012-10-17", "2008-10-17"])
+    whose = {"Id": st.just("of the customer")}
+    document = draw(st.fixed_dictionaries({"Version": versions}, optional=whose))
     single = len(statements) == 1 and draw(st.booleans())
     document["Statement"] = statements[0] if single else statements
     return json.dumps(document, indent=draw(st.sampled_from([None, 2])))
 
 
-@st.composite
-def foreign_entries(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """Draw somebody else's notification, and the name of the list that contains it."""
-    kind, key, service = draw(
-        st.sampled_from(
-            [
-                ("TopicConfigurations", "TopicArn", "sns"),
-                ("QueueConfigurations", "QueueArn", "sqs"),
-                ("LambdaFunctionConfigurations", "LambdaFunctionArn", "lambda"),
-            ]
-        )
-    )
-    entry: dict[str, Any] = {}
-    if draw(st.booleans()):
-        entry["Id"] = draw(st.sampled_from(["theirs", "dt-logs-analysis", "tf-s3-1"]))
-    entry[key] = f"arn:aws:{service}:us-east-1:123456789012:{draw(st.sampled_from('ab'))}"
-    entry["Events"] = draw(
-        st.lists(
-            st.sampled_from(["s3:ObjectRemoved:*", "s3:ObjectCreated:Put", "s3:TestEvent"]),
-            min_size=1,
-            max_size=2,
-            unique=True,
-        )
-    )
-    if draw(st.booleans()):
-        name = draw(st.sampled_from(["prefix", "Prefix"]))
-        rules = [{"Name": name, "Value": draw(st.sampled_from(["img/", "a+b%2F", ""]))}]
-        entry["Filter"] = {"Key": {"FilterRules": rules}}
-    return kind, entry
+def _entries(key: str, service: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Return a strategy for somebody else's notifications of one kind."""
+    name = st.sampled_from(["prefix", "Prefix"])
+    rule = st.fixed_dictionaries({"Name": name, "Value": st.sampled_from(["img/", "a+b%2F", ""])})
+    events = st.sampled_from(["s3:ObjectRemoved:*", "s3:ObjectCreated:Put", "s3:TestEvent"])
+    arns = [f"arn:aws:{service}:us-east-1:123456789012:{each}" for each in "ab"]
+    given = {
+        key: st.sampled_from(arns),
+        "Events": st.lists(events, min_size=1, max_size=2, unique=True),
+    }
+    optional = {
+        "Id": st.sampled_from(["theirs", "dt-logs-analysis", "tf-s3-1"]),
+        "Filter": st.builds(lambda found: {"Key": {"FilterRules": [found]}}, rule),
+    }
+    entry = st.fixed_dictionaries(given, optional=optional)
+    return st.lists(entry, min_size=1, max_size=2)
 
 
-@st.composite
-def configurations(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a bucket's whole notification configuration, EventBridge included."""
-    found: dict[str, Any] = {}
-    for kind, entry in draw(st.lists(foreign_entries(), max_size=4)):
-        found.setdefault(kind, []).append(entry)
-    if draw(st.booleans()):
-        found["EventBridgeConfiguration"] = {}
-    return found
+def configurations() -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy for a bucket's whole notification configuration, EventBridge included."""
+    lists = {
+        "TopicConfigurations": _entries("TopicArn", "sns"),
+        "QueueConfigurations": _entries("QueueArn", "sqs"),
+        "LambdaFunctionConfigurations": _entries("LambdaFunctionArn", "lambda"),
+        "EventBridgeConfiguration": st.just({}),
+    }
+    return st.fixed_dictionaries({}, optional=lists)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, UnauthorizedSS
 from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
-from support.seat import Seat
+from support.commands import Seat
 
 from dt_logs_cfn.cli.terminal import Operator, one_line
 from dt_logs_cfn.errors import OperatingError

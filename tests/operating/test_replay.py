@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
 from operating.looking import EVERYTHING, LOGS, POLICY, Looking
+from support.commands import Seat
 from support.looks import can_read
-from support.seat import Seat
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.replay.replaying import Replayed, Wanted, replay

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from support.seat import Seat
+from support.commands import Seat
 from support.stack_sets import FakeStackSets
 
 from dt_logs_cfn import Settings

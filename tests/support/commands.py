@@ -1,4 +1,4 @@
-"""Run commands that operate stacks, in this process; find the AWS CLI."""
+"""Run commands that operate stacks, in this process, with an operator; find the AWS CLI."""
 
 from __future__ import annotations
 
@@ -16,8 +16,32 @@ import pytest
 from dt_logs_cfn.cli.terminal import Here, Operator
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
-Edge = Callable[[argparse.Namespace, Operator], int]
-Configure = Callable[[argparse.ArgumentParser], None]
+
+@dataclass
+class Seat:
+    """An operator whose time passes only while they wait, unless a test gives a clock.
+
+    `lines` and `asked` are what they were shown and asked. Once the answers end, nobody answers.
+    """
+
+    now: float = 0.0
+    lines: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    clock: Callable[[], float] | None = None
+    asked: list[str] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+    def ask(self, question: str) -> str | None:
+        self.asked.append(question)
+        return self.answers.pop(0) if self.answers else None
+
+    @property
+    def operator(self) -> Operator:
+        return Operator(self.clock or (lambda: self.now), self.sleep, self.lines.append, self.ask)
 
 
 @dataclass(frozen=True)
@@ -34,11 +58,11 @@ class Ran:
 class Runner:
     """Runs a command that waits only a twentieth of the time, like the emulated account."""
 
-    configure: Configure
-    edge: Edge
+    configure: Callable[[argparse.ArgumentParser], None]
+    edge: Callable[[argparse.Namespace, Operator], int]
     capsys: pytest.CaptureFixture[str]
-    answers: Sequence[str] = ()  # to the command's questions; once empty, nobody answers
-    asked: list[str] = field(default_factory=list)  # the questions so far
+    answers: Sequence[str] = ()  # to each run's questions
+    asked: list[str] = field(default_factory=list)  # the questions of all runs
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
 
     def answering(self, *answers: str) -> Runner:
@@ -49,22 +73,15 @@ class Runner:
         parser = argparse.ArgumentParser()
         self.configure(parser)
         arguments = parser.parse_args(argv)
-        lines: list[str] = []
-        left = list(self.answers)
-
-        def ask(question: str) -> str | None:
-            self.asked.append(question)
-            return left.pop(0) if left else None
-
-        here = Here.of(arguments)
-        operator = Operator(sleep=self.sleep, tell=lines.append, ask=ask, here=here)
+        seat = Seat(answers=[*self.answers], asked=self.asked, clock=time.monotonic)
+        operator = replace(seat.operator, sleep=self.sleep, here=Here.of(arguments))
         code, failure = 0, ""
         try:
             code = self.edge(arguments, operator)
         except DtLogsError as error:
             code, failure = 2 if isinstance(error, UsageError) else 3, str(error)
             assert "\n" not in failure
-        return Ran(code, self.capsys.readouterr().out, "\n".join(lines), failure)
+        return Ran(code, self.capsys.readouterr().out, "\n".join(seat.lines), failure)
 
 
 def aws_cli() -> str:
@@ -72,8 +89,6 @@ def aws_cli() -> str:
     beside = str(Path(sys.executable).parent)
     found = shutil.which("aws", path=beside) or shutil.which("aws")
     if found is None:
-        text = "needs the AWS CLI: pip install awscli"
-        if os.environ.get("CI"):
-            pytest.fail(text)
-        pytest.skip(text)
+        unavailable = pytest.fail if os.environ.get("CI") else pytest.skip
+        unavailable("needs the AWS CLI: pip install awscli")
     return found

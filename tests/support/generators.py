@@ -1,25 +1,19 @@
-"""Import the scripts in docs/, which are not in a package, and run the code in a guide."""
+"""Run the scripts in docs/, which are not in a package, and the code in a guide."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
+import runpy
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def generator(name: str) -> ModuleType:
-    """Import a script in docs/ by its name."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def generator(name: str) -> SimpleNamespace:
+    """Return the names that a script in docs/ defines."""
+    return SimpleNamespace(**runpy.run_path(str(DOCS / f"{name}.py")))
 
 
 def alarm() -> dict[str, Any]:

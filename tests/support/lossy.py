@@ -7,14 +7,21 @@ with lossy(account.url) as network:
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import urllib3
+from werkzeug.datastructures import EnvironHeaders
+
+from dt_logs_rehearsal.http import loopback
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 EVERY = 0  # instead of a number: every call of the operation
 
@@ -23,56 +30,34 @@ EVERY = 0  # instead of a number: every call of the operation
 class Network:
     """The calls to lose before they reach AWS, and the answers to lose, by operation and number."""
 
+    endpoint: str
     url: str = ""
     calls: set[tuple[str, int]] = field(default_factory=set)
     answers: set[tuple[str, int]] = field(default_factory=set)
     sent: Counter[str] = field(default_factory=Counter)
 
-    def loses(self, what: set[tuple[str, int]], operation: str) -> bool:
-        return bool({(operation, self.sent[operation]), (operation, EVERY)} & what)
+    def forward(self, environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        """Forward a call in AWS's query protocol, and return its answer."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        (operation,) = parse_qs(body.decode()).get("Action", [""])
+        self.sent[operation] += 1
+        now = {(operation, self.sent[operation]), (operation, EVERY)}
+        if not now & self.calls:
+            headers = dict(EnvironHeaders(environ))
+            answer = urllib3.request("POST", self.endpoint, body=body, headers=headers)
+            if not now & self.answers:
+                kept = {"Content-Type": "text/xml", "Content-Length": str(len(answer.data))}
+                start(f"{answer.status} .", [*kept.items()])
+                return [answer.data]
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionError
 
 
 @contextmanager
 def lossy(endpoint: str) -> Iterator[Network]:
-    """Forward calls in AWS's query protocol to an endpoint until the block ends."""
-    network, host = Network(), urlsplit(endpoint).netloc
-
-    class Forwarded(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            (operation,) = parse_qs(body.decode()).get("Action", [""])
-            network.sent[operation] += 1
-            if network.loses(network.calls, operation):
-                self.close_connection = True
-                return
-            connection = HTTPConnection(host)
-            try:
-                connection.request("POST", self.path, body, dict(self.headers))
-                answer = connection.getresponse()
-                content = answer.read()
-            finally:
-                connection.close()
-            if network.loses(network.answers, operation):
-                self.close_connection = True
-                return
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.headers.get("Content-Type", "text/xml"))
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forwarded)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    network.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    """Forward calls to an endpoint until the block ends."""
+    network = Network(endpoint)
+    with closing(loopback.Server(network.forward)) as server:
+        network.url = f"http://{server.address}"
+        server.start()
         yield network
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -21,70 +21,57 @@ _REPORT = "tmp/tests.xml"
 
 @dataclass(frozen=True)
 class Report:
-    """The results of an environment's tests; each skipped test has its reason.
-
-    A test that fails as expected counts as passed.
-    """
+    """An environment's tests, each with its result or the reason why it was skipped."""
 
     name: str
-    python: str
-    seconds: float
-    passed: frozenset[str]
-    failed: frozenset[str]
-    skipped: dict[str, str]
-
-    @property
-    def line(self) -> str:
-        """The report as a line of the table."""
-        counts = len(self.passed), len(self.failed), len(self.skipped), self.seconds
-        return f"  {self.name:<11}{self.python:<8}" + "".join(f"{each:>9,.0f}" for each in counts)
+    results: dict[str, str]
+    line: str  # of the table
 
 
 def read(environment: Path) -> Report:
     """Return the report of an environment's tests."""
     root = ElementTree.parse(environment / _REPORT).getroot()
-    passed, failed, skipped = set[str](), set[str](), dict[str, str]()
-    for case in root.iter("testcase"):
-        name = f"{case.get('classname')}::{case.get('name')}"
-        reason = case.find("skipped")
-        if reason is not None and reason.get("type") != "pytest.xfail":
-            skipped[name] = reason.get("message", "")
-        elif case.find("failure") is not None or case.find("error") is not None:
-            failed.add(name)
-        else:
-            passed.add(name)
-    return Report(
-        environment.name,
-        _python(environment),
-        sum(float(each.get("time", 0)) for each in root.iter("testsuite")),
-        frozenset(passed - failed),
-        frozenset(failed),
-        skipped,
-    )
-
-
-def _python(environment: Path) -> str:
-    found = re.search(
+    results = {
+        f"{case.get('classname')}::{case.get('name')}": _result(case)
+        for case in root.iter("testcase")
+    }
+    version = re.search(
         r"^version_info *= *(\d+\.\d+\.\d+)", (environment / "pyvenv.cfg").read_text("utf-8"), re.M
     )
-    return found[1] if found else ""
+    count = Counter(results.values())
+    skipped = count.total() - count["passed"] - count["failed"]
+    seconds = sum(float(each.get("time", 0)) for each in root.iter("testsuite"))
+    numbers = (count["passed"], count["failed"], skipped, seconds)
+    line = f"  {environment.name:<11}{version[1] if version else '':<8}"
+    return Report(environment.name, results, line + "".join(f"{each:>9,.0f}" for each in numbers))
+
+
+def _result(case: ElementTree.Element) -> str:
+    """Return a test's result; a test that fails as expected counts as passed."""
+    skipped = case.find("skipped")
+    if skipped is not None and skipped.get("type") != "pytest.xfail":
+        return skipped.get("message", "")
+    failed = any(case.find(each) is not None for each in ("failure", "error"))
+    return "failed" if failed else "passed"
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:
     """Yield a line for each group of tests that did not run: the reason, or how to run it."""
-    ran = frozenset[str]().union(*(each.passed | each.failed for each in reports))
-    reasons = {name: why for each in reports for name, why in each.skipped.items()}
-    for why, count in Counter(reasons[name] for name in reasons.keys() - ran).most_common():
+    skipped, ran = dict[str, str](), set[str]()
+    for name, result in (each for report in reports for each in report.results.items()):
+        if result in ("passed", "failed"):
+            ran.add(name)
+        else:
+            skipped[name] = result
+    for why, count in Counter(skipped[name] for name in skipped.keys() - ran).most_common():
         yield f"  {count:,} tests: {why}"
-    quick = max((len(each.passed) for each in reports if each.name.startswith("py")), default=0)
-    for name in expected:
-        if name in {each.name for each in reports}:
-            continue
+    quick = [[*each.results.values()] for each in reports if each.name.startswith("py")]
+    for name in (each for each in expected if each not in {report.name for report in reports}):
         if (folder / name / "bin" / "python").exists():
             yield f"  {name}: failed before its tests, see above"
         elif name.startswith("py"):
-            python = f"python{name[2]}.{name[3:]}"
-            yield f"  {quick:,} tests once more on {python}: put it on PATH"
+            count = max((each.count("passed") for each in quick), default=0)
+            yield f"  {count:,} tests once more on python{name[2]}.{name[3:]}: put it on PATH"
         else:
             yield f"  {name}: run `tox -e {name}`"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -57,8 +57,7 @@ class Server:
 
     def client(self) -> Any:
         """Return a new client."""
-        session: Any = boto3.Session("test", "test", region_name="us-east-1")
-        return session.client("s3", endpoint_url=self.url)
+        return boto3.Session("test", "test").client("s3", "us-east-1", endpoint_url=self.url)
 
     def serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -86,14 +85,11 @@ class Server:
 def s3_server() -> Iterator[Server]:
     """Serve an empty account."""
     found = Server(DomainDispatcherApplication(create_backend_app))
-    server = loopback.Server(found.serve)
-    found.url = f"http://{server.address}"
-    server.start()
-    urllib3.request("POST", f"{found.url}/moto-api/reset")
-    try:
+    with closing(loopback.Server(found.serve)) as server:
+        found.url = f"http://{server.address}"
+        server.start()
+        urllib3.request("POST", f"{found.url}/moto-api/reset")
         yield found
-    finally:
-        server.close()
 
 
 def _refused(start: StartResponse, status: str, code: str) -> list[bytes]:

@@ -1,4 +1,9 @@
-"""The check on AWS, run as its users run it, but against the emulated account."""
+"""The check on AWS, run as its users run it, but against the emulated account.
+
+The check also needs EC2, SQS and new load balancers. EC2 and SQS are moto's, with a default VPC.
+The load balancer's address leads to a loopback server, which logs each request and delivers S3's
+announcements to the queue.
+"""
 
 from __future__ import annotations
 
@@ -8,82 +13,213 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
-from support.checked_account import Checked, checked
+from moto.backends import get_backend
+from moto.server import ThreadedMotoServer
+from support.emulated import Emulated, emulated
 
 from aws_check.ledger import Ledger
 from aws_check.plan import TAG, Thing, planned
 from aws_check.texts import PROBES
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.account.client import answers
+from dt_logs_rehearsal.account.elbv2 import Visit, log_file, new_load_balancer
+from dt_logs_rehearsal.account.world import Call, Response, World
+from dt_logs_rehearsal.http import loopback
+from dt_logs_rehearsal.sandbox import ACCOUNT, DATA_THEOREM, REGION, Sandbox
+from dt_logs_rehearsal.vendor import VENDOR
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ROOT = Path(__file__).parents[2]
-SOURCE = "203.0.113.7/32"
+SOURCES = os.pathsep.join(str(ROOT / each) for each in ("src", "handler", "tools"))
+
+
+@dataclass
+class Check:
+    """The check in its own process, the account that it checks, and the folder of its files."""
+
+    account: Emulated
+    ec2: Any
+    sqs: Any
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self.account.sandbox
+
+    def start(self, *words: str, until: str = "") -> subprocess.Popen[str]:
+        """Start a run, and return its process after a line of progress with `until`."""
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "aws_check", "--account", ACCOUNT, "--yes"),
+                *("--aws-region", REGION, "--folder", str(self.folder)),
+                *("--from", "203.0.113.7/32", "--release", str(self.account.release), *words),
+            ],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        while until and until not in process.stderr.readline():
+            assert process.poll() is None
+        return process
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Return the exit code and the output of a run."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
+
+    def resources(self) -> dict[str, Any]:
+        """Return everything in the account, by kind."""
+        stacks = self.sandbox.cloudformation.stacks.values()
+        groups = self.ec2.describe_security_groups()["SecurityGroups"]
+        return {
+            **self.sandbox.account.snapshot(),
+            "deployed": self.sandbox.endpoint.deployed(),
+            "stacks": sorted(each.name for each in stacks if each.status != "DELETE_COMPLETE"),
+            "groups": sorted(each["GroupName"] for each in groups),
+            "queues": self.sqs.list_queues().get("QueueUrls", []),
+        }
+
+    def transcript(self) -> list[dict[str, Any]]:
+        (found,) = self.folder.glob("*.transcript.jsonl")
+        return [json.loads(line) for line in found.read_text().splitlines()]
 
 
 @pytest.fixture
-def account(tmp_path: Path, release: Path) -> Iterator[Checked]:
-    with checked(tmp_path, release) as found:
-        yield found
+def check(tmp_path: Path, release: Path) -> Iterator[Check]:
+    for service in ("ec2", "sqs"):
+        get_backend(service).reset()
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    url = "http://{}:{}".format(*moto.get_host_and_port())
+    try:
+        with emulated(tmp_path, release) as account, answering(account.sandbox) as address:
+            add_operations(account.sandbox, address)
+            profiles = tmp_path / "credentials"
+            vendor = account.sandbox.endpoint.session(DATA_THEOREM, VENDOR)
+            lines = ("[vendor]", *(f"{key} = {value}" for key, value in vendor.items()))
+            profiles.write_text("\n".join(lines))
+            ec2, sqs = (
+                boto3.client(name, REGION, endpoint_url=url, **account.credentials)
+                for name in ("ec2", "sqs")
+            )
+            environment = {
+                **account.environment,
+                "AWS_ENDPOINT_URL_EC2": url,
+                "AWS_ENDPOINT_URL_SQS": url,
+                "AWS_SHARED_CREDENTIALS_FILE": str(profiles),
+                "PYTHONPATH": SOURCES,
+                "PYTHONUNBUFFERED": "1",
+            }
+            yield Check(account, ec2, sqs, tmp_path / "runs", environment)
+    finally:
+        moto.stop()
 
 
-def command(account: Checked, folder: Path, *words: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "aws_check", "--account", "123456789012"),
-        *("--aws-region", "us-east-1", "--folder", str(folder), "--from", SOURCE, "--yes"),
-        *("--release", str(account.account.release), *words),
-    ]
+def add_operations(sandbox: Sandbox, address: str) -> None:
+    """Add operations that only the check on AWS needs."""
+    elbv2 = dict(answers("elbv2"))
+    tags: dict[str, list[dict[str, str]]] = {}
 
+    def create(world: World, call: Call) -> Response:
+        name, where = call.params["Name"], (call.caller.account, call.region)
+        found = new_load_balancer(world, name, "application", *where)
+        world.load_balancers[found.arn] = found
+        tags[found.arn] = call.params["Tags"]
+        return describe(world, replace(call, params={"LoadBalancerArns": [found.arn]}))
 
-def environment(account: Checked) -> Mapping[str, str]:
-    return {**account.environment, "PYTHONPATH": str(ROOT / "tools"), "PYTHONUNBUFFERED": "1"}
+    def describe(world: World, call: Call) -> Response:
+        names = call.params.get("Names")
+        if names:
+            arns = [each.arn for each in world.load_balancers.values() if each.name in names]
+            if not arns:
+                text = f"Load balancers '[{', '.join(names)}]' not found"
+                raise Refused("LoadBalancerNotFound", text, Type="Sender")
+            call = replace(call, params={"LoadBalancerArns": arns})
+        found = elbv2["DescribeLoadBalancers"](world, call)
+        more = {"DNSName": address, "State": {"Code": "active"}}
+        return {**found, "LoadBalancers": [{**each, **more} for each in found["LoadBalancers"]]}
 
+    def delete(world: World, call: Call) -> Response:
+        world.load_balancers.pop(call.params["LoadBalancerArn"], None)
+        return {}
 
-def run(account: Checked, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(account, folder, *words),
-        env=environment(account),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    def describe_tags(world: World, call: Call) -> Response:
+        arns = call.params["ResourceArns"]
+        return {"TagDescriptions": [{"ResourceArn": e, "Tags": tags.get(e, [])} for e in arns]}
 
+    def list_tags(world: World, call: Call) -> Response:
+        topic = world.topics.get(call.params["ResourceArn"])
+        if topic is None:
+            raise Refused("ResourceNotFound", "Resource does not exist", 404, Type="Sender")
+        return {"Tags": [{"Key": key, "Value": value} for key, value in topic.tags.items()]}
 
-def resources(account: Checked) -> dict[str, Any]:
-    """Return everything in the account, by kind."""
-    world, sandbox = account.world, account.account.sandbox
-    groups = account.ec2.describe_security_groups()["SecurityGroups"]
-    return {
-        "load balancers": sorted(each.name for each in world.load_balancers.values()),
-        "buckets": sorted(world.buckets),
-        "topics": sorted(world.topics),
-        "deployed": sandbox.endpoint.deployed(),
-        "stacks": sorted(
-            each.name
-            for each in sandbox.cloudformation.stacks.values()
-            if each.status != "DELETE_COMPLETE"
-        ),
-        "groups": sorted(e["GroupName"] for e in groups),
-        "queues": account.sqs.list_queues().get("QueueUrls", []),
+    sandbox.endpoint.operations["elbv2"] = {
+        **elbv2,
+        "CreateListener": lambda world, call: {"Listeners": []},
+        "CreateLoadBalancer": create,
+        "DeleteLoadBalancer": delete,
+        "DescribeLoadBalancers": describe,
+        "DescribeTags": describe_tags,
     }
+    sandbox.endpoint.operations["sns"] = {**answers("sns"), "ListTagsForResource": list_tags}
+    sandbox.endpoint.before = lambda call: prepare(sandbox, call)
 
 
-def transcript(folder: Path) -> list[dict[str, Any]]:
-    (found,) = folder.glob("*.transcript.jsonl")
-    return [json.loads(line) for line in found.read_text().splitlines()]
+def queues() -> list[Any]:
+    return list(get_backend("sqs")[ACCOUNT][REGION].queues.values())
 
 
-def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: Path) -> None:
-    before, folder = resources(account), tmp_path / "runs"
-    done = run(account, folder, "--vendor-profile", "vendor")
-    assert (done.returncode, "0 findings, 0 left" in done.stdout) == (0, True), done.stderr
-    assert resources(account) == before
-    (ledger,) = Ledger.all(folder)
+def prepare(sandbox: Sandbox, call: Call) -> None:
+    """Add the queues to S3's known destinations, and pass IAM the topic whose tags are listed."""
+    if call.operation == "ListTagsForResource" and isinstance(call.params, dict):
+        call.params["TopicArn"] = call.params["ResourceArn"]
+    for queue in queues():
+        sandbox.account.add_destination(queue.queue_arn)
+
+
+@contextmanager
+def answering(sandbox: Sandbox) -> Iterator[str]:
+    """Serve the load balancers' address: log each request at once, and announce the log."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        now = sandbox.pace()
+        for arn in list(sandbox.account.world.load_balancers):
+            body = log_file(arn, [Visit("192.0.2.7", environ["PATH_INFO"])], now)
+            sandbox.account.write_log(arn, body)
+        for queue in queues():
+            waiting = sandbox.account.world.deliveries[queue.queue_arn]
+            while waiting:
+                text = json.dumps(waiting.pop(0))
+                get_backend("sqs")[ACCOUNT][REGION].send_message(queue.name, text)
+        start("200 OK", [("Content-Length", "0")])
+        return []
+
+    with closing(loopback.Server(answer)) as server:
+        server.start()
+        yield server.address
+
+
+def test_a_run_checks_everything_and_leaves_nothing(check: Check) -> None:
+    before = check.resources()
+    code, out, err = check.run("--vendor-profile", "vendor")
+    assert (code, "0 findings, 0 left" in out) == (0, True), err
+    assert check.resources() == before
+    (ledger,) = Ledger.all(check.folder)
     made = [tuple(json.loads(line)[1:]) for line in ledger.path.read_text().splitlines()[1:]]
     first = dict.fromkeys(made)
     assert [(each.kind, each.name) for each in planned(ledger.names)] == [
@@ -93,7 +229,7 @@ def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: 
     assert theirs == ["bucket", "topic", "topic"]
     assert ledger.left() == []
     assert (ledger.path.stat().st_mode & 0o777) == 0o600
-    lines = transcript(folder)
+    lines = check.transcript()
     assert all(each["same"] for each in lines if "probe" in each)
     vendors = [each["operation"] for each in lines if each.get("by") == "vendor"]
     assert vendors == [
@@ -102,40 +238,21 @@ def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: 
     ]
     text = json.dumps(lines)
     assert {"UPDATE_COMPLETE", "DELETE_COMPLETE"} <= set(re.findall("[A-Z]+_COMPLETE", text))
-    for secret in ("123456789012", "999988887777", "203.0.113.7", "ASIA", ledger.names.run):
+    for secret in (ACCOUNT, "999988887777", "203.0.113.7", "ASIA", ledger.names.run):
         assert secret not in text
     assert not re.search("(?i)signature=[^<]", text)
 
 
-def start(account: Checked, folder: Path, until: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a run, and wait for a line with `until`; return the process and its output so far."""
-    process = subprocess.Popen(
-        command(account, folder),
-        env=environment(account),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    told = ""
-    for line in process.stderr:
-        told += line
-        if until in line:
-            break
-    return process, told
-
-
-def test_ctrl_c_removes_everything_and_findings_are_told(account: Checked, tmp_path: Path) -> None:
-    before, hook = resources(account), account.account.sandbox.endpoint.before
+def test_ctrl_c_removes_everything_and_findings_are_told(check: Check) -> None:
+    before, hook = check.resources(), check.sandbox.endpoint.before
 
     def otherwise(call: Call) -> None:
         hook(call)
         if call.operation == "PutBucketPolicy" and call.params["Policy"] == "{bad":
             raise Refused("MalformedPolicy", "Not in account 123456789012")
 
-    account.account.sandbox.endpoint.before = otherwise
-    process, _ = start(account, tmp_path / "runs", "CREATE_IN_PROGRESS")
+    check.sandbox.endpoint.before = otherwise
+    process = check.start(until="CREATE_IN_PROGRESS")
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 130, err
@@ -145,58 +262,55 @@ def test_ctrl_c_removes_everything_and_findings_are_told(account: Checked, tmp_p
         "finding: To put a policy that is not JSON: AWS answers"
         " ('MalformedPolicy', 'Not in account <account>'), our account ('MalformedPolicy',"
     )
-    assert resources(account) == before
-    probes = {e["probe"]: e["same"] for e in transcript(tmp_path / "runs") if "probe" in e}
+    assert check.resources() == before
+    probes = {each["probe"]: each["same"] for each in check.transcript() if "probe" in each}
     assert [name for name, same in probes.items() if not same] == ["put a policy that is not JSON"]
     assert set(probes) == set(PROBES)
 
 
-def test_a_killed_run_is_swept_by_what_it_recorded(account: Checked, tmp_path: Path) -> None:
-    before, folder = resources(account), tmp_path / "runs"
-    process, _ = start(account, folder, "CREATE_IN_PROGRESS")
+def test_a_killed_run_is_swept_by_what_it_recorded(check: Check) -> None:
+    before = check.resources()
+    process = check.start(until="CREATE_IN_PROGRESS")
     process.kill()
     process.communicate()
-    (ledger,) = Ledger.all(folder)
+    (ledger,) = Ledger.all(check.folder)
     kinds = {each.kind for each in ledger.left()}
     assert kinds >= {"service role stack", "security group", "load balancer", "queue", "stack"}
     # The sweep must not delete somebody else's bucket, even if its name begins like the run's
     # names, or a queue that lost its tag.
-    account.account.sandbox.account.add_bucket(f"{ledger.names.base}-precious")
-    (url,) = account.sqs.list_queues()["QueueUrls"]
-    account.sqs.untag_queue(QueueUrl=url, TagKeys=[TAG])
-    first = run(account, folder, "--sweep")
-    assert first.returncode == 1
-    assert first.stdout == (
+    precious = f"{ledger.names.base}-precious"
+    check.sandbox.account.add_bucket(precious)
+    (url,) = check.sqs.list_queues()["QueueUrls"]
+    check.sqs.untag_queue(QueueUrl=url, TagKeys=[TAG])
+    assert check.run("--sweep")[:2] == (
+        1,
         f"queue '{ledger.names.base}' does not carry the tag {TAG}={ledger.names.run}. It was left"
-        " alone. Look at it, and remove it yourself if it is not needed.\n"
+        " alone. Look at it, and remove it yourself if it is not needed.\n",
     )
     assert ledger.left() == [Thing("queue", ledger.names.base)]
-    account.sqs.tag_queue(QueueUrl=url, Tags={TAG: ledger.names.run})
-    second = run(account, folder, "--sweep")
-    assert (second.returncode, second.stdout) == (0, "Nothing is left.\n")
-    left = resources(account)
-    assert left.pop("buckets") == [f"{ledger.names.base}-precious"]
-    assert left == {kind: value for kind, value in before.items() if kind != "buckets"}
+    check.sqs.tag_queue(QueueUrl=url, Tags={TAG: ledger.names.run})
+    assert check.run("--sweep")[:2] == (0, "Nothing is left.\n")
+    left = check.resources()
+    del left["buckets"][precious]
+    assert left == before
 
 
-def test_nothing_is_made_in_another_account_or_without_a_default_vpc(
-    account: Checked, tmp_path: Path
-) -> None:
-    before, folder = resources(account), tmp_path / "runs"
-    done = run(account, folder, "--account", "111122223333")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == (
+def test_nothing_is_made_in_another_account_or_without_a_default_vpc(check: Check) -> None:
+    before = check.resources()
+    assert check.run("--account", "111122223333") == (
+        3,
+        "",
         "aws-check: The credentials are not of account '111122223333'. Set AWS_PROFILE to a profile"
-        " of that account, or correct --account.\n"
+        " of that account, or correct --account.\n",
     )
-    assert resources(account) == before
-    assert not folder.exists()
-    for each in account.ec2.describe_subnets()["Subnets"][1:]:
-        account.ec2.delete_subnet(SubnetId=each["SubnetId"])
-    done = run(account, folder)
-    assert done.returncode == 1
-    assert done.stdout.startswith(
+    assert check.resources() == before
+    assert not check.folder.exists()
+    for each in check.ec2.describe_subnets()["Subnets"][1:]:
+        check.ec2.delete_subnet(SubnetId=each["SubnetId"])
+    code, out, _ = check.run()
+    assert code == 1
+    assert out.startswith(
         "finding: Region 'us-east-1' has no default VPC with default subnets in two zones. Use a"
         " region that has one, or make one: `aws ec2 create-default-vpc`.\n"
     )
-    assert resources(account) == before
+    assert check.resources() == before

@@ -1,17 +1,27 @@
 """The documents and pictures agree with the project, and keep the rules that a test can check.
 
-cog checks their generated parts (`tox -e checks`).
+cog checks their generated parts (`tox -e checks`). The examples in docs/library.md and in public
+docstrings run and print what they show.
 """
 
+import contextlib
+import doctest
+import inspect
+import io
 import json
 import re
+import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from support.generators import DOCS, generator
+from support.moto_account import emulated_account
 
+import dt_logs_cfn
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import COMMANDS, main
 from dt_logs_cfn.settings import Privileges
@@ -20,7 +30,6 @@ from dt_logs_cfn.template.templates import stack_template
 
 ROOT = DOCS.parent
 README = ROOT / "README.md"
-CUSTOMER, VENDOR = DOCS / "customer.md", DOCS / "vendor.md"
 GUIDES = sorted(DOCS.glob("*.md"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *GUIDES]
 CODE_BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -32,10 +41,6 @@ AWKWARD = re.compile(
     re.IGNORECASE,
 )
 LONGEST = 25  # words in a sentence
-
-
-def ids(value: object) -> str:
-    return value.name if isinstance(value, Path) else str(value)
 
 
 def code_blocks(document: Path) -> list[str]:
@@ -50,12 +55,10 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
-def links() -> Iterator[tuple[Path, str]]:
-    for document in DOCUMENTS:
-        prose = CODE_BLOCK.sub("", document.read_text("utf-8"))
-        for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-            if "://" not in target:
-                yield document, target
+def leads_somewhere(document: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    linked = document.parent / path if path else document
+    return linked.exists() and (not anchor or anchor in anchors(linked))
 
 
 def prose(document: Path) -> str:
@@ -74,32 +77,16 @@ def long_ones(text: str) -> list[str]:
     return [each for each in sentences(text) if len(re.findall(r"\w[\w'-]*", each)) > LONGEST]
 
 
-@pytest.mark.parametrize(("document", "target"), [*links()], ids=ids)
-def test_a_link_leads_somewhere(document: Path, target: str) -> None:
-    path, _, anchor = target.partition("#")
-    linked = document.parent / path if path else document
-
-    assert linked.exists()
-    assert not anchor or anchor in anchors(linked)
-
-
-def test_the_two_commands_are_what_ci_runs() -> None:
-    (block,) = (each for each in code_blocks(README) if "-m venv" in each)
-    lines = block.splitlines()[1:-1]
-    ran = (ROOT / ".ci" / "run").read_text("utf-8").replace("--quiet ", "").splitlines()
-
-    assert len(lines) == 2
-    for command in (part.strip() for line in lines for part in line.split("&&")):
-        assert any(line == command or line.startswith(f"{command} ") for line in ran)
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_it_is_complete_of_this_release_and_has_no_awkward_phrase(document: Path) -> None:
     text = document.read_text("utf-8")
     lines = [line for block in code_blocks(document) for line in block.splitlines()]
     launched = "cloudformation (deploy|create-stack|update-stack|create-change-set)"
     words = " ".join(prose(document).split())
+    links = re.findall(r"\]\(([^)\s]+)\)", CODE_BLOCK.sub("", text))
 
+    for target in links:
+        assert "://" in target or leads_somewhere(document, target), target
     assert set(COMMAND.findall(text)) <= set(COMMANDS)
     for line in lines:
         if re.search(launched, line):
@@ -111,24 +98,35 @@ def test_it_is_complete_of_this_release_and_has_no_awkward_phrase(document: Path
         assert text.split("\n\n")[1].startswith("For ")
 
 
-def test_the_readme_has_every_command() -> None:
-    named = re.findall(r"^\| `dt-logs-cfn ([a-z]+)` \|", README.read_text("utf-8"), re.MULTILINE)
+def test_the_readme_is_short_and_names_the_commands_and_what_is_unknown_after_a_launch() -> None:
+    """CI runs its two commands."""
+    text = README.read_text("utf-8")
+    assert long_ones(prose(README)) == []
+    assert len(text.splitlines()) <= 200
+    assert len(text.split()) <= 1_800
+    assert re.findall(r"^\| `dt-logs-cfn ([a-z]+)` \|", text, re.MULTILINE) == [*COMMANDS]
 
-    assert named == [*COMMANDS]
+    (block,) = (each for each in code_blocks(README) if "-m venv" in each)
+    ran = (ROOT / ".ci" / "run").read_text("utf-8").replace("--quiet ", "").splitlines()
+    lines = block.splitlines()[1:-1]
+    assert len(lines) == 2
+    for command in (part.strip() for line in lines for part in line.split("&&")):
+        assert any(line == command or line.startswith(f"{command} ") for line in ran)
+
+    session = (DOCS / "operations.md").read_text("utf-8")
+    unknown = re.findall(r"^  unknown  (.+?)  ", session, re.MULTILINE)
+    assert len(unknown) == 3
+    assert [each for each in unknown if f"`{each}`" not in text] == []
 
 
-def test_customers_find_every_resource_and_output() -> None:
-    text = CUSTOMER.read_text("utf-8")
+def test_customers_find_every_resource_and_output_and_vendors_every_file() -> None:
+    customer, vendor = ((DOCS / each).read_text("utf-8") for each in ("customer.md", "vendor.md"))
     resources = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()["Resources"]
+    assert [name for name in (*resources, *ANSWERS) if f"| `{name}` |" not in customer] == []
 
-    assert [name for name in (*resources, *ANSWERS) if f"| `{name}` |" not in text] == []
-
-
-def test_vendors_find_every_file_of_a_release() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \| ", VENDOR.read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+`) \| ", vendor, re.MULTILINE)
     named = {name for row in rows for name in re.findall("`([^`]+)`", row)}
     built = {re.sub("/.*", "/", name) for name in build_release(Settings()).files}
-
     assert built - named == set()
 
 
@@ -143,22 +141,6 @@ def test_help_has_no_awkward_phrase_and_short_sentences(
     text = "\n\n".join(lines)
 
     assert (AWKWARD.findall(text), long_ones(text)) == ([], [])
-
-
-def test_the_readme_explains_what_is_unknown_after_a_launch() -> None:
-    session = (DOCS / "operations.md").read_text("utf-8")
-    unknown = re.findall(r"^  unknown  (.+?)  ", session, re.MULTILINE)
-
-    assert len(unknown) == 3
-    assert [each for each in unknown if f"`{each}`" not in README.read_text("utf-8")] == []
-
-
-def test_the_readme_is_short_and_has_short_sentences() -> None:
-    text = README.read_text("utf-8")
-
-    assert long_ones(prose(README)) == []
-    assert len(text.splitlines()) <= 200
-    assert len(text.split()) <= 1_800
 
 
 def test_awkward_phrases_and_long_sentences_are_found() -> None:
@@ -182,9 +164,7 @@ def test_the_cast_shows_what_the_commands_print_now_and_loads_nothing() -> None:
 
 def test_the_screenshots_show_the_pages_of_today_and_are_small() -> None:
     screenshots = generator("screenshots")
-
     recorded = json.loads(screenshots.DIGESTS.read_text("utf-8"))
-
     assert recorded == screenshots.digests(), "Take them anew: python docs/screenshots.py"
     sizes = [(DOCS / name).stat().st_size for name in ("launch-page.png", "report.png")]
     assert max(sizes) < 150_000
@@ -216,3 +196,97 @@ def test_every_reason_that_the_handler_may_give_is_listed() -> None:
         assert each.fix.endswith((".", ">", ")")), each
     days = "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500."
     assert days in failures.table()
+
+
+# These commands need AWS or run too long. `tests/rehearsal` rehearses the guide's alarm.
+NOT_HERE = ("publish", "rehearse")
+GUIDE = (DOCS / "library.md").read_text("utf-8")
+EXAMPLES = {
+    title: re.findall(r"^```(\w+)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
+    for title, body in re.findall(
+        r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL
+    )
+}
+WORKED = [title for title, blocks in EXAMPLES.items() if blocks]
+LIBRARY = {name: getattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Provide an AWS account with one load balancer that does not log."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    with emulated_account() as found:
+        found.add_load_balancer("web")
+        yield
+
+
+def run(code: str, names: dict[str, Any]) -> str:
+    """Run code and return its output, or write the code to the file that its first line names."""
+    named = re.match(r"# (\w+\.py)\n", code)
+    if named:
+        Path(named[1]).write_text(code)
+        return ""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code, names)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("title", WORKED)
+@pytest.mark.usefixtures("account")
+def test_an_example_prints_what_it_shows(
+    title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "alarm", raising=False)
+    (tmp_path / "release.cfg").touch()
+    names: dict[str, Any] = {}
+    printed = ""
+    for language, block in EXAMPLES[title]:
+        match language:
+            case "python":
+                printed = run(block, names)
+            case "text":
+                assert printed == block
+            case "sh":
+                for command, *words in (line.split()[1:] for line in block.splitlines()):
+                    assert command in NOT_HERE or main([command, *words]) == 0
+
+
+def test_the_guide_has_every_public_name_four_examples_and_their_settings_file(
+    tmp_path: Path,
+) -> None:
+    assert len(WORKED) == 4
+    assert [name for name in LIBRARY if f"`{name}`" not in GUIDE and name[:2] != "__"] == []
+
+    blocks = dict(EXAMPLES[WORKED[0]])
+    (tmp_path / "release.cfg").write_text(blocks["ini"])
+    names: dict[str, Any] = {}
+    exec(blocks["python"].partition("\nrelease = ")[0], names)
+    expected = Settings((names["vendor"],), names["function"])
+    assert Settings.load(tmp_path / "release.cfg") == expected
+
+
+# Users of the library do not get the handler's docstrings, so these do not have examples.
+DOCUMENTED = [
+    name
+    for name, found in LIBRARY.items()
+    if (inspect.isclass(found) or inspect.isfunction(found))
+    and typing.get_origin(found) is None  # Python 3.10 treats such aliases as classes
+    and not found.__module__.startswith("dt_logs_handler.")
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_docstring_has_an_example_that_runs(name: str) -> None:
+    found = doctest.DocTestFinder().find(LIBRARY[name], name, globs=LIBRARY)
+    runner = doctest.DocTestRunner(verbose=False)
+
+    told = io.StringIO()
+    for each in found:
+        runner.run(each, out=told.write)
+
+    assert (runner.failures, told.getvalue()) == (0, "")
+    assert runner.tries > 0

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "dt-logs-analysis"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the files that git does not ignore; setuptools would package its own leftovers, too."""
     folder = tmp_path_factory.mktemp("source")
@@ -41,21 +41,19 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sdist, and the wheel from the sdist, without warnings; return their folder."""
     releases = set((source / "build").rglob("*"))
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
-    mine = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=mine)
+    done = python("-m", "build", "--outdir", folder, source, PYTHONDONTWRITEBYTECODE="")
     told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
     assert told == []
     assert set((source / "build").rglob("*")) == releases  # setuptools also builds in build/
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def wheel(dist: Path) -> Path:
     return dist / f"dt_logs_cfn-{__version__}-py3-none-any.whl"
 
@@ -81,39 +79,35 @@ def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     assert found.get_all("Provides-Extra") == ["rehearse", "dev"]
 
 
-def test_the_sdist_holds_what_the_wheel_is_built_from(dist: Path) -> None:
+def test_the_sdist_and_the_handlers_zip_hold_their_files_and_nothing_else(dist: Path) -> None:
     with tarfile.open(dist / f"dt_logs_cfn-{__version__}.tar.gz") as archive:
         files = [member.name for member in archive.getmembers() if member.isfile()]
 
     assert sorted(files) == expected("sdist")
-
-
-def test_the_handlers_zip_holds_what_lambda_imports_and_nothing_else() -> None:
     assert [*embedding.handler_files()] == expected("handler")
 
 
 def test_an_index_takes_both_packages(dist: Path) -> None:
     packages = [*dist.glob("*.whl"), *dist.glob("*.tar.gz")]
     assert len(packages) == 2
-    command = [sys.executable, "-m", "twine", "check", "--strict", *packages]
+    told = python("-m", "twine", "check", "--strict", *packages).stdout
+    assert told.count("PASSED") == 2, told
 
-    done = subprocess.run(command, capture_output=True, text=True)
 
-    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout
+def python(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with these words and environment variables; it must succeed."""
+    env = {**os.environ, **variables}
+    command = [sys.executable, *words]
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel with its extra as a uv tool, and return the program."""
     place = tmp_path_factory.mktemp("uv")
-    words = ("tool", "install", "--python", sys.executable)
+    package = f"dt-logs-cfn[rehearse] @ {wheel.as_uri()}"
     places = {f"UV_{name}_DIR": str(place / name) for name in ("CACHE", "TOOL", "TOOL_BIN")}
-    subprocess.run(
-        [sys.executable, "-m", "uv", *words, f"dt-logs-cfn[rehearse] @ {wheel.as_uri()}"],
-        env={**os.environ, **places},
-        check=True,
-        capture_output=True,
-    )
+    python("-m", "uv", "tool", "install", "--python", sys.executable, package, **places)
     return place / "TOOL_BIN" / "dt-logs-cfn"
 
 
@@ -125,12 +119,7 @@ def run(
 
 def test_pipx_installs_it(wheel: Path, tmp_path: Path) -> None:
     places = {f"PIPX_{name}": str(tmp_path / name) for name in ("HOME", "BIN_DIR", "MAN_DIR")}
-    subprocess.run(
-        [sys.executable, "-m", "pipx", "install", "--python", sys.executable, str(wheel)],
-        env={**os.environ, **places},
-        check=True,
-        capture_output=True,
-    )
+    python("-m", "pipx", "install", "--python", sys.executable, wheel, **places)
 
     done = run(tmp_path / "BIN_DIR" / "dt-logs-cfn", tmp_path, "--version")
 

@@ -1,6 +1,7 @@
 """An AWS account in moto with real boto3 clients, and its state as plain data to compare."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -20,24 +21,14 @@ from .events import ACCOUNT, GLOBAL_BUCKET, OWN_BUCKET, REGION
 from .states import PRIVATE
 
 Snapshot = dict[str, Any]
-# A bucket's settings: the operation that reads each, the member of its answer, and the error if the
-# setting is unset.
+# A bucket's settings: the operation that reads each, and the member of its answer.
 _SETTINGS = {
-    "policy": ("bucket_policy", "Policy", "NoSuchBucketPolicy"),
-    "tags": ("bucket_tagging", "TagSet", "NoSuchTagSet"),
-    "ownership": (
-        *("bucket_ownership_controls", "OwnershipControls"),
-        "OwnershipControlsNotFoundError",
-    ),
-    "public access block": (
-        *("public_access_block", "PublicAccessBlockConfiguration"),
-        "NoSuchPublicAccessBlockConfiguration",
-    ),
-    "encryption": (
-        *("bucket_encryption", "ServerSideEncryptionConfiguration"),
-        "ServerSideEncryptionConfigurationNotFoundError",
-    ),
-    "lifecycle": ("bucket_lifecycle_configuration", "Rules", "NoSuchLifecycleConfiguration"),
+    "policy": ("bucket_policy", "Policy"),
+    "tags": ("bucket_tagging", "TagSet"),
+    "ownership": ("bucket_ownership_controls", "OwnershipControls"),
+    "public access block": ("public_access_block", "PublicAccessBlockConfiguration"),
+    "encryption": ("bucket_encryption", "ServerSideEncryptionConfiguration"),
+    "lifecycle": ("bucket_lifecycle_configuration", "Rules"),
 }
 
 
@@ -88,16 +79,11 @@ class Account:
         """Make a load balancer, and return its ARN; it logs if it has a bucket and is `enabled`."""
         made = self.elbv2.create_load_balancer(Name=name, Subnets=self._subnet_ids(), Type=kind)
         arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
-        if bucket:
-            self.set_logging(arn, bucket, prefix, enabled)
-        return arn
-
-    def set_logging(self, arn: str, bucket: str, prefix: str = "", enabled: bool = True) -> None:
         values = {"enabled": str(enabled).lower(), "bucket": bucket, "prefix": prefix}
-        self.elbv2.modify_load_balancer_attributes(
-            LoadBalancerArn=arn,
-            Attributes=[{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values],
-        )
+        attributes = [{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values]
+        if bucket:
+            self.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
+        return arn
 
     def add_bucket(
         self,
@@ -111,17 +97,14 @@ class Account:
         """Make a bucket with AWS's defaults since 2023, which moto does not set."""
         s3, found = self.s3, {"Bucket": name}
         where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-        if self.region == "us-east-1":
-            where = {}
-        s3.create_bucket(**found, **where, ObjectOwnership="BucketOwnerEnforced")
+        here = {} if self.region == "us-east-1" else where
+        s3.create_bucket(**found, **here, ObjectOwnership="BucketOwnerEnforced")
         s3.put_public_access_block(**found, PublicAccessBlockConfiguration=block)
         if policy:
             s3.put_bucket_policy(**found, Policy=json.dumps(policy))
         if notifications:
-            as_moto_takes_it = json.dumps(notifications).replace('"Prefix"', '"prefix"')
-            s3.put_bucket_notification_configuration(
-                **found, NotificationConfiguration=json.loads(as_moto_takes_it)
-            )
+            taken = json.loads(json.dumps(notifications).replace('"Prefix"', '"prefix"'))
+            s3.put_bucket_notification_configuration(**found, NotificationConfiguration=taken)
         if tags:
             pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
             s3.put_bucket_tagging(**found, Tagging={"TagSet": pairs})
@@ -144,14 +127,6 @@ class Account:
             if each["Key"].startswith(start) and each["Value"] not in ("", "false")
         }
 
-    def policy(self, bucket: str) -> Any:
-        text = self._setting(bucket, *_SETTINGS["policy"])
-        return json.loads(text) if text else None
-
-    def notifications(self, bucket: str) -> Any:
-        found = self.s3.get_bucket_notification_configuration(Bucket=bucket)
-        return {key: found[key] for key in found if key != "ResponseMetadata"}
-
     def subscriptions(self, topic: str) -> list[tuple[str, str]]:
         found = self.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         return [(each["Protocol"], each["Endpoint"]) for each in found]
@@ -171,54 +146,50 @@ class Account:
         logging = {each["LoadBalancerArn"]: self.logging(each["LoadBalancerArn"]) for each in found}
         return {
             "logging": {arn: each if "enabled" in each else {} for arn, each in logging.items()},
-            "buckets": {name: self._bucket(name) for name in self.buckets()},
-            "topics": {arn: self._topic(arn) for arn in self.topics()},
+            "buckets": {name: self.settings(name) | self._kept(name) for name in self.buckets()},
+            "topics": {
+                arn: (
+                    self.sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"],
+                    self.sns.list_tags_for_resource(ResourceArn=arn)["Tags"],
+                    self.subscriptions(arn),
+                )
+                for arn in self.topics()
+            },
         }
 
     def settings(self, name: str) -> Snapshot:
         """Return the part of a bucket's configuration that the handler can change."""
         found = {setting: self._setting(name, *how) for setting, how in _SETTINGS.items()}
-        return {**found, "policy": self.policy(name), "notifications": self.notifications(name)}
+        notifications = self.s3.get_bucket_notification_configuration(Bucket=name)
+        del notifications["ResponseMetadata"]
+        policy = found["policy"] and json.loads(found["policy"])
+        return {**found, "policy": policy, "notifications": notifications}
 
-    def _setting(self, bucket: str, setting: str, member: str, unset: str) -> Any:
+    def _setting(self, bucket: str, setting: str, member: str) -> Any:
         """Return a bucket's setting, or None if it is unset."""
         try:
             return getattr(self.s3, f"get_{setting}")(Bucket=bucket)[member]
         except ClientError as error:
-            if error.response["Error"]["Code"] == unset:
+            if re.match("NoSuch(?!Bucket$)|.*NotFoundError", error.response["Error"]["Code"]):
                 return None
             raise
 
-    def _bucket(self, name: str) -> Snapshot:
-        listed = self.s3.list_object_versions(Bucket=name)
+    def _kept(self, bucket: str) -> Snapshot:
+        """Return what the handler must not change: a bucket's other settings and its objects."""
+        listed = self.s3.list_object_versions(Bucket=bucket)
+        found = [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]
         return {
-            **self.settings(name),
-            "acl": self.s3.get_bucket_acl(Bucket=name)["Grants"],
-            "versioning": self.s3.get_bucket_versioning(Bucket=name).get("Status"),
-            "objects": sorted(
-                each["Key"]
-                for kind in ("Versions", "DeleteMarkers")
-                for each in listed.get(kind, [])
-            ),
-        }
-
-    def _topic(self, arn: str) -> Snapshot:
-        attributes = self.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-        return {
-            "policy": json.loads(attributes["Policy"]),
-            "tags": self.sns.list_tags_for_resource(ResourceArn=arn)["Tags"],
-            "subscriptions": self.subscriptions(arn),
+            "acl": self.s3.get_bucket_acl(Bucket=bucket)["Grants"],
+            "versioning": self.s3.get_bucket_versioning(Bucket=bucket).get("Status"),
+            "objects": sorted(each["Key"] for each in found),
         }
 
     def _subnet_ids(self) -> list[str]:
         if not self._subnets:
             vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
             for number, zone in enumerate("ab"):
-                made = self.ec2.create_subnet(
-                    VpcId=vpc,
-                    CidrBlock=f"10.0.{number}.0/24",
-                    AvailabilityZone=f"{self.region}{zone}",
-                )
+                where = {"VpcId": vpc, "AvailabilityZone": f"{self.region}{zone}"}
+                made = self.ec2.create_subnet(CidrBlock=f"10.0.{number}.0/24", **where)
                 self._subnets.append(made["Subnet"]["SubnetId"])
         return self._subnets
 
@@ -251,14 +222,11 @@ def put_right(patch: pytest.MonkeyPatch) -> None:
     whole = S3Response.get_bucket_notification
 
     def get_bucket_notification(response: S3Response) -> Any:
-        answer: Any = whole(response)
-        status, headers, body = answer
-        bucket = response.backend.get_bucket(response.bucket_name)
-        found = bucket.notification_configuration
-        if found and found.event_bridge is not None:
-            end = "</NotificationConfiguration>"
-            body = body.replace(end, f"<EventBridgeConfiguration/>{end}")
-        return status, headers, body
+        status, headers, body = whole(response)
+        found = response.backend.get_bucket(response.bucket_name).notification_configuration
+        end = "</NotificationConfiguration>"
+        more = "<EventBridgeConfiguration/>" if found and found.event_bridge is not None else ""
+        return status, headers, body.replace(end, more + end)
 
     patch.setattr(FakeBucket, "get_permission", get_permission)
     patch.setattr(S3Response, "get_bucket_notification", get_bucket_notification)

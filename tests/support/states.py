@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from dt_logs_handler import model
@@ -93,7 +94,8 @@ def topic(found: model.State, arn: str) -> model.Topic:
 
 def reset(found: model.State, name: str, **settings: Any) -> model.State:
     """Return the state after somebody changed settings of a bucket."""
-    return _with_bucket(found, replace(bucket(found, name), **settings))
+    changed = replace(bucket(found, name), **settings)
+    return replace(found, buckets={**found.buckets, name: changed})
 
 
 def moved(found: model.State, arn: str, logging: model.Logging | None) -> model.State:
@@ -119,10 +121,7 @@ def planned(asked: Request, before: model.State) -> tuple[model.Plan, model.Stat
     """Plan a request; return the plan, and the state after its steps."""
     known, again = recognised(asked, before)
     found = plan(asked, replace(before, known=known, again=again))
-    after = before
-    for step in found.steps:
-        after = taken(step, after, asked.stack)
-    return found, after
+    return found, reduce(lambda state, step: taken(step, state, asked.stack), found.steps, before)
 
 
 def after(asked: Request, before: model.State) -> model.State:
@@ -132,72 +131,62 @@ def after(asked: Request, before: model.State) -> model.State:
 
 def taken(step: model.Step, before: model.State, stack: Stack = HERE) -> model.State:
     """Return the state after a step."""
+    topics = before.topics or {}
     match step:
         case model.SetLogging():
             return moved(before, step.load_balancer, step.to)
         case model.EnsureTopic():
-            policy = topic_policy(step.bucket, stack)
-            return _with_topic(before, model.Topic(step.topic, policy, ()))
+            made = model.Topic(step.topic, topic_policy(step.bucket, stack), ())
+            topics = {**topics, step.topic: made}
         case model.DeleteTopic():
-            return replace(before, topics=before.topics and {**before.topics, step.topic: None})
+            topics = {**topics, step.topic: None}
         case model.Subscribe() | model.Unsubscribe() | model.SetFilter():
-            return _subscribed(step, before)
+            topics = {arn: each and _subscribed(step, each) for arn, each in topics.items()}
+        case _:
+            changed = _changed(step, before.buckets.get(step.bucket), stack)
+            return replace(before, buckets={**before.buckets, step.bucket: changed})
+    return before if before.topics is None else replace(before, topics=topics)
+
+
+def _changed(step: Any, bucket: Any, stack: Stack) -> model.Bucket | model.Absent:
+    match step:
         case model.CreateBucket():
             private = {"public_access_block": PRIVATE, "region": stack.region}
-            return _with_bucket(before, model.Bucket(step.bucket, tags=dict(step.tags), **private))
+            return model.Bucket(step.bucket, tags=dict(step.tags), **private)
         case model.DeleteBucket():
-            return replace(before, buckets={**before.buckets, step.bucket: model.Absent()})
-        case model.DeleteTestFile():
-            return before
-    found = before.buckets[step.bucket]
-    if not isinstance(found, model.Bucket):
-        return before
-    return reset(before, step.bucket, **_changes(step, found))
-
-
-def _changes(step: model.Step, bucket: model.Bucket) -> dict[str, Any]:
-    match step:
+            return model.Absent()
+        case _ if not isinstance(bucket, model.Bucket):
+            return bucket
         case model.SecureBucket():
             secure = {"encryption": "AES256", "ownership": "BucketOwnerEnforced"}
-            return {**secure, "public_access_block": PRIVATE}
+            return replace(bucket, **secure, public_access_block=PRIVATE)
         case model.SetTags():
-            return {"tags": step.applied(bucket.tags)}
+            return replace(bucket, tags=step.applied(bucket.tags))
         case model.SetRetention():
-            return {"lifecycle": step.applied(bucket.lifecycle)}
+            return replace(bucket, lifecycle=step.applied(bucket.lifecycle))
         case model.EditPolicy():
-            return {"policy": step.edit.applied(bucket.policy)}
+            return replace(bucket, policy=step.edit.applied(bucket.policy))
         case model.EditNotifications():
-            return {"notifications": step.edit.applied(bucket.notifications)}
-    raise AssertionError(step)
+            return replace(bucket, notifications=step.edit.applied(bucket.notifications))
+    assert isinstance(step, model.DeleteTestFile)
+    return bucket
 
 
-def _subscribed(step: model.Step, before: model.State) -> model.State:
-    for topic in (before.topics or {}).values():
-        if topic is None:
-            continue
-        found = list(topic.subscriptions)
-        match step:
-            case model.Subscribe() if step.topic == topic.arn:
-                end, arn = step.endpoint, f"{topic.arn}:{step.endpoint.address}"
-                made = (arn, topic.arn, end.protocol, end.address, step.filter_policy)
-                found.append(model.Subscription(*made))
-            case model.Unsubscribe() if step.topic == topic.arn:
-                found = [each for each in found if each.arn != step.subscription]
-            case model.SetFilter():
-                narrowed = {"filter_policy": step.filter_policy}
-                found = [replace(e, **narrowed) if e.arn == step.subscription else e for e in found]
-        before = _with_topic(before, replace(topic, subscriptions=tuple(found)))
-    return before
-
-
-def _with_bucket(before: model.State, bucket: model.Bucket) -> model.State:
-    return replace(before, buckets={**before.buckets, bucket.name: bucket})
-
-
-def _with_topic(before: model.State, topic: model.Topic) -> model.State:
-    if before.topics is None:
-        return before
-    return replace(before, topics={**before.topics, topic.arn: topic})
+def _subscribed(step: Any, topic: model.Topic) -> model.Topic:
+    found = topic.subscriptions
+    match step:
+        case model.Subscribe() if step.topic == topic.arn:
+            end, arn = step.endpoint, f"{topic.arn}:{step.endpoint.address}"
+            made = (arn, topic.arn, end.protocol, end.address, step.filter_policy)
+            found = (*found, model.Subscription(*made))
+        case model.Unsubscribe():
+            found = tuple(each for each in found if each.arn != step.subscription)
+        case model.SetFilter():
+            narrowed = {"filter_policy": step.filter_policy}
+            found = tuple(
+                replace(e, **narrowed) if e.arn == step.subscription else e for e in found
+            )
+    return replace(topic, subscriptions=found)
 
 
 # The load balancers, buckets and topics of the planning tests

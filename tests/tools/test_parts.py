@@ -45,24 +45,20 @@ def test_the_plan_says_what_is_made_and_what_it_costs(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
+def test_wrong_usage_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, text in (
         (("--account", "1234"), "'1234' is not an AWS account ID. Give 12 digits."),
         (("--from", "here"), "'here' is not an IPv4 CIDR. Give one like 192.0.2.7/32."),
         (("--from", "0.0.0.0/0"), "'0.0.0.0/0' lets more than 256 addresses in."),
-    ],
-)
-def test_wrong_usage_is_told_in_one_line(
-    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], text: str
+    ):
+        assert main([*HERE, "--plan", *words]) == 2
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith(f"aws-check: {text}")
+
+
+def test_a_ledger_tells_what_is_left_even_after_half_a_line_but_not_if_it_is_damaged(
+    tmp_path: Path,
 ) -> None:
-    assert main([*HERE, "--plan", *words]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"aws-check: {text}")
-    assert told.count("\n") == 1
-
-
-def test_a_ledger_tells_what_is_left_even_after_half_a_line(tmp_path: Path) -> None:
     ledger = Ledger.begin(tmp_path, NAMES, "123456789012", "eu-central-1")
     ledger.making(BUCKET)
     ledger.making(QUEUE)
@@ -73,64 +69,48 @@ def test_a_ledger_tells_what_is_left_even_after_half_a_line(tmp_path: Path) -> N
     assert (again, again.left()) == (ledger, [QUEUE])
     again.removed(QUEUE)
     assert ledger.left() == []
-    assert ledger.path.read_text().splitlines()[1:] == [
+    run, *lines = ledger.path.read_text().splitlines()
+    assert lines == [
         '["making", "bucket", "dt-logs-check-0a1b2c-x"]',
         '["making", "queue", "dt-logs-check-0a1b2c"]',
         '["removed", "bucket", "dt-logs-check-0a1b2c-x"]',
         '["removed", "queue", "dt-logs-check-0a1b2c"]',
     ]
+    for text in ("", "{}\n", '["run"]\n', '["*", "1", "r"]\n', f'{run}\n["x", "y", "z"]\n'):
+        ledger.path.write_text(text)
+        with pytest.raises(OperatingError, match="is not the ledger of a run"):
+            Ledger.all(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{}\n", '["run"]\n', '["*", "1", "r"]\n', '["0a1b2c", "1", "r"]\n["x", "y", "z"]\n'],
-)
-def test_a_damaged_ledger_is_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.ledger.jsonl").write_text(text)
-    with pytest.raises(OperatingError, match="is not the ledger of a run"):
-        Ledger.all(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "params", "thing"),
-    [
-        ("s3", "PutBucketPolicy", {"Bucket": "b"}, Thing("bucket", "b")),
-        ("s3", "DeleteObject", {"Bucket": "b", "Key": "k"}, Thing("bucket", "b")),
+def test_a_call_names_what_it_would_change() -> None:
+    web = {"LoadBalancerArn": "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/n/1"}
+    for service, operation, params, thing in (
+        ("s3", "PutBucketPolicy", {"Bucket": "b"}, ("bucket", "b")),
+        ("s3", "DeleteObject", {"Bucket": "b", "Key": "k"}, ("bucket", "b")),
         ("s3", "GetObject", {"Bucket": "b", "Key": "k"}, None),
-        ("elbv2", "CreateLoadBalancer", {"Name": "n"}, Thing("load balancer", "n")),
-        (
-            "elbv2",
-            "ModifyLoadBalancerAttributes",
-            {"LoadBalancerArn": "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/n/1"},
-            Thing("load balancer", "n"),
-        ),
-        ("elbv2", "DeleteListener", {"ListenerArn": "x"}, Thing("load balancer", "")),
+        ("elbv2", "CreateLoadBalancer", {"Name": "n"}, ("load balancer", "n")),
+        ("elbv2", "ModifyLoadBalancerAttributes", web, ("load balancer", "n")),
+        ("elbv2", "DeleteListener", {"ListenerArn": "x"}, ("load balancer", "")),
         ("elbv2", "DescribeLoadBalancers", {}, None),
-    ],
-)
-def test_a_call_names_what_it_would_change(
-    service: str, operation: str, params: dict[str, str], thing: Thing | None
-) -> None:
-    assert changed(service, operation, params) == thing
+    ):
+        assert changed(service, operation, params) == (thing and Thing(*thing))
 
 
-SECRETS = {
-    "arn:aws:sts::123456789012:assumed-role/Admin/jane@example.com is": "is",
-    "https://x/?X-Amz-Signature=abc%2F&X-Amz-Security-Token=def": "https://x/",
-    "key ASIAIOSFODNN7EXAMPLE": "key",
-    "from 198.51.100.4": "from",
-    "123e4567-e89b-42d3-a456-426614174000": "",
-}
-
-
-@pytest.mark.parametrize(("text", "kept"), SECRETS.items())
-def test_a_secret_is_replaced_wherever_it_stands(tmp_path: Path, text: str, kept: str) -> None:
+def test_a_secret_is_replaced_wherever_it_stands(tmp_path: Path) -> None:
     transcript = Transcript(tmp_path / "t", Scrubber({"0a1b2c": "<run>"}))
-    transcript.write({"a": [{"b": text}], text: 1, "NextToken": "opaque", "run": "0a1b2c"})
+    for text in (
+        "arn:aws:sts::123456789012:assumed-role/Admin/jane@example.com is",
+        "https://x/?X-Amz-Signature=abc%2F&X-Amz-Security-Token=def",
+        *("key ASIAIOSFODNN7EXAMPLE", "from 198.51.100.4"),
+        "123e4567-e89b-42d3-a456-426614174000",
+    ):
+        transcript.write({"a": [{"b": text}], text: 1, "NextToken": "opaque", "run": "0a1b2c"})
     written = (tmp_path / "t").read_text()
     for secret in ("jane", "abc", "def", "ASIA", "198.51", "123", "opaque", "0a1b2c"):
         assert secret not in written
-    assert kept in written
+    for kept in ("is", "https://x/", "key", "from"):
+        assert written.count(kept) >= 2
+    assert written.count("\n") == 5
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text()), max_size=4))

@@ -52,24 +52,19 @@ def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:
     return statement(bucket, "Deny", "*", action, Sid="WriteOnce")
 
 
-def adopted(account: Account) -> list[str]:
+def adopted(account: Account, enabled: bool = True, third: str = "alb") -> list[str]:
     """Make three load balancers; the first and the last log to the customer's bucket."""
     customers_bucket(account)
     return [
-        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb"),
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=enabled),
         account.add_load_balancer("shop"),
-        account.add_load_balancer("api", bucket=CUSTOMERS, prefix="alb"),
+        account.add_load_balancer("api", bucket=CUSTOMERS, prefix=third, enabled=enabled),
     ]
 
 
 def switched_off(account: Account) -> list[str]:
     """Make three load balancers that do not log; two of them name the customer's bucket."""
-    customers_bucket(account)
-    return [
-        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
-        account.add_load_balancer("shop"),
-        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
-    ]
+    return adopted(account, enabled=False, third="")
 
 
 def edit_policy(account: Account, bucket: str, change: Callable[[dict[str, Any]], object]) -> None:
@@ -95,9 +90,8 @@ def remove_statement(account: Account, bucket: str, sid: str) -> None:
 
 def announcements(account: Account, bucket: str) -> dict[str, Any]:
     """Return a bucket's notifications as S3 shows them."""
-    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=bucket))
-    del found["ResponseMetadata"]
-    return dict(found)
+    found = account.s3.get_bucket_notification_configuration(Bucket=bucket)
+    return {key: value for key, value in found.items() if key != "ResponseMetadata"}
 
 
 def announce(account: Account, bucket: str, notifications: dict[str, Any]) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 
 from cloudformation_api.api import serve
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.account import Consistency
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
-from dt_logs_rehearsal.scenarios.released import RoleKind, load
+from dt_logs_rehearsal.scenarios.released import load
+
+from .drifts import document
 
 BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 STACK = "dt-logs-analysis"
@@ -41,9 +42,8 @@ class Emulated:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a program that has only an administrator's credentials."""
-        mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {
-            **mine,
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
             **{key.upper(): value for key, value in self.credentials.items()},
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_DEFAULT_REGION": REGION,
@@ -57,10 +57,9 @@ class Emulated:
     def person(self, *statements: Mapping[str, object]) -> dict[str, str]:
         """Return credentials that allow only what these statements allow."""
         iam, name = self.client("iam"), f"person-{len(self.sandbox.calls)}"
-        trust = '{"Version":"2012-10-17","Statement":[]}'
+        trust, policy = (json.dumps(document(*each)) for each in ((), statements))
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
         if statements:
-            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
         return self.sandbox.endpoint.session("person", role=role)
 
@@ -95,21 +94,11 @@ class Emulated:
 
 
 @contextmanager
-def emulated(
-    folder: Path,
-    release: Path | None,
-    role_kind: RoleKind = "lifecycle",
-    consistency: Consistency | None = None,
-    pace: Pace | None = None,
-) -> Iterator[Emulated]:
+def emulated(folder: Path, release: Path | None, pace: Pace | None = None) -> Iterator[Emulated]:
     """Run an account until the block ends; `folder` stores its Lambda functions."""
-    with Sandbox(folder, consistency, pace) as sandbox:
+    with Sandbox(folder, pace=pace) as sandbox:
         serve(sandbox)
-        role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)
-        yield Emulated(
-            sandbox,
-            release,
-            role,
-            (sandbox.account.add_load_balancer("web"), sandbox.account.add_load_balancer("api")),
-            sandbox.endpoint.session(ADMINISTRATOR),
-        )
+        role = load(release, Privileges.LEAST_PRIVILEGE, "lifecycle").service_role(sandbox)
+        web, api = (sandbox.account.add_load_balancer(each) for each in ("web", "api"))
+        administrator = sandbox.endpoint.session(ADMINISTRATOR)
+        yield Emulated(sandbox, release, role, (web, api), administrator)

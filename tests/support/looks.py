@@ -17,10 +17,7 @@ LEFT = "dt-logs-analysis:left"  # the bucket tag that lists a Delete's leftovers
 def logging_of(account: Account, arn: str) -> tuple[str, str, str]:
     """Return a load balancer's access-log attributes: enabled, bucket, prefix."""
     found = account.world.load_balancers[arn].attributes
-    enabled, bucket, prefix = (
-        found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix")
-    )
-    return enabled, bucket, prefix
+    return tuple(found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix"))
 
 
 def log_key(account: Account, arn: str, prefix: str) -> str:
@@ -71,31 +68,26 @@ def told_by_tag(account: Account) -> dict[str, str]:
 def can_read(on: Account, account: str, bucket: str, key: str) -> bool:
     """Return whether an account may get an object; if missing, it counts as the bucket owner's."""
     found = on.world.buckets[bucket]
-    allowed = _allowed(on, account, bucket, "s3:GetObject", key)
+    allowed = _allowed(on, account, bucket, "s3:GetObject", f"/{key}")
     return allowed and readable(found, found.current(key), account)
 
 
 def can_write(on: Account, account: str, bucket: str, key: str) -> bool:
     """Return whether an account may put an object."""
-    return _allowed(on, account, bucket, "s3:PutObject", key)
+    return _allowed(on, account, bucket, "s3:PutObject", f"/{key}")
 
 
-def can_list(on: Account, account: str, bucket: str, prefix: str = "") -> bool:
-    """Return whether an account may list the keys below a prefix."""
-    return _allowed(on, account, bucket, "s3:ListBucket", "", {"s3:prefix": prefix})
+def can_list(on: Account, account: str, bucket: str) -> bool:
+    """Return whether an account may list all keys."""
+    return _allowed(on, account, bucket, "s3:ListBucket", "", {"s3:prefix": ""})
 
 
 def _allowed(
-    on: Account,
-    account: str,
-    name: str,
-    action: str,
-    key: str,
-    context: dict[str, str] | None = None,
+    on: Account, account: str, name: str, action: str, path: str, context: Any = None
 ) -> bool:
-    bucket = on.world.buckets[name]
-    arn = f"arn:{on.partition}:s3:::{name}" + (f"/{key}" if key else "")
-    asked = request(on.world, on.world.root(account), action, arn, context or {}, bucket.owner)
+    bucket, caller = on.world.buckets[name], on.world.root(account)
+    arn = f"arn:{on.partition}:s3:::{name}{path}"
+    asked = request(on.world, caller, action, arn, context or {}, bucket.owner)
     decision = bucket_says(on.world, bucket, bucket.policy.latest, asked)
     own = account == bucket.owner and decision is not Decision.DENY
     return own or decision is Decision.ALLOW

@@ -177,23 +177,22 @@ def test_every_reason_that_the_handler_may_give_is_listed() -> None:
     """
     failures = generator("failures")
     names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
+    sources = (ROOT / "handler" / "dt_logs_handler").glob("*.py")
     made = {
-        path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))
-        for path in (ROOT / "handler" / "dt_logs_handler").glob("*.py")
-        if path.stem != "errors"
+        each.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", each.read_text("utf-8")))
+        for each in sources
+        if each.stem != "errors"
     }
-
     found = failures.failures()
+    refused = {each.what for each in found if each.module == "request"}
 
     assert {name for name, count in made.items() if count} <= {each.module for each in found}
     assert sum(made.values()) <= len(found)
-    refused = {each.what for each in found if each.module == "request"}
     lists = ("LoadBalancerArns", "ResourceTags")
     for name in (*lists, "DataTheoremAccountId", "NotificationEndpoint", "LogBucketName"):
         assert f"{name} <value> is not valid." in refused
     for each in found:
-        assert each.what.endswith((".", ">")), each
-        assert each.fix.endswith((".", ">", ")")), each
+        assert each.what.endswith((".", ">")) and each.fix.endswith((".", ">", ")")), each
     days = "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500."
     assert days in failures.table()
 

@@ -17,32 +17,27 @@ ROOT = Path(__file__).parents[2]
 VALUES = {"Account": "123456789012", "Region": "us-east-1"}
 
 
-def release() -> Path:
-    """Return the folder of the newest release."""
-    found = (each for each in (ROOT / "build").iterdir() if each.name[:1].isdigit())
-    return max(found, key=lambda each: tuple(map(int, each.name.split("."))))
+_RELEASES = (each for each in (ROOT / "build").iterdir() if each.name[:1].isdigit())
+NEWEST = max(_RELEASES, key=lambda each: tuple(map(int, each.name.split("."))))
 
 
 def parliament() -> set[str]:
     """Return the issues of the execution role's policy, each with the action concerned."""
     from parliament import analyze_policy_string
 
-    text = (release() / "policies" / "lambda-execution-least-privilege.json").read_text()
+    text = (NEWEST / "policies" / "lambda-execution-least-privilege.json").read_text()
     filled = re.sub(r"\$\{(\w+)\}", lambda found: VALUES.get(found[1], "x"), text)
-    findings = analyze_policy_string(filled).findings
-    return {" ".join([each.issue, *_last_action(str(each.detail))]) for each in findings}
-
-
-def _last_action(detail: str) -> list[str]:
-    return re.findall(r"\b[a-z0-9]+:[A-Z]\w+", detail)[-1:]
+    found = set()
+    for each in analyze_policy_string(filled).findings:
+        actions = re.findall(r"\b[a-z0-9]+:[A-Z]\w+", str(each.detail))
+        found.add(" ".join([each.issue, *actions[-1:]]))
+    return found
 
 
 def checkov() -> set[str]:
     """Return the checks that the template fails."""
-    output = _printed(
-        "checkov", "--framework", "cloudformation", "--skip-download", "-o", "json", "-f"
-    )
-    return {each["check_id"] for each in output["results"]["failed_checks"]}
+    options = ("--framework", "cloudformation", "--skip-download", "-o", "json", "-f")
+    return {each["check_id"] for each in _printed("checkov", *options)["results"]["failed_checks"]}
 
 
 def cfripper() -> set[str]:
@@ -52,10 +47,8 @@ def cfripper() -> set[str]:
 
 def _printed(*command: str) -> Any:
     """Return a scanner's output; its exit code says only whether there are findings."""
-    template = str(release() / "dt-logs-analysis.template.json")
-    done = subprocess.run(
-        [*command, template], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-    )
+    words = [*command, str(NEWEST / "dt-logs-analysis.template.json")]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     return json.loads(done.stdout)
 
 

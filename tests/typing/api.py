@@ -31,8 +31,7 @@ def release_and_check(out: Path) -> int:
         return 3
     for difference in differences + again:
         print(difference.name, difference.diff)
-    by: str = release.customized_by
-    return len(differences) + len(by)
+    return len(differences) + len(release.customized_by)
 
 
 def look_at(template: str, release: Release) -> bool:
@@ -41,8 +40,7 @@ def look_at(template: str, release: Release) -> bool:
     today = datetime.date.today()
     findings: tuple[ours.Finding, ...] = ours.lint_templates({"it": template}, today)
     findings += ours.lint_templates(release, today)
-    kind: TemplateKind = origin.kind
-    return verdict.identical and not findings and kind is TemplateKind.DOCUMENTED
+    return verdict.identical and not findings and origin.kind is TemplateKind.DOCUMENTED
 
 
 def policies() -> list[PolicyDocument]:

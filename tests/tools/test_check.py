@@ -1,4 +1,4 @@
-"""The check on AWS, run as its users run it, but against the emulated account.
+"""The check on AWS, run as its users run it, but against the emulated account, and its server.
 
 The check also needs EC2, SQS and new load balancers. EC2 and SQS are moto's, with a default VPC.
 The load balancer's address leads to a loopback server, which logs each request and delivers S3's
@@ -314,3 +314,33 @@ def test_nothing_is_made_in_another_account_or_without_a_default_vpc(check: Chec
         " region that has one, or make one: `aws ec2 create-default-vpc`.\n"
     )
     assert check.resources() == before
+
+
+def test_the_printed_lines_let_a_shell_deploy_into_the_account(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dt_logs_cfn", "deploy", "--yes", "--load-balancer"]
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cloudformation_api"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as served:
+        try:
+            assert served.stdout is not None
+            lines = [served.stdout.readline() for _ in range(13)]
+            named = [line.split()[-1] for line in lines if line.startswith("# load balancer")]
+            options = [
+                word for each in lines if each.startswith("# --") for word in each[1:].split()
+            ]
+            (tmp_path / "lines").write_text("".join(lines))
+            deployed = subprocess.run(
+                ["sh", "-c", '. ./lines; exec "$@"', "sh", *command, named[0], *options],
+                env=environment,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            served.send_signal(signal.SIGINT)
+    assert "dt-logs-analysis: created, CREATE_COMPLETE" in deployed.stdout, deployed.stderr
+    assert served.returncode == 130

@@ -1,13 +1,18 @@
-"""How a deployment shows changes and rights, and which differences count as changes."""
+"""How a deployment shows changes, which count, and which load balancers a list drops."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from operating import account
 from operating.account import values
 from operating.looking import HERE
 
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.load_balancers import Dropped, changed, dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
@@ -44,7 +49,7 @@ def deployment(before: Existing | None, role: object, **tags: str) -> Deployment
     )
 
 
-def changed(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
+def resource(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
     """Return a change in CloudFormation's format; a property may occur twice, or have no name."""
     targets = [{"Attribute": "Properties", "Name": each} for each in properties]
     return {
@@ -58,10 +63,10 @@ def changed(action: str, name: str, kind: str, replacement: str = "", *propertie
 
 def test_an_update_is_shown_from_old_to_new() -> None:
     changes = (
-        changed("Modify", "Invoke", "Custom::A", "False", "Do", "More", "Do"),
-        changed("Modify", "Role", "AWS::IAM::Role", "True", "Path"),
-        changed("Modify", "Other", "AWS::IAM::Role", "Conditional"),
-        changed("Remove", "Group", "AWS::Logs::LogGroup"),
+        resource("Modify", "Invoke", "Custom::A", "False", "Do", "More", "Do"),
+        resource("Modify", "Role", "AWS::IAM::Role", "True", "Path"),
+        resource("Modify", "Other", "AWS::IAM::Role", "Conditional"),
+        resource("Remove", "Group", "AWS::Logs::LogGroup"),
     )
     resources = {"Role": role("s3:B"), "B": NO_ROLE}
     before = Existing(BEFORE, {"Parameters": DECLARED, "Resources": resources})
@@ -139,3 +144,73 @@ def test_space_in_a_list_is_no_change() -> None:
     found = change(account.template(), {"ResourceTags": "a=b, c=d"})
     assert found is not None
     assert found.diff == ("~ parameter ResourceTags: a=b -> a=b,c=d",)
+
+
+def made(named: str) -> Existing:
+    return Existing(replace(BEFORE, parameters={"LoadBalancerArns": named}), {})
+
+
+def nobody() -> Iterator[str]:
+    raise AssertionError("the account is listed only where the stack has every load balancer")
+    yield
+
+
+def forbidden() -> Iterator[str]:
+    raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeLoadBalancers")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("before", "add", "remove", "after"),
+    [
+        (None, ["a"], [], "a"),
+        ("a", ["b"], [], "a,b"),
+        ("a, b", ["b", "c"], [], "a,b,c"),
+        ("a,b,c", ["d"], ["a", "c"], "b,d"),
+        ("a", ["b"], ["a"], "b"),
+        ("a,b", ["b, c", " a"], [], "a,b,c"),
+        ("a,b,c", [], ["b,c "], "a"),
+    ],
+)
+def test_a_list_is_changed_and_keeps_its_order(
+    before: str | None, add: list[str], remove: list[str], after: str
+) -> None:
+    assert changed(made(before) if before else None, add, remove) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "add", "remove", "told"),
+    [
+        ("*", ["a"], [], "which covers every load balancer. Set a list with --load-balancer"),
+        ("a", [], ["b"], "does not have the load balancer 'b'. It has a."),
+        (None, [], ["b"], "does not have the load balancer 'b'. It has none yet."),
+        ("a", [], ["a"], "use `dt-logs-cfn remove --stack s`."),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(
+    before: str | None, add: list[str], remove: list[str], told: str
+) -> None:
+    with pytest.raises(OperatingError) as error:
+        changed(made(before) if before else None, add, remove)
+    assert told in str(error.value)
+
+
+def test_what_is_dropped_is_in_the_old_list_only() -> None:
+    assert dropped(None, "a", nobody) == Dropped()
+    assert dropped(made("a,b"), "b, a", nobody) == Dropped()
+    assert dropped(made("a,b,a"), "b", nobody) == Dropped(("a",))
+    assert dropped(made("a,b"), "*", nobody) == Dropped()
+    assert dropped(made("*"), "*", nobody) == Dropped()
+    assert dropped(made("*"), "b", lambda: ["a", "b", "c"]) == Dropped(("a", "c"))
+    assert dropped(made("*"), "b", list) == Dropped()
+    assert dropped(made("*"), "b", forbidden) == Dropped(unnamed=True)
+    assert bool(Dropped(unnamed=True)) is True
+
+
+@pytest.mark.parametrize(
+    ("present", "following"), [("", "1"), ("2", "3"), ("1767225600", "1767225601"), ("again", "1")]
+)
+def test_the_command_to_run_a_stack_again_has_a_new_token(present: str, following: str) -> None:
+    command = "dt-logs-cfn deploy --stack s --parameter RunToken="
+    assert replace(BEFORE, parameters={"RunToken": present}).run_again == command + following
+    assert BEFORE.run_again == f"{command}1"

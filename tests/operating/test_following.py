@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, cast
 
@@ -17,13 +17,13 @@ from support.commands import Seat
 from dt_logs_cfn.cli.terminal import Operator, one_line
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks import following
-from dt_logs_cfn.operate.stacks.following import Ended, under_way
+from dt_logs_cfn.operate.stacks.following import Ended
 from dt_logs_cfn.operate.stacks.stack import at_rest
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
 UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"
 WRAPPED = "Received response status [FAILED] from custom resource. Message returned: because."
-Step = Callable[["Fake"], None]
+BEGUN = "User Initiated"
 
 
 def event(status: str, name: str = "s", why: str = "", at: float = 0.0) -> dict[str, Any]:
@@ -38,26 +38,32 @@ def event(status: str, name: str = "s", why: str = "", at: float = 0.0) -> dict[
     }
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
+BEFORE = [event("CREATE_IN_PROGRESS", why=BEGUN), event("CREATE_COMPLETE")]
+CREATING, CREATED = [event("CREATE_IN_PROGRESS")], [event("CREATE_COMPLETE")]
+UPDATING, UPDATED = [event("UPDATE_IN_PROGRESS", why=BEGUN)], [event("UPDATE_COMPLETE")]
 
 
-@dataclass
 class Fake:
-    """CloudFormation, where each DescribeStacks call takes a step; a page holds two events."""
+    """CloudFormation, where each DescribeStacks call adds events, or fails; a page has two events.
 
-    steps: list[Step | Exception]
-    events: list[dict[str, Any]] = field(default_factory=list)
-    status: str = ""  # if set, the next call shows it instead of the last event's status
+    If `late`, the call returns the status from before these events.
+    """
+
+    def __init__(
+        self, *steps: Sequence[Any] | Exception, before: Sequence[Any] = (), late: bool = False
+    ) -> None:
+        self.steps, self.events, self.late = list(steps), list(before), late
 
     def describe_stacks(self, **given: str) -> dict[str, Any]:
         assert given == {"StackName": STACK}
-        step = self.steps.pop(0)
+        step, earlier = self.steps.pop(0), [*self.events]
         if isinstance(step, Exception):
             raise step
-        step(self)
-        status, self.status = self.status or self.events[-1]["ResourceStatus"], ""
-        made = datetime.fromtimestamp(0, timezone.utc)
+        self.events += step
+        shown = [
+            e for e in (earlier if self.late else self.events) if e["LogicalResourceId"] == "s"
+        ]
+        made, status = datetime.fromtimestamp(0, timezone.utc), shown[-1]["ResourceStatus"]
         return {"Stacks": [{"StackName": "s", "StackStatus": status, "CreationTime": made}]}
 
     def get_paginator(self, name: str) -> Fake:
@@ -70,9 +76,8 @@ class Fake:
         for begin in range(0, len(newest), 2):
             yield {"StackEvents": newest[begin : begin + 2]}
 
-    def seen(self, *, before: bool = False) -> frozenset[str]:
-        find = following.seen_before if before else following.seen
-        return find(cast(Any, self), STACK)
+    def seen(self, find: Callable[[Any, str], frozenset[str]]) -> frozenset[str]:
+        return find(self, STACK)
 
     def follow(
         self, operator: Operator | None = None, known: Set[str] = frozenset(), total: int = 0
@@ -81,65 +86,13 @@ class Fake:
         return following.follow(cast(Any, self), STACK, known, operator, total)
 
 
-def happens(*statuses: str) -> Step:
-    """Return a step that adds events of the stack, one a second."""
-
-    def step(fake: Fake) -> None:
-        for each in statuses:
-            fake.events.append(event(each, at=float(len(fake.events))))
-
-    return step
-
-
-def numbers(ended: Ended) -> list[int]:
-    """Return the seconds of the events that were followed."""
-    return [int(each["Timestamp"].timestamp()) - 1_000 for each in ended.events]
-
-
-def test_new_events_are_told_once_in_their_order() -> None:
-    fake = Fake([happens("UPDATE_IN_PROGRESS", "A", "B_IN_PROGRESS"), happens("UPDATE_COMPLETE")])
-    happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
-    seat = Seat()
-    ended = fake.follow(seat.operator, fake.seen())
-    assert (ended.stack.status, numbers(ended)) == ("UPDATE_COMPLETE", [2, 3, 4, 5])
-    assert [line.split() for line in seat.lines] == [
-        ["00:00", "UPDATE_IN_PROGRESS", "s"],
-        ["00:01", "A", "s"],
-        ["00:02", "B_IN_PROGRESS", "s"],
-        ["00:03", "UPDATE_COMPLETE", "s"],
-    ]
-
-
-def test_what_aws_still_tells_of_before_is_no_end() -> None:
-    def begun_after_the_look(fake: Fake) -> None:
-        fake.status = "CREATE_COMPLETE"
-        happens("UPDATE_IN_PROGRESS")(fake)
-
-    fake = Fake([happens(), begun_after_the_look, happens("UPDATE_COMPLETE")])
-    happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
-    ended = fake.follow(known=fake.seen())
-    assert (ended.stack.status, numbers(ended)) == ("UPDATE_COMPLETE", [2, 3])
-
-
-def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
-    fake = Fake([happens("UPDATE_COMPLETE")])
-    happens("CREATE_IN_PROGRESS", "CREATE_FAILED", "UPDATE_IN_PROGRESS", "A_IN_PROGRESS")(fake)
-    for number in (0, 2):
-        fake.events[number]["ResourceStatusReason"] = "User Initiated"
-    assert numbers(fake.follow(known=fake.seen(before=True))) == [2, 3, 4]
-    assert Fake([]).seen(before=True) == frozenset()
-
-
-def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
-    events = [
-        event("CREATE_IN_PROGRESS"),
-        event("CREATE_FAILED", "Invoke", "because\nof https://h/SECRET", at=65.9),
-        event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", at=3900.0),
-        event("DELETE_COMPLETE", "Role", at=3901.0),
-        event("UPDATE_COMPLETE", at=3902.0),
-    ]
-    seat = Seat()
-    Fake([happens()], events).follow(seat.operator, {events[0]["EventId"]})
+def test_each_new_event_is_a_line_of_time_status_name_and_reason() -> None:
+    failed = event("CREATE_FAILED", "Invoke", "because\nof https://h/SECRET", at=65.9)
+    cleaning = event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", at=3900.0)
+    last = [event("DELETE_COMPLETE", "Role", at=3901.0), event("UPDATE_COMPLETE", at=3902.0)]
+    fake, seat = Fake([failed, cleaning], [], last, before=BEFORE), Seat()
+    ended = fake.follow(seat.operator, fake.seen(following.seen))
+    assert (ended.stack.status, [*ended.events]) == ("UPDATE_COMPLETE", [failed, cleaning, *last])
     assert seat.lines == [
         "00:00  CREATE_FAILED       Invoke: because of https://h/…",
         "1:03:54  UPDATE_COMPLETE_CLEANUP_IN_PROGRESS  s",
@@ -148,12 +101,26 @@ def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
     ]
 
 
+def test_what_aws_still_tells_of_before_is_no_end() -> None:
+    fake = Fake([], UPDATING, UPDATED, [], before=BEFORE, late=True)
+    ended = fake.follow(known=fake.seen(following.seen))
+    assert (ended.stack.status, [*ended.events]) == ("UPDATE_COMPLETE", [*UPDATING, *UPDATED])
+
+
+def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
+    begun = [*UPDATING, event("UPDATE_IN_PROGRESS", "A")]
+    fake = Fake(UPDATED, before=[*BEFORE, *begun])
+    ended = fake.follow(known=fake.seen(following.seen_before))
+    assert [*ended.events] == [*begun, *UPDATED]
+    assert Fake().seen(following.seen_before) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("events", "failure"),
     [
         (
             [
-                event("CREATE_IN_PROGRESS", why="User Initiated"),
+                event("CREATE_IN_PROGRESS", why=BEGUN),
                 event("CREATE_FAILED", "Other", "Resource creation cancelled"),
                 event("CREATE_FAILED", "Invoke", "because"),
                 event("CREATE_FAILED", "Third", "later"),
@@ -162,7 +129,7 @@ def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
             "Invoke failed: because.",
         ),
         ([event("ROLLBACK_FAILED", why="no role")], "s failed: no role."),
-        ([event("CREATE_COMPLETE")], "It failed."),
+        (CREATED, "It failed."),
         *(
             ([event("CREATE_FAILED", "Invoke", why), event("ROLLBACK_COMPLETE")], told)
             for why, told in (
@@ -183,7 +150,7 @@ def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
 )
 def test_a_failure_is_told_by_its_cause(events: list[Any], failure: str) -> None:
     """The cause is the first failure that is not just a cancellation."""
-    ended = Fake([happens()], events).follow()
+    ended = Fake(events).follow()
     assert ended.failure == f"{failure} The stack s is in {events[-1]['ResourceStatus']}."
 
 
@@ -206,62 +173,35 @@ def test_a_stack_rests_in_every_status_that_is_not_in_progress() -> None:
     assert {each for each in rests | moves if at_rest(each)} == rests
 
 
-def test_how_far_a_stack_is() -> None:
-    events: Any = [event("CREATE_IN_PROGRESS", name) for name in ("s", "A", "B")]
-    for status, total, told in (
-        ("CREATE_IN_PROGRESS", 0, "0 of 2 resources done, waiting for A, B"),
-        ("ROLLBACK_IN_PROGRESS", 3, "ROLLBACK_IN_PROGRESS, waiting for A, B"),
-    ):
-        assert under_way(events, status, total) == told
-
-
 def test_silence_is_told_now_and_then() -> None:
-    nothing = [happens()] * 40
     seat = Seat()
-    Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")]).follow(
-        seat.operator
-    )
+    Fake(CREATING, *[[]] * 40, CREATED).follow(seat.operator)
     assert seat.lines[1:-1] == ["00:30  CREATE_IN_PROGRESS", "01:00  CREATE_IN_PROGRESS"]
 
 
-def test_on_a_terminal_what_is_waited_for_is_always_seen_and_goes_at_the_end() -> None:
-    def resource(status: str) -> Step:
-        def step(fake: Fake) -> None:
-            fake.events.append(event(status, "Role"))
-            fake.status = "CREATE_IN_PROGRESS"
-
-        return step
-
-    steps = [resource("CREATE_IN_PROGRESS"), resource("CREATE_COMPLETE")]
+def test_on_a_terminal_how_far_a_stack_is_is_always_seen_and_goes_at_the_end() -> None:
     waits = list[str]()
     operator = replace(Seat().operator, wait=waits.append)
-    Fake([happens("CREATE_IN_PROGRESS"), *steps, happens("CREATE_COMPLETE")]).follow(
-        operator, total=4
+    begun, done = (
+        {name: event(f"CREATE_{status}", name) for name in "ABC"}
+        for status in ("IN_PROGRESS", "COMPLETE")
     )
+    steps = [CREATING, [begun["A"]], [done["A"]], [begun["B"], begun["C"]]]
+    back = [[event("ROLLBACK_IN_PROGRESS")], [done["B"], done["C"], event("ROLLBACK_COMPLETE")]]
+    Fake(*steps, *back).follow(operator, total=2)
     assert waits == [
         "00:00  CREATE_IN_PROGRESS",
-        "00:02  0 of 4 resources done, waiting for Role",
-        "00:04  1 of 4 resources done",
-        "00:06  1 of 4 resources done",
+        "00:02  0 of 2 resources done, waiting for A",
+        "00:04  1 of 2 resources done",
+        "00:06  1 of 3 resources done, waiting for B, C",
+        "00:08  ROLLBACK_IN_PROGRESS, waiting for B, C",
+        "00:10  ROLLBACK_COMPLETE",
         "",
     ]
-    with pytest.raises(OperatingError):
-        Fake([happens("CREATE_IN_PROGRESS"), refused("AccessDenied")]).follow(operator)
-    assert waits[-1] == ""
 
 
-UNREACHABLE = ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")
-PROXY = ResponseParserError("a proxy's page")
-
-
-@pytest.mark.parametrize("error", [refused("Throttling"), UNREACHABLE, PROXY])
-def test_a_lost_connection_is_waited_for(error: Exception) -> None:
-    seat = Seat()
-    steps = [happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")]
-    assert Fake(steps).follow(seat.operator).stack.status == "CREATE_COMPLETE"
-    assert [line for line in seat.lines if "trying again" in line] == [
-        f"A call to AWS failed ({type(error).__name__}); trying again"
-    ] * 2
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
 
 
 @pytest.mark.parametrize(
@@ -270,18 +210,27 @@ def test_a_lost_connection_is_waited_for(error: Exception) -> None:
         (refused("Throttling"), 3, "AWS cannot do DescribeStacks now (Throttling)."),
         (refused("ExpiredToken"), 1, "The credentials have expired."),
         (refused("AccessDenied"), 1, "AWS denies DescribeStacks: no."),
-        (UNREACHABLE, 3, "a.example.com cannot be reached (ConnectTimeoutError)."),
-        (PROXY, 3, "The answer is not from AWS."),
+        (
+            *(ConnectTimeoutError(endpoint_url="https://a.example.com/?secret"), 3),
+            "a.example.com cannot be reached (ConnectTimeoutError).",
+        ),
+        (ResponseParserError("a proxy's page"), 3, "The answer is not from AWS."),
         (
             *(UnauthorizedSSOTokenError(), 1),
             "There are no AWS credentials (UnauthorizedSSOTokenError).",
         ),
     ],
 )
-def test_one_that_does_not_come_back_leaves_the_stack_going_on(
+def test_a_lost_connection_is_waited_for_and_at_last_leaves_the_stack_going_on(
     error: Exception, times: int, told: str
 ) -> None:
+    seat, waits = Seat(), list[str]()
     with pytest.raises(OperatingError) as found:
-        Fake([happens("CREATE_IN_PROGRESS"), *[error] * times]).follow()
+        Fake(CREATING, *[error] * times).follow(replace(seat.operator, wait=waits.append))
     assert found.value.what == f"The stack continues, but cannot be followed: {told}"
     assert found.value.fix.endswith("To follow it, run the same command again.")
+    assert waits[-1] == ""
+    again = f"A call to AWS failed ({type(error).__name__}); trying again"
+    assert seat.lines[1:] == [again] * (times - 1)
+    lost: list[Any] = [error] * (times - 1)
+    assert Fake(CREATING, *lost, CREATED).follow().stack.status == "CREATE_COMPLETE"

@@ -50,6 +50,15 @@ def left(
     return [*marked.load_balancers(), *marked.in_buckets(lambda _: logs)]
 
 
+def shown(found: list[Left]) -> tuple[list[str], list[str]]:
+    """Return what goes, and what stays."""
+    goes, stays = (
+        [f"{e.what}: {e.why}" for e in found if e.expected is expected]
+        for expected in (False, True)
+    )
+    return goes, stays
+
+
 LOGGING = "load balancer: it logs to one of our locations; turn its access logs off"
 INHERITS = (
     "load balancer: a stack that no longer uses it turned its logging on; turn its access logs off"
@@ -59,29 +68,27 @@ NOTIFICATION = "bucket: 1 of our notifications; remove from the bucket"
 INERT = "bucket: 1 inert statement of the stack in its policy"
 LOGS = "bucket: it holds logs, which are yours; empty and delete it when you like"
 EMPTY = "bucket: it is empty, and nobody uses it; delete it"
-EMPTY_AFTER = (
-    "bucket: it is empty, and nobody uses it; a stack that no longer uses it created it; delete it"
-)
+MADE = "a stack that no longer uses it created it"
 SAYS = f" (its tag dt-logs-analysis:left says: {NOTE})"
+BOTH = [STATEMENT, NOTIFICATION]
 
 
 @pytest.mark.parametrize(
     ("found", "hints", "logs", "goes", "stays"),
     [
         (OWN, NO_HINTS, False, [LOGGING, EMPTY], []),
-        (OWN, NO_HINTS, True, [LOGGING, STATEMENT, NOTIFICATION], [LOGS]),
+        (OWN, NO_HINTS, True, [LOGGING, *BOTH], [LOGS]),
         (
-            *(OWN, NO_HINTS, None, [LOGGING, STATEMENT, NOTIFICATION]),
+            *(OWN, NO_HINTS, None, [LOGGING, *BOTH]),
             ["bucket: whether it holds logs could not be read"],
         ),
-        (OWN, AFTER, False, [LOGGING, STATEMENT, NOTIFICATION, EMPTY], []),
+        (OWN, AFTER, False, [LOGGING, *BOTH, EMPTY], []),
         (
             *(replace(OWN, load_balancers={**OWN.load_balancers, API: OTHERS}), NO_HINTS, False),
-            [LOGGING, STATEMENT, NOTIFICATION],
-            [f"bucket: load balancer {OTHERS.name} uses it"],
+            *([LOGGING, *BOTH], [f"bucket: load balancer {OTHERS.name} uses it"]),
         ),
         (TAGGED, NO_HINTS, False, [LOGGING, EMPTY + SAYS], []),
-        (TAGGED, NO_HINTS, True, [LOGGING, STATEMENT, NOTIFICATION], [LOGS + SAYS]),
+        (TAGGED, NO_HINTS, True, [LOGGING, *BOTH], [LOGS + SAYS]),
         (
             *(SHARED, NO_HINTS, False, [STATEMENT]),
             [
@@ -89,7 +96,7 @@ SAYS = f" (its tag dt-logs-analysis:left says: {NOTE})"
                 "bucket: another stack uses it",
             ],
         ),
-        (after(request("Create", WEB), THEIRS), NO_HINTS, False, [STATEMENT, NOTIFICATION], []),
+        (after(request("Create", WEB), THEIRS), NO_HINTS, False, BOTH, []),
         (disarmed(), NO_HINTS, False, [INERT], []),
         (disarmed(), AFTER, False, [], [INERT]),
         (state(alb(bucket="theirs"), buckets=(Bucket("theirs"),)), NO_HINTS, False, [], []),
@@ -103,35 +110,29 @@ def test_what_goes_with_a_stack_and_what_stays(
     found: State, hints: Hints, logs: bool | None, goes: list[str], stays: list[str]
 ) -> None:
     """The names of leftovers are not compared, because they contain digests."""
-    shown = [(f"{each.what}: {each.why}", each.expected) for each in left(found, hints, logs)]
-    assert [each for each, expected in shown if not expected] == goes
-    assert [each for each, expected in shown if expected] == stays
+    assert shown(left(found, hints, logs)) == (goes, stays)
 
 
 def test_only_the_part_of_a_thing_that_goes_is_listed() -> None:
-    listed = {each.described.replace(each.name, "NAME") for each in left(OWN, logs=True)}
-    assert listed == {
+    listed = [each.described.replace(each.name, "NAME") for each in left(OWN, logs=True)]
+    assert listed == [
         "the access logging of load balancer NAME",
         "1 statement in the policy of bucket NAME",
         "1 notification of bucket NAME",
         "bucket NAME: it holds logs, which are yours",
-    }
+    ]
     (inert,) = left(disarmed())
     assert inert.described == "1 inert statement in the policy of bucket theirs"
 
 
-@pytest.mark.parametrize(("logs", "last"), [(True, LOGS), (False, EMPTY_AFTER)])
-def test_the_last_stack_inherits_what_one_that_is_gone_had_made(logs: bool, last: str) -> None:
-    found = left(INHERITED, logs=logs, heir=True)
-    first, *_, bucket_left = (f"{each.what}: {each.why}" for each in found)
-    assert (first, bucket_left, found[-1].expected) == (INHERITS, last, logs)
-
-
-def test_what_was_inherited_is_found_once_the_stack_is_deleted_only_if_it_was_named() -> None:
-    """Without its statements, nothing in the account names the stack that took over."""
-    hints = Hints().after(Leftovers((*left(INHERITED, logs=True, heir=True),)))
-    (found,) = left(DELETED, hints, True, heir=True)
-    assert (f"{found.what}: {found.why}", found.expected) == (LOGS, True)
+def test_the_last_stack_inherits_what_one_that_is_gone_had_made() -> None:
+    """Once it is deleted, nothing in the account names it: only what was named counts."""
+    empty = EMPTY.replace("; delete", f"; {MADE}; delete")
+    assert shown(left(INHERITED, logs=False, heir=True)) == ([INHERITS, empty], [])
+    full = left(INHERITED, logs=True, heir=True)
+    assert shown(full) == ([INHERITS, *BOTH], [LOGS])
+    hints = Hints().after(Leftovers((*full,)))
+    assert shown(left(DELETED, hints, True, heir=True)) == ([], [LOGS])
     assert left(DELETED, AFTER, logs=True, heir=True) == []
 
 

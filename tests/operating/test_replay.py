@@ -1,25 +1,30 @@
-"""`replay`: the logs that it announces again, their recipients, and its reports on other logs."""
+"""`replay`: its window, the logs that it announces again, their recipients, and its reports."""
 
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
-from operating.looking import EVERYTHING, LOGS, POLICY, Looking
-from support.commands import Seat
+from operating.looking import EVERYTHING, HERE, LOGS, POLICY, Looking
+from support.commands import Runner, Seat
 from support.looks import can_read
 
+from dt_logs_cfn.commands import replay as command
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.replay.replaying import Replayed, Wanted, replay
-from dt_logs_cfn.operate.replay.window import Window
-from dt_logs_handler.names import load_balancer_name
+from dt_logs_cfn.operate.replay.replaying import AT_ONCE, ENTRIES, Replayed, Wanted, replay, sent
+from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
+from dt_logs_cfn.operate.replay.window import Window, check_kept, window
+from dt_logs_handler.names import Location, load_balancer_name
 from dt_logs_rehearsal.account import Account, Refused, client_error
 
 HOUR = 3600
@@ -37,6 +42,17 @@ class Replaying:
     @property
     def account(self) -> Account:
         return self.looking.account
+
+    @property
+    def balancers(self) -> list[str]:
+        """The ARNs of the load balancers, in the order in which they were added."""
+        return [*self.account.world.load_balancers]
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that a stack has made."""
+        (name,) = (e for e in self.account.world.buckets if e.startswith("dt-logs"))
+        return name
 
     def seat(self, *answers: str) -> Seat:
         return Seat(answers=[*answers], clock=self.account.clock)
@@ -74,59 +90,56 @@ class Replaying:
         """Remove the records that the endpoint has received, and return the keys of their logs."""
         return [each["s3"]["object"]["key"] for each in self.received()]
 
+    def logs(self, arn: str, count: int) -> list[str]:
+        """Let a load balancer write logs, one a minute, unannounced; return their keys."""
+        keys = []
+        for _ in range(count):
+            self.account.clock.sleep(60)
+            key = self.account.write_log(arn)
+            assert key
+            keys.append(key)
+        self.received()
+        return keys
+
+    def onboarded(self, count: int, **changed: str) -> list[str]:
+        """Onboard a load balancer, and return the keys of its logs."""
+        arn = self.account.add_load_balancer("web")
+        self.looking.create(arn, **changed)
+        self.account.clock.sleep(HOUR)
+        self.begin = self.account.clock()
+        return self.logs(arn, count)
+
+    def shared(self, count: int) -> list[str]:
+        """Onboard the first of two load balancers that log to one bucket of the customer."""
+        self.account.add_bucket(LOGS, policy=POLICY)
+        web, _ = (self.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
+        self.looking.create(web)
+        self.begin = self.account.clock()
+        return self.logs(web, count)
+
+    def both(self) -> tuple[str, str]:
+        """Onboard `web` and a load balancer with a bucket of ours in a stack named `both`."""
+        self.shared(0)
+        web, other = self.balancers[0], self.account.add_load_balancer("other")
+        self.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
+        return web, other
+
 
 @pytest.fixture
 def replaying(account: Account) -> Replaying:
     return Replaying(Looking(account))
 
 
-def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
-    """Let a load balancer write `count` logs, one a minute, and return their keys."""
-    keys = []
-    for _ in range(count):
-        replaying.account.clock.sleep(60)
-        key = replaying.account.write_log(arn)
-        assert key
-        keys.append(key)
-    return keys
-
-
-def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
-    """Onboard a load balancer, write logs, discard their announcements, and return their keys."""
-    arn = replaying.account.add_load_balancer("web")
-    replaying.looking.create(arn, **changed)
-    replaying.account.clock.sleep(HOUR)
-    replaying.begin = replaying.account.clock()
-    keys = logs(replaying, arn, count)
-    replaying.received()
-    return keys
-
-
-def shared(replaying: Replaying, count: int) -> tuple[str, str, list[str]]:
-    """Onboard the first of two load balancers that log to one bucket of the customer."""
-    replaying.account.add_bucket(LOGS, policy=POLICY)
-    web, api = (replaying.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
-    replaying.looking.create(web)
-    replaying.begin = replaying.account.clock()
-    keys = logs(replaying, web, count)
-    replaying.received()
-    return web, api, keys
-
-
-def location(replaying: Replaying) -> str:
-    """Return the name of the bucket that a stack has made."""
-    (name,) = (e for e in replaying.account.world.buckets if e.startswith("dt-logs"))
-    return name
-
-
 def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> None:
-    onboarded(replaying, 0)
-    (arn,) = replaying.account.world.load_balancers
-    logs(replaying, arn, 25)
-    first = replaying.received()
-    (topic,), bucket = replaying.account.world.topics, location(replaying)
-    s3 = replaying.account.s3  # `replay` does not need the notification
-    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    replaying.onboarded(0)
+    account, (arn,) = replaying.account, replaying.balancers
+    for _ in range(25):
+        account.clock.sleep(60)
+        account.write_log(arn)
+    by_key = {each["s3"]["object"]["key"]: each for each in replaying.received()}
+    (topic,), bucket = account.world.topics, replaying.bucket
+    # `replay` does not need the notification.
+    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
 
     found = replaying()
 
@@ -138,7 +151,6 @@ def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> 
     (place,) = data["locations"]
     assert place["source"] == f"s3://{bucket}/dt-logs-analysis/{TAG}"
     assert (place["topic"], place["found"]) == (topic, {load_balancer_name(arn): 25})
-    by_key = {each["s3"]["object"]["key"]: each for each in first}
     assert sorted(by_key) == sorted(each["s3"]["object"]["key"] for each in again)
     for each in again:
         before = by_key[each["s3"]["object"]["key"]]
@@ -154,28 +166,21 @@ def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> 
         assert mine["configurationId"] == theirs["configurationId"]
 
 
-def test_only_the_window_is_announced(replaying: Replaying) -> None:
-    keys = onboarded(replaying, 6)
-    begin = datetime.fromtimestamp(replaying.begin, timezone.utc)
-    window = Window(begin + timedelta(minutes=2), begin + timedelta(minutes=5))
-
-    assert (replaying(window=window).total, sorted(replaying.keys())) == (3, sorted(keys[1:4]))
-
-
-def test_a_window_over_midnight(replaying: Replaying) -> None:
+def test_only_the_window_is_announced_also_over_midnight(replaying: Replaying) -> None:
     """A log that was stored late may be in the previous day's folder."""
-    onboarded(replaying, 0)
-    (arn,), clock = replaying.account.world.load_balancers, replaying.account.clock
+    replaying.onboarded(0)
+    (arn,), clock = replaying.balancers, replaying.account.clock
     clock.sleep(24 * HOUR - clock() % (24 * HOUR) - 150)  # until 23:57:30
     replaying.begin = clock()
-    keys = logs(replaying, arn, 5)
-    replaying.received()
+    begin, keys = datetime.fromtimestamp(clock(), timezone.utc), replaying.logs(arn, 5)
     days = [key.split("/")[-2] for key in keys]
     assert len(set(days)) == 2
 
     assert (replaying().announced, replaying.keys()) == (5, keys)
+    part = Window(begin + timedelta(minutes=2), begin + timedelta(minutes=4))
+    assert (replaying(window=part).total, replaying.keys()) == (2, keys[1:3])
 
-    bucket = replaying.account.world.buckets[location(replaying)]
+    bucket = replaying.account.world.buckets[replaying.bucket]
     late = keys[-1].replace(days[-1], days[0], 1)
     bucket.objects[late] = bucket.objects.pop(keys[-1])
     replaying.begin = clock() - 90
@@ -183,30 +188,30 @@ def test_a_window_over_midnight(replaying: Replaying) -> None:
 
 
 def test_neighbours_and_other_logs_are_not_announced(replaying: Replaying) -> None:
-    web, api, keys = shared(replaying, 3)
-    others = logs(replaying, api, 2)
-    attributes = replaying.account.world.load_balancers[web].attributes
-    attributes |= {"connection_logs.s3.enabled": "true", "connection_logs.s3.bucket": LOGS}
-    attributes["connection_logs.s3.prefix"] = ""
-    assert replaying.account.write_log(web, kind="connection")
-    odd = keys[0].removesuffix(".log.gz") + ".txt"
-    replaying.account.s3.put_object(Bucket=LOGS, Key=odd, Body=b"")
+    keys, account, (web, api) = replaying.shared(3), replaying.account, replaying.balancers
+    others = replaying.logs(api, 2)
+    account.world.load_balancers[web].attributes |= {
+        "connection_logs.s3.enabled": "true",
+        "connection_logs.s3.bucket": LOGS,
+        "connection_logs.s3.prefix": "",
+    }
+    assert account.write_log(web, kind="connection")
+    account.s3.put_object(Bucket=LOGS, Key=keys[0].removesuffix(".log.gz") + ".txt", Body=b"")
     replaying.received()
 
     found = replaying()
 
     assert replaying.keys() == keys
     assert [dict(each.found) for each in found.counted] == [{load_balancer_name(web): 3}]
-    assert all(can_read(replaying.account, VENDOR, LOGS, key) for key in keys)
-    assert not any(can_read(replaying.account, VENDOR, LOGS, key) for key in others)
+    assert all(can_read(account, VENDOR, LOGS, key) for key in keys)
+    assert not any(can_read(account, VENDOR, LOGS, key) for key in others)
 
 
 def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
-    onboarded(replaying, 0)
+    replaying.onboarded(0)
     assert (replaying(seat=(seat := replaying.seat())).total, seat.asked) == (0, [])
-    (arn,) = replaying.account.world.load_balancers
-    logs(replaying, arn, 3)
-    replaying.received()
+    (arn,) = replaying.balancers
+    replaying.logs(arn, 3)
     for answers in ((), ("no",)):
         seat = replaying.seat(*answers)
         with pytest.raises(OperatingError, match="nothing was sent"):
@@ -223,28 +228,17 @@ def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
     assert len(replaying.received()) == 3
 
 
-def both(replaying: Replaying) -> str:
-    """Onboard `web` and another load balancer in a stack named `both`; return the other's ARN."""
-    web, *_ = shared(replaying, 0)
-    other = replaying.account.add_load_balancer("other")
-    replaying.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
-    return other
-
-
 def test_it_goes_on_after_the_last_object_that_it_printed(replaying: Replaying) -> None:
-    other = both(replaying)
-    (web, *_) = replaying.account.world.load_balancers
-    keys = [*logs(replaying, other, 3), *logs(replaying, web, 12)]
-    replaying.received()
-    whole = replaying(stack="both")
-    first, second = (each.source.location.bucket for each in whole.counted)
+    web, other = replaying.both()
+    keys = [*replaying.logs(other, 3), *replaying.logs(web, 12)]
+    first, second = (e.source.location.bucket for e in replaying(stack="both").counted)
     assert (first < second, sorted(replaying.keys())) == (True, sorted(keys))
 
     for n, each in enumerate(keys, 1):
-        bucket = first if n <= 3 else second
-        found = replaying(stack="both", after=f"s3://{bucket}/{each}")
-        assert (found.announced, sorted(replaying.keys())) == (15 - n, sorted(keys[n:]))
-    for after in ("s3://other/key", "key", f"s3://{location(replaying)}/other"):
+        after = f"s3://{first if n <= 3 else second}/{each}"
+        assert replaying(stack="both", after=after).announced == 15 - n
+        assert sorted(replaying.keys()) == sorted(keys[n:])
+    for after in ("s3://other/key", "key", f"s3://{replaying.bucket}/other"):
         with pytest.raises(OperatingError, match=f"--after '{after}' is not in a location"):
             replaying(stack="both", after=after)
 
@@ -282,27 +276,18 @@ class Sns:
         return getattr(self.account.sns, called)
 
 
-def test_failed_entries_are_sent_again_and_no_others(replaying: Replaying) -> None:
-    keys = onboarded(replaying, 25)
-    rejects = {"InternalFailure": (4, False), "ThrottlingException": (2, True)}
-    sns = replaying.sns = Sns(replaying.account, rejects=rejects)
-
-    found = replaying()
-
-    assert (found.announced, Counter(replaying.keys())) == (25, Counter(keys))
-    assert sns.rejected == {"InternalFailure": 4, "ThrottlingException": 2}
-
-
-def test_throttling_is_waited_for_with_growing_pauses(replaying: Replaying) -> None:
-    keys = onboarded(replaying, 7)
+def test_what_fails_is_sent_again_alone_after_growing_pauses(replaying: Replaying) -> None:
+    keys = replaying.onboarded(9)
     throttled = client_error("PublishBatch", Refused("Throttling", "no"))
-    replaying.sns = Sns(replaying.account, fails=dict.fromkeys((1, 2, 3, 4), throttled))
+    sns = replaying.sns = Sns(replaying.account, fails=dict.fromkeys((1, 2, 3), throttled))
+    sns.rejects = {"InternalFailure": (2, False), "ThrottlingException": (1, True)}
     seat = replaying.seat("y")
 
     found = replaying(seat=seat)
 
-    assert (found.announced, replaying.keys()) == (7, keys)
-    assert [1 <= a <= 2 <= b <= 4 <= c <= 8 <= d <= 16 for a, b, c, d in [seat.slept]] == [True]
+    assert (found.announced, Counter(replaying.keys())) == (9, Counter(keys))
+    assert (sns.rejected, sns.calls) == ({"InternalFailure": 2, "ThrottlingException": 1}, 6)
+    assert [1 <= a <= 2 <= b <= 4 <= c <= 8 <= d <= 16 for a, b, c, d, _ in [seat.slept]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +297,7 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
     replaying: Replaying, code: str, senders: bool, calls: int
 ) -> None:
     """A message that SNS rejects as the sender's fault is not sent again."""
-    onboarded(replaying, 3)
+    replaying.onboarded(3)
     replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
     seat = replaying.seat("y")
 
@@ -325,21 +310,22 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
     )
 
 
-def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
-    keys = onboarded(replaying, 100)
-    replaying.sns = Sns(replaying.account, fails={7: KeyboardInterrupt()})
+def test_an_interrupted_replay_says_how_far_it_is_and_how_to_go_on(replaying: Replaying) -> None:
+    keys = replaying.onboarded(100)
+    replaying.sns = Sns(replaying.account, seconds=10, fails={7: KeyboardInterrupt()})
     seat = replaying.seat("y")
     with pytest.raises(KeyboardInterrupt):
-        replaying(seat=seat)
+        replaying(seat=seat, window=(whole := replaying.window()))
     told, replaying.sns = seat.lines[-1], None
+    assert f"10 of 100 announced, up to s3://{replaying.bucket}/{keys[9]}" in seat.lines
     after = told.partition("--after ")[2].rstrip("`")
-    done = keys.index(after.partition(f"{location(replaying)}/")[2]) + 1
+    done = keys.index(after.partition(f"{replaying.bucket}/")[2]) + 1
     assert set(keys[:done]) <= set(replaying.keys())
 
-    found = replaying(after=after)
+    found = replaying(after=after, window=whole)
 
     assert (found.announced, replaying.keys()) == (100 - done, keys[done:])
-    assert f"{replaying.window().since:%Y-%m-%dT%H:%M:%SZ}" in told
+    assert f"{whole.since:%Y-%m-%dT%H:%M:%SZ}" in told
 
 
 @pytest.mark.parametrize(
@@ -349,18 +335,15 @@ def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
 def test_a_right_that_is_missing_for_one_location_stops_no_other(
     replaying: Replaying, action: str, said: str
 ) -> None:
-    other = both(replaying)
-    (web, *_) = replaying.account.world.load_balancers
-    keys = logs(replaying, other, 3)
-    logs(replaying, web, 2)
-    replaying.received()
+    web, other = replaying.both()
+    keys, _ = replaying.logs(other, 3), replaying.logs(web, 2)
     replaying.deny(action, f"arn:aws:*:*{LOGS}*")
 
     found = replaying(stack="both")
 
     assert (found.announced, replaying.keys(), found.complete) == (3, keys, False)
-    assert said in "\n".join(found.lines())
-    assert f"s3://{LOGS}/" in "\n".join(found.lines())
+    lines = "\n".join(found.lines())
+    assert said in lines and f"s3://{LOGS}/" in lines
 
 
 @pytest.mark.parametrize(
@@ -378,7 +361,7 @@ def test_a_right_that_is_missing_for_one_location_stops_no_other(
     ],
 )
 def test_without_a_right_nothing_is_sent_in_silence(replaying: Replaying, action: str) -> None:
-    shared(replaying, 2)
+    replaying.shared(2)
     replaying.deny(action)
 
     try:
@@ -399,10 +382,6 @@ def edited(change: dict[str, Any]) -> Callable[[Replaying], None]:
         next(each for each in statements if "Read" in each.get("Sid", "")).update(change)
 
     return lambda it: it.looking.edit_policy(LOGS, edit)
-
-
-def web(replaying: Replaying) -> str:
-    return next(iter(replaying.account.world.load_balancers))
 
 
 PREFIX = "access_logs.s3.prefix"
@@ -428,11 +407,16 @@ DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
             f"-{LOGS} does not exist. Run the stack again",
         ),
         (
-            *(lambda it: it.account.world.load_balancers.pop(web(it)), "later logs of app/web/"),
+            *(
+                lambda it: it.account.world.load_balancers.pop(it.balancers[0]),
+                "later logs of app/web/",
+            ),
             "It no longer exists. Remove it from the stack's LoadBalancerArns.",
         ),
         (
-            lambda it: it.account.world.load_balancers[web(it)].attributes.update({PREFIX: "new"}),
+            lambda it: it.account.world.load_balancers[it.balancers[0]].attributes.update(
+                {PREFIX: "new"}
+            ),
             *(
                 "later logs of app/web/",
                 f"It logs to s3://{LOGS}/new, which is not registered. Run",
@@ -445,7 +429,7 @@ def test_what_is_left_out_is_said(
     replaying: Replaying, change: Callable[[Replaying], object], what: str, why: str
 ) -> None:
     """A load balancer's earlier logs are announced even if its later logs cannot be."""
-    *_, keys = shared(replaying, 2)
+    keys = replaying.shared(2)
     change(replaying)
 
     found = replaying()
@@ -456,15 +440,14 @@ def test_what_is_left_out_is_said(
 
 
 def test_the_customers_own_topic_is_used_where_it_announces_the_logs(replaying: Replaying) -> None:
-    account = replaying.account
     publishes: dict[str, Any] = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}
     publishes["Principal"] = {"Service": "s3.amazonaws.com"}
-    arn = account.add_topic("theirs", {"Version": "2012-10-17", "Statement": [publishes]})
+    policy = {"Version": "2012-10-17", "Statement": [publishes]}
+    arn = replaying.account.add_topic("theirs", policy)
     entry = {"Id": "theirs", "TopicArn": arn, "Events": ["s3:ObjectCreated:*"]}
     web = replaying.looking.onboarded(notifications={"TopicConfigurations": [entry]})
-    replaying.begin = account.clock()
-    keys = logs(replaying, web, 3)
-    replaying.received()
+    replaying.begin = replaying.account.clock()
+    keys = replaying.logs(web, 3)
 
     found = replaying()
 
@@ -472,16 +455,161 @@ def test_the_customers_own_topic_is_used_where_it_announces_the_logs(replaying: 
 
 
 def test_logs_that_have_expired_are_refused(replaying: Replaying) -> None:
-    onboarded(replaying, 0, LogRetentionDays="7")
+    replaying.onboarded(0, LogRetentionDays="7")
     now = datetime.fromtimestamp(replaying.account.clock(), timezone.utc)
-    with pytest.raises(OperatingError, match=f"Bucket {location(replaying)} keeps logs for 7 days"):
+    with pytest.raises(OperatingError, match=f"Bucket {replaying.bucket} keeps logs for 7 days"):
         replaying(window=Window(now - timedelta(days=8), now))
     assert replaying(window=Window(now - timedelta(days=6), now)).complete
 
 
-def test_progress_names_the_last_key(replaying: Replaying) -> None:
-    keys = onboarded(replaying, 30)
-    seat = replaying.seat("y")
-    replaying.sns = Sns(replaying.account, seconds=10)
-    replaying(seat=seat, window=replaying.window())
-    assert f"10 of 30 announced, up to s3://{location(replaying)}/{keys[9]}" in seat.lines
+NOW = datetime(2026, 11, 28, 12, 30, 15, tzinfo=timezone.utc)
+NOWADAYS = "--until 2026-11-28T12:30:15Z"
+PREFIXED = "p/AWSLogs/1/elasticloadbalancing/us-east-1/"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        ("2026-11-28T10:00Z", None, f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
+        (
+            "2026-11-28T10:00:07.500+01:00",
+            "2026-11-28t10:00:00z",
+            "--since 2026-11-28T09:00:07Z --until 2026-11-28T10:00:00Z",
+        ),
+        ("2026-11-28T10:00Z", "2027-01-01T00:00Z", f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
+        ("0002-01-01T00:00Z", None, f"--since 2016-08-11T00:00:00Z {NOWADAYS}"),
+    ],
+)
+def test_a_window_is_in_utc_and_ends_now_at_the_latest(
+    since: str, until: str | None, expected: str
+) -> None:
+    assert str(window(since, until, NOW.timestamp() + 0.9)) == expected
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "code", "text"),
+    [
+        ("2026-11-28T13:00Z", None, 3, "--since 2026-11-28T13:00Z is in the future."),
+        ("2026-11-28T12:30:15Z", None, 3, "It is 2026-11-28T12:30:15Z now."),
+        ("2026-11-28T10:00", None, 3, "--since 2026-11-28T10:00 has no time zone."),
+        ("2026-11-28", None, 3, "has no time zone. Give a time such as 2026-11-28T10:00Z."),
+        ("2026-11-28T10:00Z", "2026-11-28T11:00", 3, "--until 2026-11-28T11:00 has no"),
+        ("yesterday", None, 2, "--since 'yesterday' is not a time."),
+        ("", None, 2, "--since '' is not a time."),
+        ("2026-02-30T00:00Z", None, 2, "is not a time."),
+        ("0001-01-01T00:00+14:00", None, 2, "is not a time."),
+        ("2026-11-28T10:00Z", "2026-11-28T10:00Z", 2, "is not after --since"),
+    ],
+)
+def test_a_wrong_window_is_one_line_before_any_call(
+    capsys: pytest.CaptureFixture[str], since: str, until: str | None, code: int, text: str
+) -> None:
+    edge = partial(command.run, clock=lambda: NOW.timestamp() + 0.9)
+    run = Runner(command.configure, edge, capsys)
+    ran = run("--since", since, *(["--until", until] if until else []))
+    assert (ran.code, ran.out) == (code, "")
+    assert text in ran.failure
+
+
+def test_the_days_of_a_window_begin_with_that_of_the_hour_before() -> None:
+    def days(*times: str) -> list[str]:
+        return [str(each) for each in window(*times, NOW.timestamp()).days()]
+
+    assert days("2026-11-27T01:00Z", "2026-11-27T23:59Z") == ["2026-11-27"]
+    whole = ["2026-11-26", "2026-11-27", "2026-11-28"]
+    assert days("2026-11-27T00:59Z", "2026-11-28T00:00Z") == whole
+
+
+def rule(**changed: Any) -> dict[str, Any]:
+    return {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}, **changed}
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (rule(), False),
+        (rule(Filter={"Prefix": "p/AWSLogs/"}), False),
+        (rule(Filter={}), False),
+        ({"Status": "Enabled", "Prefix": "p/", "Expiration": {"Days": 7}}, False),
+        (rule(Expiration={"Days": 8}), True),
+        (rule(Expiration={"Date": NOW}), True),
+        (rule(Status="Disabled"), True),
+        (rule(Filter={"Prefix": "other/"}), True),
+        (rule(Filter={"Prefix": PREFIXED + "2026/"}), True),
+        ({"Status": "Enabled", "Prefix": "other/", "Expiration": {"Days": 7}}, True),
+        (rule(Filter={"Tag": {"Key": "a", "Value": "b"}}), True),
+        (rule(Filter={"And": {"Prefix": "", "ObjectSizeGreaterThan": 1}}), True),
+        (rule(Expiration={"ExpiredObjectDeleteMarker": True}), True),
+    ],
+)
+def test_a_lifecycle_rule_that_took_logs_of_the_window(found: dict[str, Any], kept: bool) -> None:
+    asked = Window(NOW - timedelta(days=7, hours=1), NOW)
+    given: Any = {"Rules": [rule(Status="Disabled"), found]}
+    if kept:
+        check_kept("b", given, PREFIXED, asked, NOW.timestamp())
+        return
+    with pytest.raises(OperatingError) as caught:
+        check_kept("b", given, PREFIXED, asked, NOW.timestamp())
+    assert str(caught.value) == (
+        "Bucket b keeps logs for 7 days, and --since 2026-11-21T11:30:15Z is longer ago."
+        " Give --since 2026-11-21T12:31:15Z or later."
+    )
+    later = Window(NOW - timedelta(days=7) + timedelta(minutes=1), NOW)
+    check_kept("b", given, PREFIXED, later, NOW.timestamp())
+
+
+def test_ten_events_of_the_longest_keys_fit_into_a_batch() -> None:
+    found = LogObject("é" * 512, "app/web/1", 2**40, "0" * 32, NOW)  # a key of 1,024 bytes
+    source = Source(Location("b" * 255, "p" * 512), "arn:aws:sns:us-east-1:1:t")
+    assert ENTRIES * len(event(found, source, HERE).encode()) < 262_144 / 5
+
+
+def test_batches_come_back_in_order_whichever_is_done_first() -> None:
+    lock, busy, most = threading.Lock(), 0, 0
+
+    def send(batch: Sequence[int]) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.02 if batch[0] % 20 else 0.001)
+        with lock:
+            busy -= 1
+
+    batches = list(sent(range(305), send))
+
+    assert [each for batch in batches for each in batch] == list(range(305))
+    assert {len(each) for each in batches} == {10, 5}
+    assert most == AT_ONCE
+
+
+def test_a_million_items_are_not_all_in_memory() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1, 1_000_001):
+            taken = number
+            yield number
+
+    batches = sent(items(), lambda batch: None)
+    ahead = 0
+    for number, _ in zip(range(500), batches, strict=False):
+        ahead = max(ahead, taken - ENTRIES * number)
+    batches.close()
+    assert ENTRIES <= ahead <= 50 * ENTRIES
+
+
+def test_after_a_failure_nothing_more_is_begun() -> None:
+    begun: list[int] = []
+
+    def send(batch: Sequence[int]) -> None:
+        begun.append(batch[0])
+        if batch[0] == 30:
+            raise ValueError("no")
+        time.sleep(0.01)
+
+    found: list[Sequence[int]] = []
+    with pytest.raises(ValueError):
+        found.extend(sent(range(10_000), send))
+    assert len(begun) < 40

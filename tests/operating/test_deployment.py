@@ -12,9 +12,9 @@ from operating.account import values
 from operating.looking import HERE
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.load_balancers import Dropped, changed, dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange
-from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stack_options import changed
+from dt_logs_cfn.operate.stacks.deployment import Deployment, Dropped, dropped
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
 

@@ -11,10 +11,11 @@ from datetime import datetime, timezone
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Here, Operator, at_terminal, printable, result, shown_line
-from dt_logs_cfn.operate import account, load_balancers, stack_options, values
+from dt_logs_cfn.operate import account, stack_options, values
 from dt_logs_cfn.operate.stack_sets import rollout as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
+from dt_logs_cfn.operate.stacks.deployment import dropped
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
         here = account.here(session)
         before = settled(client, arguments.stack, operator)
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
-        dropped = load_balancers.dropped(
+        leaving = dropped(
             before,
             deployment.values[LOAD_BALANCERS],
             lambda: reads.load_balancers(session.client("elbv2")),
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
         found = deploy(
             client,
             deployment,
-            dropped,
+            leaving,
             operator,
             yes=arguments.yes,
             removal=arguments.allow_removal,

@@ -11,12 +11,12 @@ from itertools import groupby
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli.terminal import Operator, printable, result, watch
-from dt_logs_cfn.operate import account, load_balancers, stack_options
+from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.plans.planned import Conflict, Preview, planned
-from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.deployment import Deployment, dropped
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, RUN_TOKEN, existing
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.model import CreateBucket, Logging, Plan, SetLogging
@@ -49,10 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
         vended = reads.vended_logs(session.client("logs"))
         outposts = reads.on_outposts(lambda: reads.load_balancers(clients[0]))
     wanted = deployment.values[LOAD_BALANCERS]
-    dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
-    dropped = replace(dropped, stops=found.stops)
+    leaving = dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
+    leaving = replace(leaving, stops=found.stops)
     runs = _runs(deployment)
-    preview = Preview(found, itself, deployment.stack, runs, dropped, vended, outposts)
+    preview = Preview(found, itself, deployment.stack, runs, leaving, vended, outposts)
     what = f"{'An update of' if stack else 'A new stack'} {name}"
     at = f"account {here.account}, region {here.region}"
     result(arguments.json, data(preview), [told(preview, f"{what} in {at}")])

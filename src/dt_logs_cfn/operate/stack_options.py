@@ -2,20 +2,21 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dt_logs_cfn.errors import UsageError
-from dt_logs_cfn.operate import load_balancers, values
+from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, listed
 from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
 from dt_logs_cfn.settings import Privileges
-from dt_logs_handler.names import ACCOUNT_ID, ARN, NAME, STACK_ID, Stack
+from dt_logs_handler.names import ACCOUNT_ID, ARN, EVERY_LOAD_BALANCER, NAME, STACK_ID, Stack
 
 STACK = NAME
 SETTINGS_FILE = "dt-logs-cfn.cfg"  # an operator's file in the current folder
 ROLE_ARN = f"{ARN}:iam::{ACCOUNT_ID}:role/[!-~]{{1,1024}}"
+_CHANGE = ("--add-load-balancer", "--remove-load-balancer")
 # [CloudFormation API, CreateStack: StackName]
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
 
@@ -39,7 +40,14 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
         metavar="PREFIX",
         help=f"StackNamePrefix of the service role (default: {NAME})",
     )
-    load_balancers.add_arguments(parser)
+    for option, what in (
+        ("--load-balancer", f"a load balancer to onboard, or * for all; sets {LOAD_BALANCERS}"),
+        ("--add-load-balancer", "a load balancer to add to the stack's list"),
+        ("--remove-load-balancer", "a load balancer to remove from the stack's list"),
+    ):
+        parser.add_argument(
+            option, action="append", default=[], metavar="ARN", help=f"{what}; repeatable"
+        )
     parser.set_defaults(file_parameters={})
     parser.add_argument(
         "--parameter",
@@ -123,7 +131,7 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
     if arguments.load_balancer:
         yield (
             "--load-balancer",
-            {LOAD_BALANCERS: ",".join(listed(",".join(arguments.load_balancer)))},
+            {LOAD_BALANCERS: ",".join(_named(arguments.load_balancer))},
         )
 
 
@@ -132,7 +140,7 @@ def parameters(arguments: argparse.Namespace) -> dict[str, str]:
 
     Raises UsageError, OperatingError.
     """
-    changing = load_balancers.changing(arguments)
+    changing = _changing(arguments)
     found: dict[str, str] = {}
     for source, given in sources(arguments):
         if LOAD_BALANCERS in given and changing:
@@ -151,6 +159,57 @@ def parameters(arguments: argparse.Namespace) -> dict[str, str]:
     return found
 
 
+def _changing(arguments: argparse.Namespace) -> list[str]:
+    """Return the load balancers to add and to remove. Raises UsageError for invalid options."""
+    given = (arguments.add_load_balancer, arguments.remove_load_balancer)
+    add, remove = map(_named, given)
+    if any(not each.strip(" ,") for option in given for each in option):
+        raise UsageError(
+            f"{' or '.join(_CHANGE)} names no load balancer.", "Give the ARN of one, or more."
+        )
+    if (add or remove) and arguments.load_balancer:
+        raise UsageError(
+            f"--load-balancer sets the list, and {' and '.join(_CHANGE)} change it.",
+            "Use one or the other.",
+        )
+    if EVERY_LOAD_BALANCER in (*add, *remove):
+        raise UsageError(
+            "'*' is not the ARN of a load balancer.", "For all of them, use --load-balancer '*'."
+        )
+    if both := set(add) & set(remove):
+        raise UsageError(f"{min(both)!r} is both added and removed.", "Do one of them.")
+    return [*add, *remove]
+
+
+def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
+    """Return a stack's list with load balancers added and removed. Raises OperatingError."""
+    named = before.stack.load_balancers if before else []
+    add, remove = _named(add), _named(remove)
+    if EVERY_LOAD_BALANCER in named:
+        raise OperatingError(
+            f"The stack's {LOAD_BALANCERS} is '*', which covers every load balancer.",
+            "Set a list with --load-balancer instead.",
+        )
+    for arn in remove:
+        if arn not in named:
+            raise OperatingError(
+                f"The stack does not have the load balancer {arn!r}.",
+                f"It has {', '.join(named) or 'none yet'}.",
+            )
+    found = [arn for arn in dict.fromkeys((*named, *add)) if arn not in remove]
+    if not found and before:
+        raise OperatingError(
+            "That leaves the stack without a load balancer.",
+            f"To remove the whole stack, use `dt-logs-cfn remove --stack {before.stack.name}`.",
+        )
+    return ",".join(found)
+
+
+def _named(option: Sequence[str]) -> list[str]:
+    """Return the values of a repeatable option such as `--load-balancer`; each may be a list."""
+    return listed(",".join(option))
+
+
 def deployment(
     arguments: argparse.Namespace,
     here: Stack,
@@ -162,9 +221,9 @@ def deployment(
 
     Raises OperatingError, and the errors of `template`.
     """
-    if load_balancers.changing(arguments):
+    if _changing(arguments):
         add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
-        given = {**given, LOAD_BALANCERS: load_balancers.changed(before, add, remove)}
+        given = {**given, LOAD_BALANCERS: changed(before, add, remove)}
     role = arguments.role_arn or ""
     return Deployment(arguments.stack, here, template(arguments, before), given, tags, role, before)
 

@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
 from dt_logs_cfn.operate.account import DELETED, Denied, Reading, Unread, locked, observed, reading
-from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
+from dt_logs_cfn.operate.stacks.deployment import Dropped
 from dt_logs_cfn.operate.stacks.stack import StackDescription, with_command
 from dt_logs_cfn.operate.status.reads import VendedLogs
 from dt_logs_handler.aws import denied

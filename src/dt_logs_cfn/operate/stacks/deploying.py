@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.stacks.change_sets import proposed
-from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.deployment import Deployment, Dropped
 from dt_logs_cfn.operate.stacks.following import Ended, follow, follow_first, seen
 from dt_logs_cfn.operate.stacks.stack import (
     GONE,

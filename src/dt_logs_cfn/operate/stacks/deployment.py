@@ -1,4 +1,4 @@
-"""Describe a requested stack and its changes, for `plan`, `deploy` and the change set; pure.
+"""Describe a requested stack, its changes, and the load balancers that it drops; pure.
 
 Another client may have written a stack's strings. So they are shown without control characters, and
 addresses in them only up to the host.
@@ -7,10 +7,12 @@ addresses in them only up to the host.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
 from dt_logs_cfn.diff import Level, compare_templates
@@ -21,13 +23,14 @@ from dt_logs_cfn.operate.stacks.stack import (
     Existing,
     StackDescription,
     TemplateJson,
+    listed,
 )
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.operate.values import check, check_place
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate, declared, split
 from dt_logs_cfn.template.statements import statements_in
 from dt_logs_handler.documents import Json, texts
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, Stack, load_balancer_name
 from dt_logs_handler.request import Request
 
 if TYPE_CHECKING:
@@ -176,3 +179,57 @@ def _rights(template: TemplateJson) -> Iterator[str]:
     services = Counter(each.partition(":")[0] for each in rights)
     yield ", ".join(f"{name}: {count}" for name, count in sorted(services.items()))
     yield "`dt-logs-cfn explain` says what each is for."
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The load balancers that an update drops; `unnamed` is true if they cannot be listed.
+
+    `stops` holds those whose logging stops; it is None if that was not looked up.
+    """
+
+    arns: tuple[str, ...] = ()
+    unnamed: bool = False
+    stops: frozenset[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.arns) or self.unnamed
+
+    def lines(self) -> Iterator[str]:
+        """Yield a warning that names the dropped load balancers, to be shown first."""
+        if not self:
+            return
+        stops = ", and the access logging that the stack turned on stops"
+        yield (
+            "These load balancers leave the stack. Data Theorem no longer gets their logs"
+            f"{stops if self.stops is None else ''}:"
+        )
+        for arn in self.arns:
+            effect = "stops" if arn in (self.stops or ()) else "does not change"
+            logging = "" if self.stops is None else f": its access logging {effect}"
+            yield f"  {load_balancer_name(arn)}{logging}"
+        if self.unnamed:
+            yield "  every other load balancer in this region (you are not allowed to list them)"
+
+    def data(self) -> list[dict[str, object]]:
+        """Return the dropped load balancers as data for programs."""
+        return [
+            {
+                "load_balancer": arn,
+                "logging_stops": None if self.stops is None else arn in self.stops,
+            }
+            for arn in self.arns
+        ]
+
+
+def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
+    """Return the load balancers that `wanted` drops; `present` lists all if the stack has `*`."""
+    named, kept = before.stack.load_balancers if before else [], listed(wanted)
+    if EVERY_LOAD_BALANCER in kept:
+        return Dropped()
+    if EVERY_LOAD_BALANCER not in named:
+        return Dropped(tuple(arn for arn in named if arn not in kept))
+    try:
+        return Dropped(tuple(arn for arn in present() if arn not in kept))
+    except ClientError:
+        return Dropped(unnamed=True)

@@ -15,6 +15,7 @@ from dt_logs_cfn import Settings
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.operate.stack_sets.command import roll_out
+from dt_logs_cfn.operate.stack_sets.rollout import asked_for
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.templates import stack_template
@@ -68,11 +69,11 @@ class Terminal:
     ) -> int:
         parser = argparse.ArgumentParser()
         deploy.configure(parser)
-        given = ["--stack-set", "all", *words, *(["--yes"] if yes else [])]
-        arguments = parser.parse_args(given)
-        who, here = operator or self.seat.operator, (self.client, "here")
+        arguments = parser.parse_args(["--stack-set", "all", *words])
+        who, as_json = operator or self.seat.operator, arguments.json
         try:
-            return roll_out(arguments, made, parameters, tags or {}, who, lambda _: here)
+            rollout = asked_for(arguments, made, parameters, tags or {})
+            return roll_out(self.client, rollout, "here", who, yes=yes, as_json=as_json)
         finally:
             self.out = self.capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Here, Operator, at_terminal, printable, result, shown_line
 from dt_logs_cfn.operate import account, stack_options, values
-from dt_logs_cfn.operate.stack_sets import rollout as stack_set_options
+from dt_logs_cfn.operate.stack_sets import rollout as rollouts
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.deployment import dropped
@@ -40,23 +40,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_arguments(parser)
-    stack_set_options.add_arguments(parser)
+    rollouts.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
     """Deploy; return 1 if a load balancer is not onboarded, logs may stop or an old role stays."""
     operator = operator or at_terminal(Here.of(arguments))
-    stack_set_options.check(arguments)
+    rollouts.check(arguments)
     stack_options.check_names(arguments)
     parameters = stack_options.parameters(arguments)
     tags = values.pairs(arguments.tag, "--tag")
+    rollout = None
     if arguments.stack_set is not None:
         template = stack_options.template(arguments)
-        return roll_out(arguments, template, parameters, tags, operator)
+        rollout = rollouts.asked_for(arguments, template, parameters, tags)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation")
         here = account.here(session)
+        if rollout is not None:
+            place = f"account {here.account}, region {here.region}"
+            yes, as_json = arguments.yes, arguments.json
+            return roll_out(client, rollout, place, operator, yes=yes, as_json=as_json)
         before = settled(client, arguments.stack, operator)
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
         leaving = dropped(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,9 +14,8 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator, one_line, printable, result, shown_text
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.stack_sets.rollout import Progress, Result, Rollout, Step, asked_for
+from dt_logs_cfn.operate.stack_sets.rollout import Progress, Result, Rollout, Step
 from dt_logs_cfn.operate.stack_sets.stack_set import StackSet, own_reason
-from dt_logs_cfn.operate.templates import Template
 from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
@@ -73,37 +71,29 @@ class _Course:
     note: str = "Nothing was started."
 
 
-def _connected(arguments: argparse.Namespace) -> tuple[CloudFormationClient, str]:
-    """Return a client, and a description of its account and region."""
-    session = aws.session(arguments.profile, arguments.region)
-    client: CloudFormationClient = session.client("cloudformation")
-    caller = session.client("sts").get_caller_identity()["Account"]
-    return client, f"account {caller}, region {client.meta.region_name}"
-
-
 def roll_out(
-    arguments: argparse.Namespace,
-    template: Template,
-    parameters: Mapping[str, str],
-    tags: Mapping[str, str],
+    client: CloudFormationClient,
+    rollout: Rollout,
+    place: str,
     operator: Operator,
-    connect: Callable[[argparse.Namespace], tuple[CloudFormationClient, str]] = _connected,
+    *,
+    yes: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Show the steps, ask for confirmation, run and follow them; return 0 if all succeed.
 
-    Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
-    KeyboardInterrupt after printing what has begun.
+    `place` names the client's account and region. Repeatable: each run makes only the changes that
+    are still missing. Raises DtLogsError, and KeyboardInterrupt after printing what has begun.
     """
-    rollout, course = asked_for(arguments, template, parameters, tags), _Course()
+    course = _Course()
     # AWS's messages may contain an endpoint's token, or control characters.
     safe = replace(operator, tell=lambda line: operator.tell(printable(shown_text(line))))
     try:
         with aws.errors(), _advised():
-            client, place = connect(arguments)
             stack_set = StackSet(client, rollout, safe)
             _settle(stack_set, course, safe)
             course.steps = tuple(stack_set.steps())
-            if _agreed(rollout, course, place, operator, arguments.yes):
+            if _agreed(rollout, course, place, operator, yes):
                 _carry_out(stack_set, course, safe)
     except KeyboardInterrupt:
         operator.advise(course.note)
@@ -113,7 +103,7 @@ def roll_out(
             f" {len(course.done)} of {len(course.steps)} steps have ended." if course.done else ""
         )
         raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
-    result(arguments.json, _data(rollout, course), _lines(course))
+    result(as_json, _data(rollout, course), _lines(course))
     _check(course.done)
     return 0
 

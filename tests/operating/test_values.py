@@ -34,12 +34,6 @@ def refusal(call: Any, *given: Any) -> str:
     return str(error.value)
 
 
-def written(tmp_path: Path, content: object) -> Path:
-    file = tmp_path / "values.json"
-    file.write_text(content if isinstance(content, str) else json.dumps(content))
-    return file
-
-
 @pytest.mark.parametrize(
     ("copied", "told"),
     [
@@ -108,42 +102,40 @@ def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "taken"),
     [
-        {"a": "b", "n": "1", "l": "x,y"},
-        {"a": "b", "n": 1, "l": ["x", "y"]},
-        [
-            {"ParameterKey": "a", "ParameterValue": "b"},
-            {"ParameterKey": "n", "ParameterValue": "1"},
-            {"ParameterKey": "l", "ParameterValue": "x,y"},
-            {"ParameterKey": "kept", "UsePreviousValue": True},
-        ],
+        ({"a": "b", "n": "1", "l": "x,y"}, True),
+        ({"a": "b", "n": 1, "l": ["x", "y"]}, True),
+        (
+            [
+                {"ParameterKey": "a", "ParameterValue": "b"},
+                {"ParameterKey": "n", "ParameterValue": "1"},
+                {"ParameterKey": "l", "ParameterValue": "x,y"},
+                {"ParameterKey": "kept", "UsePreviousValue": True},
+            ],
+            True,
+        ),
+        ("{", False),
+        ("[" * 100_000, False),
+        ("7", False),
+        ([1], False),
+        ([{"ParameterKey": "a"}], False),
+        ({"a": None}, False),
+        ({"a": True}, False),
+        ({"a": {"b": "c"}}, False),
+        ([{"ParameterKey": "a", "ParameterValue": "1"}] * 2, False),
+        ('{"a": "1", "a": "2"}', False),
+        ("x" * 1_000_001, False),
+        ("\x00", False),
     ],
 )
-def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> None:
-    assert read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "{",
-        "[" * 100_000,
-        "7",
-        [1],
-        [{"ParameterKey": "a"}],
-        {"a": None},
-        {"a": True},
-        {"a": {"b": "c"}},
-        [{"ParameterKey": "a", "ParameterValue": "1"}] * 2,
-        '{"a": "1", "a": "2"}',
-        "x" * 1_000_001,
-        "\x00",
-    ],
-)
-def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) -> None:
-    assert "is not a file of parameters" in refusal(read, written(tmp_path, content))
-    assert "No such file or directory" in refusal(read, tmp_path / "none.json")
+def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object, taken: bool) -> None:
+    file = tmp_path / "values.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    if taken:
+        assert read(file) == {"a": "b", "n": "1", "l": "x,y"}
+    else:
+        assert "is not a file of parameters" in refusal(read, file)
 
 
 def test_a_pipe_is_read_and_one_that_nothing_writes_to_is_told(tmp_path: Path) -> None:
@@ -154,6 +146,7 @@ def test_a_pipe_is_read_and_one_that_nothing_writes_to_is_told(tmp_path: Path) -
     assert read(Path(f"/dev/fd/{out}")) == {"a": "1"}
     told = "pipe cannot be read: it is a pipe that nothing writes to. Give a file of parameters"
     assert told in refusal(read, tmp_path / "pipe")
+    assert "No such file or directory" in refusal(read, tmp_path / "none.json")
     os.close(out)
 
 

@@ -63,6 +63,7 @@ def test_a_stack_set_is_created_and_then_only_what_is_missing_is_left_to_do(
         f"2. create the stacks that are missing or failed: accounts {ONE}, {TWO}, in {IRELAND},"
         f" {OHIO}",
     ]
+    assert terminal.err[-2:] == [f"      {TWO}  {OHIO}  SUCCEEDED", "00:15  SUCCEEDED: 4 SUCCEEDED"]
     assert terminal.fake.parameters == VALUES
     assert terminal.fake.given["Tags"] == [{"Key": "team", "Value": "logs"}]
     assert terminal.fake.given["Capabilities"] == ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
@@ -180,26 +181,20 @@ def test_as_many_may_fail_as_are_tolerated(terminal: Terminal) -> None:
     assert f"{ONE}  us-east-2       FAILED     none given" in terminal.out.splitlines()
 
 
-def test_a_long_silence_is_told(terminal: Terminal) -> None:
+def test_a_long_silence_is_told_and_who_stops_the_operation_makes_it_no_success(
+    terminal: Terminal,
+) -> None:
     """For two minutes, StackSets reports only that the operation is running."""
     looks = iter(range(24))
-    advance = terminal.fake.advance
-    terminal.fake.advance = lambda operation: next(looks, None) is None and advance(operation)
-    assert terminal.run("--accounts", ONE, "--regions", OHIO) == 0
-    assert terminal.err[-3:] == [
-        "01:00  RUNNING: 1 PENDING",
-        f"      {ONE}  {OHIO}  SUCCEEDED",
-        "02:00  SUCCEEDED: 1 SUCCEEDED",
-    ]
 
-
-def test_an_operation_that_somebody_stops_is_not_a_success(terminal: Terminal) -> None:
     def stopped(operation: FakeOperation) -> None:
-        operation.status = "STOPPED"
+        if next(looks, None) is None:
+            operation.status = "STOPPED"
 
     terminal.fake.advance = stopped
     with pytest.raises(DtLogsError, match="The last operation ended as STOPPED"):
-        terminal.run(*WHERE)
+        terminal.run("--accounts", ONE, "--regions", OHIO)
+    assert terminal.err[-2:] == ["01:00  RUNNING: 1 PENDING", "02:00  STOPPED: 1 PENDING"]
 
 
 def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:

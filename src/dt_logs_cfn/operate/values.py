@@ -51,21 +51,17 @@ def check_given(given: Mapping[str, str]) -> None:
 
     Raises UsageError for an unknown name, or a value that CloudFormation or the handler refuses.
     """
-    try:
-        _check_given(given)
-    except OperatingError as error:
-        raise UsageError(error.what, error.fix) from error
-
-
-def _check_given(given: Mapping[str, str]) -> None:
     # This template has every parameter.
     template = from_installed(Privileges.LEAST_PRIVILEGE).document
-    _check_each(declared(template), given)
-    place = _place(given.get("LoadBalancerArns", ""))
-    # Without a region and account, leave out the values whose rules depend on them.
-    known = {name: each for name, each in given.items() if place or name not in _OF_A_PLACE}
-    values = complete(template, {**_EXAMPLES, **known}, {})
-    asked.creation(template, values, (place or _SOMEWHERE).id, 0)
+    try:
+        _check_each(declared(template), given)
+        place = _place(given.get(LOAD_BALANCERS, ""))
+        # Without a region and account, leave out the values whose rules depend on them.
+        known = {name: each for name, each in given.items() if place or name not in _OF_A_PLACE}
+        values = complete(template, {**_EXAMPLES, **known}, {})
+        asked.creation(template, values, (place or _SOMEWHERE).id, 0)
+    except OperatingError as error:
+        raise UsageError(error.what, error.fix) from error
 
 
 def check(

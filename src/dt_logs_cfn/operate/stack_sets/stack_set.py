@@ -213,17 +213,23 @@ class StackSet:
 
         Creating a stack set is not an operation; its request takes the ID as a token.
         """
-        client = self._client
+        client, preferences, wanted = self._client, self.rollout.preferences, self._wanted()
         if kind == "instances":
-            instances = self._creation(operation_id)
-            return client.create_stack_instances(**instances)["OperationId"]
-        wanted = self._wanted()
+            regions = self.rollout.regions
+            instances = {
+                **self._this,
+                **self.rollout.targets,
+                "Regions": regions,
+                "OperationPreferences": {**preferences, "RegionOrder": regions},
+                "OperationId": operation_id,
+            }
+            creation = cast("types.CreateStackInstancesInputTypeDef", instances)
+            return client.create_stack_instances(**creation)["OperationId"]
         if self.there is None:
             model = self.rollout.permission_model
             wanted |= {"PermissionModel": model, "ClientRequestToken": operation_id}
             client.create_stack_set(**cast("types.CreateStackSetInputTypeDef", wanted))
             return operation_id
-        preferences = self.rollout.preferences
         wanted |= {"OperationPreferences": preferences, "OperationId": operation_id}
         # Every update must name a customer's own administration role again [CloudFormation API,
         # UpdateStackSet].
@@ -248,17 +254,6 @@ class StackSet:
             keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}
             found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
         return found
-
-    def _creation(self, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
-        regions = self.rollout.regions
-        request = {
-            **self._this,
-            **self.rollout.targets,
-            "Regions": regions,
-            "OperationPreferences": {**self.rollout.preferences, "RegionOrder": regions},
-            "OperationId": operation_id,
-        }
-        return cast("types.CreateStackInstancesInputTypeDef", request)
 
     def follow(self, operation_id: str) -> Progress:
         """Report an operation's progress until it has ended.

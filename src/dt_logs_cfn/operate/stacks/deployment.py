@@ -80,11 +80,6 @@ class Deployment:
         """All tags of the stack after the deployment."""
         return {**(self.stack.tags if self.stack else {}), **self.tags}
 
-    @property
-    def acting_role(self) -> str:
-        """The service role that CloudFormation will use; empty for the caller's own permissions."""
-        return self.role or (self.stack.role if self.stack else "")
-
     def check(self) -> None:
         """Raise UsageError, OperatingError for values CloudFormation or the handler refuses."""
         asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
@@ -126,7 +121,8 @@ class Deployment:
         """Yield lines that describe the changes that a change set would make."""
         before, template = self.before, self.template.document
         verb = "create" if before is None else "update"
-        role = self.acting_role or "WARNING: your own permissions, without a service role"
+        present = before.stack.role if before else ""
+        role = self.role or present or "WARNING: your own permissions, without a service role"
         yield f"{verb} stack {self.name} in account {self.here.account}, {self.here.region}"
         yield printable(f"  template  {self.template.description}")
         yield printable(f"  through   {role}")

@@ -135,13 +135,6 @@ def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told:
     assert "SECRET" not in failure and "\x1b" not in failure
 
 
-def test_a_value_in_the_file_is_checked_as_if_it_was_given(run: Run, settings: Path) -> None:
-    settings.write_text("[options]\nstack = a_b\n[parameters]\nlogRetentionDays = 1\n")
-    ran = run("deploy")
-    assert (ran.code, "'a_b' is not a stack name." in ran.err) == (2, True)
-    assert "has no parameter" in run("deploy", "--stack", "a").err.splitlines()[-1]
-
-
 @pytest.mark.parametrize(
     ("variables", "region"),
     [
@@ -183,57 +176,62 @@ def test_a_load_balancer_that_is_named_twice_is_taken_once(
     assert found["LoadBalancerArns"] == (WEB, "--load-balancer")
 
 
-def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here: Path) -> None:
-    words = ("--role-arn", ROLE, "--stack", "logs-of-web")
-
-    ran = run("plan", *words)
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err == (
-        "dt-logs-cfn: The service role manages only stacks whose names begin with"
-        " 'dt-logs-analysis', and 'logs-of-web' does not. Choose another --stack, or give the"
-        " role's StackNamePrefix with --stack-name-prefix.\n"
-    )
-    named = (*words, "--stack-name-prefix", "logs-", "--parameter", "LogRetentionDays=0")
-    ran = run("plan", *named)
-    assert (ran.code, "LogRetentionDays '0' is not valid." in ran.err) == (2, True)
+OTHER = f"plan --role-arn {ROLE} --stack logs-of-web"
+WRONG = "[options]\nstack = a_b\n[parameters]\nlogRetentionDays = 1\n"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("text", "words", "told"),
     [
+        (WRONG, "deploy", "'a_b' is not a stack name."),
+        (WRONG, "deploy --stack a", "The template has no parameter 'logRetentionDays'."),
         (
-            f"--add-load-balancer {WEB} --load-balancer {API}",
+            *("", OTHER),
+            "The service role manages only stacks whose names begin with 'dt-logs-analysis', and"
+            " 'logs-of-web' does not. Choose another --stack, or give the role's StackNamePrefix"
+            " with --stack-name-prefix.",
+        ),
+        (
+            *("", f"{OTHER} --stack-name-prefix logs- --parameter LogRetentionDays=0"),
+            "LogRetentionDays '0' is not valid.",
+        ),
+        (
+            *("", f"deploy --add-load-balancer {WEB} --load-balancer {API}"),
             "--load-balancer sets the list, and --add-load-balancer and --remove-load-balancer"
             " change it. Use one or the other.",
         ),
-        ("--add-load-balancer *", "For all of them, use --load-balancer '*'."),
+        ("", "deploy --add-load-balancer *", "For all of them, use --load-balancer '*'."),
         (
-            f"--add-load-balancer {WEB},{API} --remove-load-balancer {WEB}",
+            *("", f"deploy --add-load-balancer {WEB},{API} --remove-load-balancer {WEB}"),
             f"'{WEB}' is both added and removed. Do one of them.",
         ),
-        (f"--add-load-balancer {WEB} --remove-load-balancer ''", "names no load balancer."),
         (
-            f"--remove-load-balancer {WEB} --parameter LoadBalancerArns={API}",
+            *("", f"deploy --add-load-balancer {WEB} --remove-load-balancer ''"),
+            "names no load balancer.",
+        ),
+        (
+            *("", f"deploy --remove-load-balancer {WEB} --parameter LoadBalancerArns={API}"),
             "--parameter sets LoadBalancerArns, so the stack's list cannot be changed with"
             " options.",
         ),
         (
-            f"--load-balancer {WEB} --parameter LoadBalancerArns={API}",
+            *("", f"deploy --load-balancer {WEB} --parameter LoadBalancerArns={API}"),
             "--load-balancer and --parameter LoadBalancerArns are both given. Give one of them.",
         ),
-        (f"--add-load-balancer {WEB}", f"{CFG} sets LoadBalancerArns, so the stack's list cannot"),
         (
-            f"--add-load-balancer {WEB[:-1]}",
+            *(FILE, f"deploy --add-load-balancer {WEB}"),
+            f"{CFG} sets LoadBalancerArns, so the stack's list cannot be changed",
+        ),
+        (
+            *("", f"deploy --add-load-balancer {WEB[:-1]}"),
             f"'{WEB[:-1]}' is cut off. Give the whole ARN, which ends with /app/NAME/",
         ),
     ],
 )
-def test_what_options_say_of_the_list_is_checked_at_once(
-    run: Run, settings: Path, words: str, told: str
+def test_what_is_wrong_is_told_at_once_wherever_it_is(
+    run: Run, here: Path, text: str, words: str, told: str
 ) -> None:
-    if CFG not in told:
-        settings.write_text("")
-    ran = run("deploy", *shlex.split(words))
-
+    (here / CFG).write_text(text)
+    ran = run(*shlex.split(words))
     assert (ran.code, ran.out) == (2, "")
-    assert told in ran.err
+    assert told in ran.err.splitlines()[-1]

@@ -69,11 +69,11 @@ class Terminal:
     ) -> int:
         parser = argparse.ArgumentParser()
         deploy.configure(parser)
-        arguments = parser.parse_args(["--stack-set", "all", *words])
-        who, as_json = operator or self.seat.operator, arguments.json
+        arguments = parser.parse_args(["--stack-set", "all", *words, *["--yes"] * yes])
         try:
             rollout = asked_for(arguments, made, parameters, tags or {})
-            return roll_out(self.client, rollout, "here", who, yes=yes, as_json=as_json)
+            who = operator or self.seat.operator
+            return roll_out(self.client, arguments, rollout, "here", who)
         finally:
             self.out = self.capsys.readouterr().out
 

@@ -60,8 +60,7 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
         here = account.here(session)
         if rollout is not None:
             place = f"account {here.account}, region {here.region}"
-            yes, as_json = arguments.yes, arguments.json
-            return roll_out(client, rollout, place, operator, yes=yes, as_json=as_json)
+            return roll_out(client, arguments, rollout, place, operator)
         before = settled(client, arguments.stack, operator)
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
         leaving = dropped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,17 +74,16 @@ class _Course:
 
 def roll_out(
     client: CloudFormationClient,
+    arguments: argparse.Namespace,
     rollout: Rollout,
     place: str,
     operator: Operator,
-    *,
-    yes: bool = False,
-    as_json: bool = False,
 ) -> int:
     """Show the steps, ask for confirmation, run and follow them; return 0 if all succeed.
 
-    `place` names the client's account and region. Repeatable: each run makes only the changes that
-    are still missing. Raises DtLogsError, and KeyboardInterrupt after printing what has begun.
+    `arguments` holds the options of `rollout`, and `place` names the client's account and region.
+    Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
+    KeyboardInterrupt after printing what has begun.
     """
     course = _Course()
     # AWS's messages may contain an endpoint's token, or control characters.
@@ -93,7 +93,7 @@ def roll_out(
             stack_set = StackSet(client, rollout, safe)
             _settle(stack_set, course, safe)
             course.steps = tuple(stack_set.steps())
-            if _agreed(rollout, course, place, operator, yes):
+            if _agreed(rollout, course, place, operator, arguments.yes):
                 _carry_out(stack_set, course, safe)
     except KeyboardInterrupt:
         operator.advise(course.note)
@@ -103,7 +103,7 @@ def roll_out(
             f" {len(course.done)} of {len(course.steps)} steps have ended." if course.done else ""
         )
         raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
-    result(as_json, _data(rollout, course), _lines(course))
+    result(arguments.json, _data(rollout, course), _lines(course))
     _check(course.done)
     return 0
 

@@ -91,6 +91,8 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         "  Template",
         "    Role: right added: s3:A on *",
     ]
+    kept = Existing(replace(BEFORE, role="arn:role"), before.template)
+    assert "  through   arn:role" in [*deployment(kept, role("s3:B")).told(())]
 
 
 def test_of_a_new_stack_rights_are_counted() -> None:

@@ -36,7 +36,7 @@ LOST = [
     UNREACHABLE,
     ReadTimeoutError(endpoint_url="https://cloudformation.eu-west-1.example/"),
     ResponseParserError("no XML"),
-    error("InternalFailure", "any", status=500),
+    error("AnyOtherFault", "any", status=500),
     error("Throttling", "any", "Rate exceeded"),
 ]
 

@@ -1,7 +1,7 @@
 """How a deployment shows changes, which count, and which load balancers a list drops."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from operating.looking import HERE
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stack_options import changed
-from dt_logs_cfn.operate.stacks.deployment import Deployment, Dropped, dropped
+from dt_logs_cfn.operate.stacks.deployment import Deployment, Dropped
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
 
@@ -198,6 +198,13 @@ def test_a_change_that_cannot_be_is_refused(
 
 
 def test_what_is_dropped_is_in_the_old_list_only() -> None:
+    declared = {"LoadBalancerArns": {"Type": "String"}}
+    listing = Template(json.dumps({"Parameters": declared, "Resources": {}}))
+
+    def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Any:
+        given = {"LoadBalancerArns": wanted}
+        return Deployment("s", HERE, listing, given, before=before).dropped(present)
+
     assert dropped(None, "a", nobody) == Dropped()
     assert dropped(made("a,b"), "b, a", nobody) == Dropped()
     assert dropped(made("a,b,a"), "b", nobody) == Dropped(("a",))

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
-from support.stack_sets import FakeOperation, error
 
 from dt_logs_cfn.errors import DtLogsError
 from dt_logs_cfn.operate.stack_sets.command import advice
@@ -24,7 +23,9 @@ from stack_sets.conftest import (
     TWO,
     VALUES,
     WHERE,
+    FakeOperation,
     Terminal,
+    error,
     template,
 )
 

@@ -15,8 +15,6 @@ from dt_logs_cfn.operate import account, stack_options, values
 from dt_logs_cfn.operate.stack_sets import rollout as rollouts
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
-from dt_logs_cfn.operate.stacks.deployment import dropped
-from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
 from dt_logs_handler.names import NAME
@@ -63,19 +61,9 @@ def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
             return roll_out(client, arguments, rollout, place, operator)
         before = settled(client, arguments.stack, operator)
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
-        leaving = dropped(
-            before,
-            deployment.values[LOAD_BALANCERS],
-            lambda: reads.load_balancers(session.client("elbv2")),
-        )
-        found = deploy(
-            client,
-            deployment,
-            leaving,
-            operator,
-            yes=arguments.yes,
-            removal=arguments.allow_removal,
-        )
+        leaving = deployment.dropped(lambda: reads.load_balancers(session.client("elbv2")))
+        agreed = {"yes": arguments.yes, "removal": arguments.allow_removal}
+        found = deploy(client, deployment, leaving, operator, **agreed)
     kept = _kept_role(found, arguments.role_arn, arguments.stack_name_prefix)
     lines = (*_outputs(found), *map(operator.here.text, kept), *_lines(found, operator.here))
     result(arguments.json, _data(found), map(printable, lines))

@@ -16,8 +16,8 @@ from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.plans.planned import Conflict, Preview, planned
-from dt_logs_cfn.operate.stacks.deployment import Deployment, dropped
-from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, RUN_TOKEN, existing
+from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.stack import RUN_TOKEN, existing
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.model import CreateBucket, Logging, Plan, SetLogging
 from dt_logs_handler.names import Location, load_balancer_name
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = planned(request, clients, time.time)
         vended = reads.vended_logs(session.client("logs"))
         outposts = reads.on_outposts(lambda: reads.load_balancers(clients[0]))
-    wanted = deployment.values[LOAD_BALANCERS]
-    leaving = dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
+    leaving = deployment.dropped(lambda: sorted(found.state.load_balancers))
     leaving = replace(leaving, stops=found.stops)
     runs = _runs(deployment)
     preview = Preview(found, itself, deployment.stack, runs, leaving, vended, outposts)

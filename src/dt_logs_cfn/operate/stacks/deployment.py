@@ -42,6 +42,47 @@ _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """The load balancers that an update drops; `unnamed` is true if they cannot be listed.
+
+    `stops` holds those whose logging stops; it is None if that was not looked up.
+    """
+
+    arns: tuple[str, ...] = ()
+    unnamed: bool = False
+    stops: frozenset[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.arns) or self.unnamed
+
+    def lines(self) -> Iterator[str]:
+        """Yield a warning that names the dropped load balancers, to be shown first."""
+        if not self:
+            return
+        stops = ", and the access logging that the stack turned on stops"
+        yield (
+            "These load balancers leave the stack. Data Theorem no longer gets their logs"
+            f"{stops if self.stops is None else ''}:"
+        )
+        for arn in self.arns:
+            effect = "stops" if arn in (self.stops or ()) else "does not change"
+            logging = "" if self.stops is None else f": its access logging {effect}"
+            yield f"  {load_balancer_name(arn)}{logging}"
+        if self.unnamed:
+            yield "  every other load balancer in this region (you are not allowed to list them)"
+
+    def data(self) -> list[dict[str, object]]:
+        """Return the dropped load balancers as data for programs."""
+        return [
+            {
+                "load_balancer": arn,
+                "logging_stops": None if self.stops is None else arn in self.stops,
+            }
+            for arn in self.arns
+        ]
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A requested stack. Parameters, tags and a role that are not given remain unchanged.
 
@@ -92,6 +133,19 @@ class Deployment:
         if self.before is None:
             return asked.creation(self.template.document, self.values, self.here.id, now)
         return asked.update(self.template.document, self.values, self.before, now)
+
+    def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
+        """Return the load balancers that it drops; `present` lists all if the stack has `*`."""
+        named = self.stack.load_balancers if self.stack else []
+        kept = listed(self.values[LOAD_BALANCERS])
+        if EVERY_LOAD_BALANCER in kept:
+            return Dropped()
+        if EVERY_LOAD_BALANCER not in named:
+            return Dropped(tuple(arn for arn in named if arn not in kept))
+        try:
+            return Dropped(tuple(arn for arn in present() if arn not in kept))
+        except ClientError:
+            return Dropped(unnamed=True)
 
     def as_change(self) -> PlannedChange | None:
         """Return the stack's own changes as one change of a plan, or None if nothing changes.
@@ -175,57 +229,3 @@ def _rights(template: TemplateJson) -> Iterator[str]:
     services = Counter(each.partition(":")[0] for each in rights)
     yield ", ".join(f"{name}: {count}" for name, count in sorted(services.items()))
     yield "`dt-logs-cfn explain` says what each is for."
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """The load balancers that an update drops; `unnamed` is true if they cannot be listed.
-
-    `stops` holds those whose logging stops; it is None if that was not looked up.
-    """
-
-    arns: tuple[str, ...] = ()
-    unnamed: bool = False
-    stops: frozenset[str] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.arns) or self.unnamed
-
-    def lines(self) -> Iterator[str]:
-        """Yield a warning that names the dropped load balancers, to be shown first."""
-        if not self:
-            return
-        stops = ", and the access logging that the stack turned on stops"
-        yield (
-            "These load balancers leave the stack. Data Theorem no longer gets their logs"
-            f"{stops if self.stops is None else ''}:"
-        )
-        for arn in self.arns:
-            effect = "stops" if arn in (self.stops or ()) else "does not change"
-            logging = "" if self.stops is None else f": its access logging {effect}"
-            yield f"  {load_balancer_name(arn)}{logging}"
-        if self.unnamed:
-            yield "  every other load balancer in this region (you are not allowed to list them)"
-
-    def data(self) -> list[dict[str, object]]:
-        """Return the dropped load balancers as data for programs."""
-        return [
-            {
-                "load_balancer": arn,
-                "logging_stops": None if self.stops is None else arn in self.stops,
-            }
-            for arn in self.arns
-        ]
-
-
-def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
-    """Return the load balancers that `wanted` drops; `present` lists all if the stack has `*`."""
-    named, kept = before.stack.load_balancers if before else [], listed(wanted)
-    if EVERY_LOAD_BALANCER in kept:
-        return Dropped()
-    if EVERY_LOAD_BALANCER not in named:
-        return Dropped(tuple(arn for arn in named if arn not in kept))
-    try:
-        return Dropped(tuple(arn for arn in present() if arn not in kept))
-    except ClientError:
-        return Dropped(unnamed=True)

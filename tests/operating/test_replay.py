@@ -251,7 +251,8 @@ class Sns:
     seconds: float = 0.0  # how long a call takes
     calls: int = 0
     # The errors, by call number; a call that fails has no effect.
-    fails: Mapping[int, BaseException] = field(default_factory=dict)
+    fails: Mapping[int, Exception] = field(default_factory=dict)
+    interrupts: str = "no log"  # the key of a log; the call that sends it is interrupted
     # For each code, how often a message is rejected, and whether the sender is at fault.
     rejects: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -262,6 +263,8 @@ class Sns:
         assert len(PublishBatchRequestEntries) <= 10
         if self.calls in self.fails:
             raise self.fails[self.calls]
+        if any(self.interrupts in each["Message"] for each in PublishBatchRequestEntries):
+            raise KeyboardInterrupt
         failed, taken = [], list(PublishBatchRequestEntries)
         for code, (often, sender) in self.rejects.items():
             if self.rejected[code] < often:
@@ -312,20 +315,20 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(
 
 def test_an_interrupted_replay_says_how_far_it_is_and_how_to_go_on(replaying: Replaying) -> None:
     keys = replaying.onboarded(100)
-    replaying.sns = Sns(replaying.account, seconds=10, fails={7: KeyboardInterrupt()})
+    replaying.sns = Sns(replaying.account, seconds=10, interrupts=keys[65])
     seat = replaying.seat("y")
     with pytest.raises(KeyboardInterrupt):
         replaying(seat=seat, window=(whole := replaying.window()))
     told, replaying.sns = seat.lines[-1], None
     assert f"10 of 100 announced, up to s3://{replaying.bucket}/{keys[9]}" in seat.lines
-    after = told.partition("--after ")[2].rstrip("`")
-    done = keys.index(after.partition(f"{replaying.bucket}/")[2]) + 1
-    assert set(keys[:done]) <= set(replaying.keys())
+    after = f"s3://{replaying.bucket}/{keys[59]}"
+    again = f"dt-logs-cfn replay --stack dt-logs {whole} --after {after}"
+    assert told == f"The replay stopped. To continue: `{again}`"
+    assert set(keys[:60]) <= set(replaying.keys())
 
     found = replaying(after=after, window=whole)
 
-    assert (found.announced, replaying.keys()) == (100 - done, keys[done:])
-    assert f"{whole.since:%Y-%m-%dT%H:%M:%SZ}" in told
+    assert (found.announced, replaying.keys()) == (40, keys[60:])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from support.seat import Seat
+from support.commands import Seat
 
 from dt_logs_cfn import Settings
 from dt_logs_cfn.cli.terminal import Operator

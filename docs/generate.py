@@ -20,7 +20,7 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings
-from dt_logs_cfn.template import embedding, policies, service_policies
+from dt_logs_cfn.template import embedding, grants, policies
 from dt_logs_cfn.template.parameters import STACK_GROUPS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
@@ -74,10 +74,9 @@ def lacking() -> str:
         for action in statement["Action"]
     }
     rows = [
-        (f"`{need.resource_type}`", need.why, _actions(lacks))
-        for need in service_policies.NEEDS
-        if need.resource_type
-        in (service_policies.ROLE, service_policies.FUNCTION, service_policies.CUSTOM)
+        (f"`{need.step}`", need.why, _actions(lacks))
+        for need in grants.NEEDS
+        if need.step in (grants.ROLE, grants.FUNCTION, grants.CUSTOM)
         and (lacks := [each for each in need.actions if each not in documented])
     ]
     return _table(("For", "To", "It lacks"), rows)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from dt_logs_cfn.settings import Vendor as Vendor
     from dt_logs_cfn.template.customizing import Customize as Customize
     from dt_logs_cfn.template.embedding import handler_zip as handler_zip
-    from dt_logs_cfn.template.execution_policies import PolicyLimits as PolicyLimits
-    from dt_logs_cfn.template.execution_policies import execution_policy as execution_policy
-    from dt_logs_cfn.template.execution_policies import refresh_policy as refresh_policy
-    from dt_logs_cfn.template.service_policies import service_role_policy as service_role_policy
-    from dt_logs_cfn.template.service_policies import service_role_trust as service_role_trust
+    from dt_logs_cfn.template.role_policies import PolicyLimits as PolicyLimits
+    from dt_logs_cfn.template.role_policies import execution_policy as execution_policy
+    from dt_logs_cfn.template.role_policies import refresh_policy as refresh_policy
+    from dt_logs_cfn.template.role_policies import service_role_policy as service_role_policy
+    from dt_logs_cfn.template.role_policies import service_role_trust as service_role_trust
     from dt_logs_cfn.template.templates import Origin as Origin
     from dt_logs_cfn.template.templates import TemplateKind as TemplateKind
     from dt_logs_cfn.template.templates import service_role_template as service_role_template
@@ -51,8 +51,8 @@ else:
         "settings": "FunctionSettings Privileges Settings Vendor",
         "template.customizing": "Customize",
         "template.embedding": "handler_zip",
-        "template.execution_policies": "PolicyLimits execution_policy refresh_policy",
-        "template.service_policies": "service_role_policy service_role_trust",
+        "template.role_policies": "PolicyLimits execution_policy refresh_policy service_role_policy"
+        " service_role_trust",
         "template.templates": "Origin TemplateKind service_role_template stack_template",
         "verify.rebuild": "Verdict verify_template",
     }

@@ -10,7 +10,8 @@ import pytest
 from cli.altered import NAME, template_in, with_a_right
 
 from dt_logs_cfn import Settings, build_release, write_release
-from dt_logs_cfn.diff import Level, enough, problems
+from dt_logs_cfn.diff import enough, problems
+from dt_logs_cfn.diff.change import Level
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.folder import mark, released

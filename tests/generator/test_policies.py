@@ -8,30 +8,42 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from cfnlint.version import __version__ as cfn_lint
+from support.events import ENDPOINT, STACK, VENDOR
 
-from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.execution_policies import PolicyLimits, least_privilege
-from dt_logs_cfn.template.grants import GRANTS, Grant, Scope
-from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
-from dt_logs_cfn.template.service_policies import (
+from dt_logs_cfn.release.build import build_release
+from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template.grants import (
     CUSTOM,
     FUNCTION,
+    GRANTS,
     LOG_GROUP,
     NEEDS,
     PERMISSION,
     ROLE,
     RULE,
-    On,
+    Scope,
 )
-from dt_logs_cfn.template.statements import PolicyTarget, allow, plain
-from dt_logs_cfn.template.templates import stack_template
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.template.role_policies import allow
 from dt_logs_handler.documents import listed
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
-HERE = PolicyTarget("aws", "us-east-1", "123456789012")
-LIMITS = PolicyLimits(
-    "<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"], "<stack>"
+FILES = build_release(Settings()).files
+LEAST, DOCUMENTED, SERVICE = (
+    f"{name}.template.json"
+    for name in ("dt-logs-analysis", "dt-logs-analysis-documented", "cloudformation-role")
 )
+TEMPLATES = {name: json.loads(FILES[name]) for name in (LEAST, DOCUMENTED, SERVICE)}
+GIVEN = {
+    "DataTheoremAccountId": VENDOR,
+    "NotificationEndpoint": ENDPOINT,
+    "LoadBalancerArns": "*",
+}
+ACCOUNT = "123456789012"
+HERE = f"us-east-1:{ACCOUNT}"
+GROUP = "<DTLogsAnalysisLambdaLogGroup.Arn>"
+OWN = f"arn:aws:s3:::dt-logs-analysis-????????????-{ACCOUNT}-us-east-1*"
 
 # Permissions that CloudFormation's handlers declare but we do not need, by the property that needs
 # them. Our templates must not set these properties. The registry does not say which property needs
@@ -82,6 +94,29 @@ def allowed(policy: dict[str, Any]) -> list[str]:
     return [action for each in policy["Statement"] for action in listed(each["Action"])]
 
 
+def by_sid(policy: Any) -> dict[str, Any]:
+    return {each["Sid"]: each for each in policy["Statement"]}
+
+
+def role(name: str, partition: str = "aws", region: str = "us-east-1", **given: str) -> Any:
+    """Return the properties of a built template's role, as CloudFormation resolves them."""
+    pseudo = {"AWS::StackId": STACK}
+    parameters = given if name == SERVICE else GIVEN | given
+    stack = ResolvedTemplate(TEMPLATES[name], parameters, partition, region, pseudo=pseudo)
+    resources = TEMPLATES[name]["Resources"]
+    (found,) = (each for each in resources if resources[each]["Type"] == ROLE)
+    return stack.properties(found)
+
+
+def policy_of(name: str, partition: str = "aws", region: str = "us-east-1", **given: str) -> Any:
+    """Return the role's policy, with each list of one resource replaced by that resource."""
+    (policy,) = role(name, partition, region, **given)["Policies"]
+    for each in policy["PolicyDocument"]["Statement"]:
+        if isinstance(each["Resource"], list) and len(each["Resource"]) == 1:
+            (each["Resource"],) = each["Resource"]
+    return policy["PolicyDocument"]
+
+
 @pytest.mark.parametrize(
     ("name", "contract"),
     [
@@ -93,7 +128,7 @@ def allowed(policy: dict[str, Any]) -> list[str]:
 def test_a_documented_policy_is_the_promised_one(name: str, contract: str) -> None:
     promised = json.loads((CONTRACT / f"{contract}.json").read_text(encoding="utf-8"))
 
-    assert promised == policy_document(name)
+    assert promised == policy_document(name) == json.loads(FILES[f"policies/{name}.json"])
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
@@ -103,7 +138,7 @@ def test_given_values_fill_every_placeholder_and_sids_are_what_iam_takes(name: s
         name,
         partition="aws-cn",
         region="cn-north-1",
-        account="123456789012",
+        account=ACCOUNT,
         notification_endpoint="https://logs.example.com",
         **dict.fromkeys(names, "team/name"),
     )
@@ -119,57 +154,118 @@ def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
         policy_document("administrator")
     with pytest.raises(AttributeError):
-        allow(["s3:GetBucketPolcy"], "*")
+        allow(["s3:GetBucketPolcy"], ["*"])
 
 
-def test_the_least_privilege_is_every_grant_and_nothing_else() -> None:
-    """An action is allowed on every resource only if its grant says so."""
-    policy = policy_document("lambda-execution-least-privilege")
-    granted = {action for grant in GRANTS for action in grant.actions}
-    unscoped = {a for grant in GRANTS if grant.on is Scope.EVERYTHING for a in grant.actions}
-
-    assert sorted(granted) == sorted(allowed(policy))
-    assert not [action for action in granted if "*" in action]
-    opened = {a for each in policy["Statement"] if each["Resource"] == "*" for a in each["Action"]}
-    assert unscoped == opened
-
-
-@pytest.mark.parametrize("scope", Scope)
-def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
-    grant = Grant("step", ("s3:GetObject",), scope, "why")
-
-    (statement,) = plain(least_privilege(HERE, LIMITS, [grant]))["Statement"]
-
-    here, test_file = "us-east-1:123456789012", "AWSLogs/123456789012/ELBAccessLogTestFile"
-    resources = {
-        Scope.EVERYTHING: "*",
-        Scope.LOAD_BALANCERS: f"arn:aws:elasticloadbalancing:{here}:loadbalancer/app/*",
-        Scope.OWN_BUCKET: "<own>",
-        Scope.LOG_BUCKETS: "<log buckets>",
-        Scope.TEST_FILE: f"arn:aws:s3:::*/dt-logs-analysis/????????????/{test_file}",
-        Scope.OWN_TOPIC: f"arn:aws:sns:{here}:dt-logs-analysis-*",
-        Scope.FOREIGN_TOPIC: f"arn:aws:sns:{here}:*",
-        Scope.LOG_GROUP: "<log group>",
-        Scope.OWN_STACK: "<stack>",
+def test_the_least_privilege_is_every_grant_where_it_may_be_used_and_nothing_else() -> None:
+    """A statement has a condition only if AWS documents that it works for each of the actions."""
+    in_account = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    vendor = {"StringEquals": {"sns:Endpoint": ENDPOINT, "sns:Protocol": ["https", "sqs"]}}
+    test_file = f"*/dt-logs-analysis/????????????/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
+    scopes = {
+        Scope.EVERYTHING: ("*", None),
+        Scope.LOAD_BALANCERS: (f"arn:aws:elasticloadbalancing:{HERE}:loadbalancer/app/*", None),
+        Scope.OWN_BUCKET: (OWN, None),
+        Scope.LOG_BUCKETS: ("arn:aws:s3:::*", in_account),
+        Scope.TEST_FILE: (f"arn:aws:s3:::{test_file}", in_account),
+        Scope.OWN_TOPIC: (f"arn:aws:sns:{HERE}:dt-logs-analysis-*", None),
+        Scope.FOREIGN_TOPIC: (f"arn:aws:sns:{HERE}:*", None),
+        Scope.SUBSCRIBE: (f"arn:aws:sns:{HERE}:*", vendor),
+        Scope.LOG_GROUP: (GROUP, None),
+        Scope.OWN_STACK: (STACK, None),
     }
-    assert statement["Resource"] == resources[scope]
-    in_account = {"StringEquals": {"aws:ResourceAccount": "123456789012"}}
-    assert statement.get("Condition") == (
-        in_account if scope in (Scope.LOG_BUCKETS, Scope.TEST_FILE) else None
+
+    found = by_sid(policy_of(LEAST, RefreshSchedule="rate(1 day)"))
+
+    assert {sid: (each["Resource"], each.get("Condition")) for sid, each in found.items()} == {
+        scope.value: place for scope, place in scopes.items()
+    }
+    for scope in scopes:
+        granted = {action for grant in GRANTS if grant.on is scope for action in grant.actions}
+        assert sorted(granted) == listed(found[scope.value]["Action"])
+        assert not [action for action in granted if "*" in action]
+    assert listed(found["Subscribe"]["Action"]) == ["sns:Subscribe"]
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1")]
+)
+def test_a_role_has_the_published_policy(partition: str, region: str) -> None:
+    documented = policy_document("lambda-execution-documented", partition=partition)
+    assert policy_of(DOCUMENTED, partition, region) == documented
+
+    given = {"account": ACCOUNT, "notification_endpoint": ENDPOINT}
+    name = "lambda-execution-least-privilege"
+    published = policy_document(name, partition=partition, region=region, **given)
+    by_sid(published)["LogGroup"]["Resource"] = GROUP
+    by_sid(published)["OwnStack"]["Resource"] = STACK
+    always = {**published, "Statement": published["Statement"][:-1]}
+
+    assert published == policy_of(LEAST, partition, region, RefreshSchedule="rate(1 day)")
+    assert always == policy_of(LEAST, partition, region)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "existing", "log_buckets"),
+    [
+        ("", "", "arn:aws:s3:::*"),
+        ("mine", "", "arn:aws:s3:::*"),
+        ("", "a-bucket", [OWN, "arn:*:s3:::a-bucket"]),
+        ("", "a-bucket, b.c", [OWN, "arn:*:s3:::a-bucket", "arn:*:s3:::b.c"]),
+        ("mine", "a-bucket", [OWN, "arn:*:s3:::mine", "arn:*:s3:::a-bucket"]),
+    ],
+)
+def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: Any) -> None:
+    found = by_sid(policy_of(LEAST, LogBucketName=bucket, ExistingLogBucketNames=existing))
+
+    assert found["LogBuckets"]["Resource"] == log_buckets
+    own = [OWN, f"arn:aws:s3:::{bucket}"] if bucket else OWN
+    assert found["OwnBucket"]["Resource"] == own
+
+
+def test_the_role_fits_into_iam_with_many_buckets() -> None:
+    # IAM allows 10,240 characters of inline policies per role; CloudFormation, 4,096 per value.
+    names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
+    policy = policy_of(LEAST, ExistingLogBucketNames=names)
+
+    assert len(names) < 4096
+    assert len(json.dumps(policy, separators=(",", ":"))) < 10_240
+
+
+@pytest.mark.parametrize(
+    ("given", "role_name", "function_name", "prefix"),
+    [
+        ({}, "dt-logs-analysis*", "dt-logs-analysis*", "dt-logs-analysis"),
+        (
+            {
+                "StackNamePrefix": "logs",
+                "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bound",
+                "LambdaExecutionRoleName": "role",
+                "LambdaExecutionRolePath": "/team/",
+                "LambdaFunctionName": "function",
+            },
+            *("team/role", "function", "logs"),
+        ),
+    ],
+    ids=["default", "named"],
+)
+def test_the_service_role_has_the_published_policies(
+    given: dict[str, str], role_name: str, function_name: str, prefix: str
+) -> None:
+    published = policy_document(
+        "cloudformation-role-lifecycle",
+        region="us-east-1",
+        account=ACCOUNT,
+        role_name=role_name,
+        function_name=function_name,
+        rule_name=f"{prefix}*",
     )
-
-
-def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
-    granted = ("sns:Subscribe", "sns:GetTopicAttributes")
-    grants = [Grant("step", granted, Scope.FOREIGN_TOPIC, "why")]
-
-    look, subscribe = plain(least_privilege(HERE, LIMITS, grants))["Statement"]
-
-    assert (look["Action"], look.get("Condition")) == ("sns:GetTopicAttributes", None)
-    assert subscribe["Action"] == "sns:Subscribe"
-    assert subscribe["Condition"] == {
-        "StringEquals": {"sns:Endpoint": "<endpoint>", "sns:Protocol": ["https", "sqs"]}
-    }
+    group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{prefix}*"
+    by_sid(published)["LogGroup"]["Resource"] = group
+    assert published == policy_of(SERVICE, **given)
+    found = role(SERVICE, **given)
+    assert found["AssumeRolePolicyDocument"] == policy_document("cloudformation-role-trust")
+    assert found.get("PermissionsBoundary") == given.get("PermissionsBoundaryArn")
 
 
 @with_this_registry
@@ -179,15 +275,11 @@ def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str)
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
     handlers = (schema["handlers"].get(name, {}) for name in ("create", "read", "update", "delete"))
     declared = {a for each in (*handlers, schema["tagging"]) for a in each.get("permissions", ())}
-    ours = {a for need in NEEDS if need.resource_type == resource_type for a in need.actions}
+    ours = {a for need in NEEDS if need.step == resource_type for a in need.actions}
     left_out = NOT_OURS[resource_type]
     others = {right for rights in left_out.values() for right in rights.split()}
-    template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
-    (properties,) = (
-        resource["Properties"]
-        for resource in template["Resources"].values()
-        if resource["Type"] == resource_type
-    )
+    resources = TEMPLATES[LEAST]["Resources"].values()
+    (properties,) = (each["Properties"] for each in resources if each["Type"] == resource_type)
     used = set(properties) | {f"Code.{name}" for name in properties.get("Code", {})}
 
     assert ours == declared - others
@@ -203,7 +295,7 @@ def test_the_lifecycle_policy_has_each_need_once_and_passes_the_role_to_lambda_a
 
     assert sorted(needed) == sorted(allowed(policy))
     assert {*allowed(documented), "iam:PassRole", "lambda:InvokeFunction"} <= set(needed)
-    assert {*NOT_OURS, CUSTOM} == {need.resource_type for need in NEEDS}
+    assert {*NOT_OURS, CUSTOM} == {need.step for need in NEEDS}
     (passing,) = (each for each in policy["Statement"] if "iam:PassRole" in each["Action"])
     assert passing["Resource"] == "arn:aws:iam::${Account}:role/${RoleNameWithPath}"
     assert passing["Condition"]["StringEquals"] == {"iam:PassedToService": "lambda.amazonaws.com"}
@@ -216,4 +308,4 @@ def test_actions_without_a_resource_level_are_the_ones_on_everything() -> None:
             service, _, name = action.partition(":")
             privilege = data.get_service_prefix_data(service)["privileges"][name]
             scoped = any(privilege["resource_types"])
-            assert scoped == (need.on is not On.EVERYTHING), action
+            assert scoped == (need.on is not Scope.EVERYTHING), action

@@ -1,65 +1,150 @@
-"""The templates' promised names, their resources, and what they record about themselves."""
+"""The templates as a customer reads them: names, parameters, resources, and their own record."""
 
 import json
 import re
+import string
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.events import ENDPOINT, QUEUE, STACK, VENDOR, alb_arn
+from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
 from support.strategies import STEADY, json_values
 
-from dt_logs_cfn import __version__
-from dt_logs_cfn.canonical import dumps
+from dt_logs_cfn import __version__, build_release
 from dt_logs_cfn.errors import DtLogsError, VerifyError
 from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
-from dt_logs_cfn.template.execution_policies import LOG_GROUP
-from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate, accepts
 from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template, read_template
-from dt_logs_cfn.template.policies import policy_document
-from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, SERVICE_ROLE
-from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
+from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import Origin, origin
+from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.names import Stack as HandlerStack
 from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of
 
-LEAST, DOCUMENTED = (
-    json.loads(dumps(stack_template(Settings(), each).to_dict()))
-    for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
+
+def built(settings: Settings) -> list[dict[str, Any]]:
+    """Return the least-privilege, the documented and the service role's template."""
+    return [json.loads(text) for text in build_release(settings).templates.values()]
+
+
+LEAST, DOCUMENTED, SERVICE = built(Settings())
+STACKS = pytest.mark.parametrize("template", [LEAST, DOCUMENTED], ids=["least", "documented"])
+HERE = HandlerStack(STACK, "aws", "us-east-1", "123456789012")
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+GIVEN = {
+    "DataTheoremAccountId": VENDOR,
+    "NotificationEndpoint": ENDPOINT,
+    "LoadBalancerArns": WEB,
+}
+GROUP, RULE, PERMISSION = (
+    "DTLogsAnalysisLambdaLogGroup",
+    "DTLogsAnalysisRefreshRule",
+    "DTLogsAnalysisRefreshPermission",
 )
-SERVICE = json.loads(dumps(service_role_template(Settings()).to_dict()))
-ALL = pytest.mark.parametrize("template", [LEAST, DOCUMENTED, SERVICE])
-STACKS = pytest.mark.parametrize("template", [LEAST, DOCUMENTED])
-WEB = alb_arn("web")
-REQUIRED = ("DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns")
-GIVEN = dict(zip(REQUIRED, (VENDOR, ENDPOINT, WEB), strict=True))
-RULE, PERMISSION = "DTLogsAnalysisRefreshRule", "DTLogsAnalysisRefreshPermission"
-OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
+PARAMETERS = {**SERVICE["Parameters"], **LEAST["Parameters"]}
+GOOD = {
+    "DataTheoremAccountId": [VENDOR],
+    "NotificationEndpoint": [ENDPOINT, QUEUE, QUEUE.replace("arn:aws:", "arn:aws-cn:")],
+    "LoadBalancerArns": ["*", WEB, f"{WEB}, {API}", WEB.replace("arn:aws:", "arn:aws-us-gov:")],
+    "LogBucketName": ["", "logs", "my.logs-1", OWN_BUCKET],
+    "ExistingLogBucketNames": ["", "logs, other.logs", f"my_logs,My.Logs,{'x' * 255}"],
+    "ResourceTags": ["", "team=web,cost centre=a=b,empty="],
+    "LambdaExecutionRoleName": ["team+web=logs@x,y"],
+    "LambdaExecutionRolePath": ["/", "/team/logs/"],
+    "LambdaFunctionName": ["dt_logs-1"],
+    "LogRetentionDays": ["1", "36500"],
+    "PermissionsBoundaryArn": [
+        "",
+        "arn:aws:iam::123456789012:policy/team/bounds",
+        "arn:aws-cn:iam::aws:policy/PowerUserAccess",
+    ],
+    # The service role may change every role whose name begins with the prefix.
+    "StackNamePrefix": ["logs", "dt-logs-analysis"],
+}
+# test_request.py has more values that the patterns shared with the handler refuse.
+BAD = {
+    "DataTheoremAccountId": ["", VENDOR[1:]],
+    "NotificationEndpoint": ["", f"{QUEUE}.fifo", f"https://logs.example.com/{'x' * 2048}"],
+    "LoadBalancerArns": ["", f"{WEB},{API[:-1]}", WEB.replace("/app/", "/net/")],
+    "LogBucketName": ["ab", "x" * 64, "logs-s3alias", "arn:aws:s3:::logs"],
+    "ExistingLogBucketNames": ["logs,arn:aws:s3:::logs", "logs/*", "*", "x" * 256],
+    "ResourceTags": ["team", "=web", "aws:team=web"],
+    "LambdaExecutionRoleName": ["a/b", "x" * 65],
+    "LambdaExecutionRolePath": ["", "team/", "/team", "/" + "x" * 511 + "/"],
+    "LambdaFunctionName": ["a.b"],
+    "LogRetentionDays": ["0", "36501", "x"],
+    "PermissionsBoundaryArn": ["bounds", "arn:aws:iam::123456789012:role/bounds"],
+    "StackNamePrefix": ["log", "d"],
+}
 
 
-def policy_of(stack: ResolvedTemplate, role: str) -> Any:
-    """Return the role's policy, with each list of one resource replaced by that resource."""
-    (policy,) = (each["PolicyDocument"] for each in stack.properties(role)["Policies"])
-    for each in policy["Statement"]:
-        if isinstance(each["Resource"], list) and len(each["Resource"]) == 1:
-            each["Resource"] = each["Resource"][0]
-    return policy
+@pytest.mark.parametrize("name", GOOD)
+def test_what_can_work_is_taken_and_what_cannot_is_refused(name: str) -> None:
+    tried = [*GOOD[name], *BAD[name]]
+
+    assert [value for value in tried if accepts(PARAMETERS[name], value)] == GOOD[name]
 
 
-def by_sid(policy: Any) -> dict[str, Any]:
-    return {each["Sid"]: each for each in policy["Statement"]}
+def near_misses(name: str) -> st.SearchStrategy[str]:
+    """Draw a parameter's good values, edited variants of them, and short random strings."""
+    good = GOOD[name]
+    pieces = st.sampled_from([*string.printable[:95], *good, "é", "\n", "--", "..", "-an", "s3"])
+    edited = st.builds(
+        lambda value, start, length, piece: value[:start] + piece + value[start + length :],
+        st.sampled_from(good),
+        st.integers(0, 80),
+        st.integers(0, 4),
+        pieces | st.just(""),
+    )
+    return st.sampled_from(good) | edited | st.text(string.ascii_lowercase + ".-", max_size=8)
 
 
-def test_the_function_is_set_up_as_the_settings_say() -> None:
-    function = FunctionSettings("python3.12", 1024, 300, 30)
-    template = stack_template(Settings(function=function), Privileges.LEAST_PRIVILEGE).to_dict()
+@STEADY
+@given(st.data(), st.sampled_from([*GIVEN, "LogBucketName", "ResourceTags"]))
+def test_the_template_never_refuses_what_the_handler_takes(data: st.DataObject, name: str) -> None:
+    value = data.draw(near_misses(name))
+    listed = PARAMETERS[name]["Type"] == "CommaDelimitedList"
+    changed: Any = [item.strip() for item in value.split(",")] if listed else value
+    if name == "LoadBalancerArns" and "" in changed:
+        return  # the handler ignores a superfluous comma, but the template refuses it
+    try:
+        properties_of({**properties(WEB), name: changed}, HERE)
+    except InvalidRequest:
+        return
+    assert accepts(PARAMETERS[name], value)
 
-    found = template["Resources"][FUNCTION]["Properties"]
-    assert (found["Runtime"], found["MemorySize"], found["Timeout"]) == ("python3.12", 1024, 300)
-    assert template["Resources"][LOG_GROUP]["Properties"] == {"RetentionInDays": 30}
-    assert origin(template).settings.function == function
+
+def test_each_parameter_says_what_it_is_and_takes_its_default() -> None:
+    for declared in (*LEAST["Parameters"].values(), *SERVICE["Parameters"].values()):
+        pattern = declared.get("AllowedPattern", "^$")
+        assert (pattern[0], pattern[-1], pattern.isascii()) == ("^", "$", True)
+        # Python and Java differ in Unicode classes, intersections, named groups and flags.
+        assert not re.search(r"\\[wdWDbB]|&&|\(\?[P<a-z]|\[\[", pattern)
+        assert declared["Description"].endswith(".")
+        assert ("AllowedPattern" in declared) == ("ConstraintDescription" in declared)
+        assert "Default" not in declared or accepts(declared, str(declared["Default"]))
+
+
+def test_both_stacks_have_the_same_names_and_the_console_shows_each_parameter_once() -> None:
+    """Only a least-privilege stack has a schedule; test_pipelines.py has all the names.
+
+    Parameters without a group come last: the Lambda's names and the permissions boundary.
+    """
+    least, documented = LEAST["Parameters"].keys(), DOCUMENTED["Parameters"].keys()
+    assert least - documented == {"RefreshSchedule"} and documented <= least
+    assert DOCUMENTED["Outputs"].keys() == LEAST["Outputs"].keys()
+    for template in (LEAST, DOCUMENTED, SERVICE):
+        declared = template["Parameters"]
+        interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+        shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+        below = [name for name in declared if name not in shown]
+        assert sorted(declared) == sorted([*shown, *below])
+        assert {name for name in below if "Lambda" not in name} <= {"PermissionsBoundaryArn"}
+        required = {name for name, each in declared.items() if "Default" not in each}
+        assert required == (set() if template is SERVICE else {*GIVEN})
 
 
 def test_a_stack_has_exactly_the_promised_resources() -> None:
@@ -71,30 +156,31 @@ def test_a_stack_has_exactly_the_promised_resources() -> None:
         "InvokeLambdaFunction": "Custom::DTLogsAnalysis",
     }
     added = {name: each.get("Condition") for name, each in more.items() if name not in resources}
-    scheduled = dict.fromkeys((RULE, PERMISSION), "HasRefreshSchedule")
-    assert added == {LOG_GROUP: None, **scheduled}
+    assert added == {GROUP: None, RULE: "HasRefreshSchedule", PERMISSION: "HasRefreshSchedule"}
     function = ResolvedTemplate(LEAST, GIVEN).properties(FUNCTION)
-    assert function["LoggingConfig"] == {"LogGroup": f"<{LOG_GROUP}>"}
+    assert function["LoggingConfig"] == {"LogGroup": f"<{GROUP}>"}
 
 
 def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
-    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
     given = GIVEN | {"RefreshSchedule": "rate(6 hours)"}
-    stack = ResolvedTemplate(LEAST, given, pseudo={"AWS::StackId": stack_id})
-    assert not ResolvedTemplate(LEAST, GIVEN).condition("HasRefreshSchedule")
-    assert stack.condition("HasRefreshSchedule")
+    stack = ResolvedTemplate(LEAST, given, pseudo={"AWS::StackId": STACK})
 
     scheduled = stack.properties(RULE)
-    (target,) = scheduled["Targets"]
-    template = target["InputTransformer"]["InputTemplate"]
+    (target,) = scheduled.pop("Targets")
+    text = target["InputTransformer"].pop("InputTemplate")
 
-    assert LEAST["Resources"][RULE]["DependsOn"] == "InvokeLambdaFunction"
-    assert scheduled["ScheduleExpression"] == "rate(6 hours)"
-    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
-    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
-    assert json.loads(template.replace("<time>", '"2026-11-01T12:00:00Z"')) == {
+    assert (stack.has(RULE), ResolvedTemplate(LEAST, GIVEN).has(RULE)) == (True, False)
+    assert LEAST["Resources"][RULE]["DependsOn"] == INVOCATION
+    assert scheduled == {"ScheduleExpression": "rate(6 hours)"}
+    assert target == {
+        "Id": "Function",
+        "Arn": f"<{FUNCTION}.Arn>",
+        "RetryPolicy": {"MaximumRetryAttempts": 0},
+        "InputTransformer": {"InputPathsMap": {"time": "$.time"}},
+    }
+    assert json.loads(text.replace("<time>", '"2026-11-01T12:00:00Z"')) == {
         "RequestType": "Refresh",
-        "StackId": stack_id,
+        "StackId": STACK,
         "Time": "2026-11-01T12:00:00Z",
     }
     assert stack.properties(PERMISSION) == {
@@ -105,37 +191,6 @@ def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
     }
 
 
-def test_both_stacks_have_the_same_parameters_and_outputs() -> None:
-    """Only the least-privilege stack has a schedule; test_pipelines.py has all the names."""
-    assert LEAST["Parameters"].keys() - DOCUMENTED["Parameters"].keys() == {"RefreshSchedule"}
-    assert DOCUMENTED["Parameters"].keys() <= LEAST["Parameters"].keys()
-    assert DOCUMENTED["Outputs"].keys() == LEAST["Outputs"].keys()
-    for template in (LEAST, DOCUMENTED):
-        parameters = template["Parameters"].items()
-        assert {name for name, each in parameters if "Default" not in each} == {*REQUIRED}
-
-
-@ALL
-def test_the_console_shows_each_parameter_once(template: Any) -> None:
-    """Parameters without a group come last: the Lambda's names and the permissions boundary."""
-    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
-    shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    below = [name for name in template["Parameters"] if name not in shown]
-    assert sorted(template["Parameters"]) == sorted([*shown, *below])
-    assert {name for name in below if "Lambda" not in name} <= {"PermissionsBoundaryArn"}
-
-
-@STACKS
-def test_it_carries_the_handler(template: Any) -> None:
-    stack = ResolvedTemplate(template, GIVEN)
-    function = stack.properties(FUNCTION)
-
-    assert handler_zip() == extract(function["Code"]["ZipFile"])
-    assert handler_sha256() == stack.properties(INVOCATION)["HandlerSha256"]
-    assert (function["Runtime"], function["Handler"]) == ("python3.13", "index.handler")
-    assert function["Timeout"] + 300 <= SERVICE_TIMEOUT
-
-
 @STACKS
 def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None:
     chosen = {
@@ -144,14 +199,15 @@ def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None
         "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bounds",
         "LambdaFunctionName": "function",
     }
-    plain, named = ResolvedTemplate(template, GIVEN), ResolvedTemplate(template, GIVEN | chosen)
 
-    assert {"RoleName", "PermissionsBoundary"}.isdisjoint(plain.properties(EXECUTION_ROLE))
-    assert "FunctionName" not in plain.properties(FUNCTION)
-    assert plain.properties(EXECUTION_ROLE)["Path"] == "/"
-    role, function = named.properties(EXECUTION_ROLE), named.properties(FUNCTION)
-    found = (role["RoleName"], role["Path"], role["PermissionsBoundary"], function["FunctionName"])
-    assert found == tuple(chosen.values())
+    def names(**given: str) -> list[Any]:
+        stack = ResolvedTemplate(template, GIVEN | given)
+        role, function = stack.properties(EXECUTION_ROLE), stack.properties(FUNCTION)
+        found = [role.get(each) for each in ("RoleName", "Path", "PermissionsBoundary")]
+        return [*found, function.get("FunctionName")]
+
+    assert names() == [None, "/", None, None]
+    assert names(**chosen) == [*chosen.values()]
 
 
 @STACKS
@@ -161,124 +217,44 @@ def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None
         {},
         {"LoadBalancerArns": "*", "ExistingLogBucketNames": "a-bucket,b-bucket"},
         {"NotificationEndpoint": QUEUE, "LogBucketName": "logs", "ResourceTags": "a=b,c=d"},
-        {"VendorReadScope": "Location", "LogRetentionDays": "7", "RunToken": "again"},
+        {"VendorReadScope": "Location", "LogRetentionDays": "1", "RunToken": "again"},
+        {"LogRetentionDays": "36500"},
     ],
 )
 def test_the_handler_takes_what_the_stack_passes_on(template: Any, more: dict[str, str]) -> None:
-    passed = ResolvedTemplate(template, GIVEN | more).properties(INVOCATION)
+    stack = ResolvedTemplate(template, GIVEN | more)
+    passed, function = stack.properties(INVOCATION), stack.properties(FUNCTION)
     as_texts = {
         name: value if isinstance(value, list) else str(value) for name, value in passed.items()
     }
-    request = properties_of(as_texts, HandlerStack(STACK, "aws", "us-east-1", "123456789012"))
 
-    assert f"<{FUNCTION}.Arn>" == passed["ServiceToken"]
-    assert passed["ServiceTimeout"] == SERVICE_TIMEOUT
-    assert __version__ == request.template_version
+    request = properties_of(as_texts, HERE)
+
+    assert passed["ServiceToken"] == f"<{FUNCTION}.Arn>"
+    assert function["Timeout"] + 300 <= passed["ServiceTimeout"] == SERVICE_TIMEOUT
+    assert request.template_version == __version__
+    assert request.retention_days == int(more.get("LogRetentionDays", 30))
     assert template["Metadata"]["DTLogsAnalysis"]["Privileges"] == request.privileges.value
+    assert handler_zip() == extract(function["Code"]["ZipFile"])
+    assert handler_sha256() == passed["HandlerSha256"]
+    assert (function["Runtime"], function["Handler"]) == ("python3.13", "index.handler")
 
 
-@pytest.mark.parametrize(
-    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1")]
-)
-def test_a_role_has_the_published_policy(partition: str, region: str) -> None:
-    """test_policies.py compares the published policies with the promised ones."""
-    documented = policy_document("lambda-execution-documented", partition=partition)
-    stack = ResolvedTemplate(DOCUMENTED, GIVEN, partition, region)
-    assert policy_of(stack, EXECUTION_ROLE) == documented
+def test_settings_are_in_the_templates_which_record_them() -> None:
+    function = FunctionSettings("python3.12", 1024, 300, 30)
+    settings = Settings((Vendor("aws", VENDOR, ENDPOINT), Vendor("aws-us-gov")), function)
+    templates = built(settings)
 
-    given = {"account": "123456789012", "notification_endpoint": ENDPOINT}
-    name = "lambda-execution-least-privilege"
-    published = policy_document(name, partition=partition, region=region, **given)
-    by_sid(published)["LogGroup"]["Resource"] = f"<{LOG_GROUP}.Arn>"
-    *always, own_stack = published["Statement"]
-
-    stack = ResolvedTemplate(LEAST, GIVEN, partition, region)
-    assert {**published, "Statement": always} == policy_of(stack, EXECUTION_ROLE)
-
-    pseudo = {"AWS::StackId": own_stack["Resource"]}
-    scheduled = GIVEN | {"RefreshSchedule": "rate(1 day)"}
-    stack = ResolvedTemplate(LEAST, scheduled, partition, region, pseudo=pseudo)
-    assert published == policy_of(stack, EXECUTION_ROLE)
-
-
-@pytest.mark.parametrize(
-    ("bucket", "existing", "log_buckets"),
-    [
-        ("", "", "arn:aws:s3:::*"),
-        ("mine", "", "arn:aws:s3:::*"),
-        ("", "a-bucket", [OWN, "arn:*:s3:::a-bucket"]),
-        ("", "a-bucket, b.c", [OWN, "arn:*:s3:::a-bucket", "arn:*:s3:::b.c"]),
-        ("mine", "a-bucket", [OWN, "arn:*:s3:::mine", "arn:*:s3:::a-bucket"]),
-    ],
-)
-def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: Any) -> None:
-    stack = ResolvedTemplate(
-        LEAST, GIVEN | {"LogBucketName": bucket, "ExistingLogBucketNames": existing}
-    )
-    found = by_sid(policy_of(stack, EXECUTION_ROLE))
-
-    assert found["LogBuckets"]["Resource"] == log_buckets
-    own = [OWN, f"arn:aws:s3:::{bucket}"] if bucket else OWN
-    assert found["OwnBucket"]["Resource"] == own
-
-
-def test_the_role_fits_into_iam_with_many_buckets() -> None:
-    # IAM allows 10,240 characters of inline policies per role; CloudFormation, 4,096 per value.
-    names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
-    stack = ResolvedTemplate(LEAST, GIVEN | {"ExistingLogBucketNames": names})
-
-    assert len(names) < 4096
-    assert len(json.dumps(policy_of(stack, EXECUTION_ROLE), separators=(",", ":"))) < 10_240
-
-
-def test_the_service_role_has_the_published_policies() -> None:
-    named = {
-        "StackNamePrefix": "logs",
-        "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bound",
-        "LambdaExecutionRoleName": "role",
-        "LambdaExecutionRolePath": "/team/",
-        "LambdaFunctionName": "function",
-    }
-    for given_, role, function, prefix in (
-        ({}, "dt-logs-analysis*", "dt-logs-analysis*", "dt-logs-analysis"),
-        (named, "team/role", "function", "logs"),
-    ):
-        stack = ResolvedTemplate(SERVICE, given_)
-        published = policy_document(
-            "cloudformation-role-lifecycle",
-            region="us-east-1",
-            account="123456789012",
-            role_name=role,
-            function_name=function,
-            rule_name=f"{prefix}*",
-        )
-        group = f"arn:aws:logs:us-east-1:123456789012:log-group:{prefix}*"
-        by_sid(published)["LogGroup"]["Resource"] = group
-        assert published == policy_of(stack, SERVICE_ROLE)
-        role = stack.properties(SERVICE_ROLE)
-        assert role["AssumeRolePolicyDocument"] == policy_document("cloudformation-role-trust")
-        assert role.get("PermissionsBoundary") == given_.get("PermissionsBoundaryArn")
-
-
-def test_what_a_vendor_sets_is_a_default_in_the_stack() -> None:
-    settings = Settings((Vendor("aws", VENDOR, ENDPOINT),))
-    template = stack_template(settings, Privileges.DOCUMENTED).to_dict()
-
-    passed = ResolvedTemplate(template, {"LoadBalancerArns": WEB}).properties(INVOCATION)
-
-    assert (passed["DataTheoremAccountId"], passed["NotificationEndpoint"]) == (VENDOR, ENDPOINT)
-
-
-@pytest.mark.parametrize("privileges", Privileges)
-def test_a_template_says_what_it_was_built_from(privileges: Privileges) -> None:
-    settings = Settings((Vendor("aws", VENDOR), Vendor("aws-us-gov", "", ENDPOINT)))
-    template = json.loads(dumps(stack_template(settings, privileges).to_dict()))
-
-    said = origin(template)
-
-    assert said == Origin(__version__, settings, privileges)
-    assert template == json.loads(dumps(stack_template(said.settings, privileges).to_dict()))
-    assert origin(SERVICE) == Origin(__version__, Settings(), None)
+    said = [origin(each) for each in templates]
+    assert said == [Origin(__version__, settings, each) for each in (*reversed(Privileges), None)]
+    assert built(said[0].settings) == templates
+    assert templates[0]["Resources"][GROUP]["Properties"] == {"RetentionInDays": 30}
+    for template in templates[:2]:
+        stack = ResolvedTemplate(template, {"LoadBalancerArns": WEB})
+        passed, made = stack.properties(INVOCATION), stack.properties(FUNCTION)
+        assert {name: passed[name] for name in GIVEN} == {**GIVEN, "LoadBalancerArns": [WEB]}
+        found = (made["Runtime"], made["MemorySize"], made["Timeout"])
+        assert found == ("python3.12", 1024, 300)
 
 
 @STEADY
@@ -297,13 +273,21 @@ def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> No
     assert (said.version, said.settings) == (record["Version"], settings)
 
 
-@pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])
-def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
-    with pytest.raises(VerifyError, match="does not name its release"):
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ({}, "does not name its release"),
+        ({"Metadata": []}, "does not name its release"),
+        ({"Metadata": {"DTLogsAnalysis": {}}}, "does not name its release"),
+        (
+            {"Metadata": {"DTLogsAnalysis": {"Version": "1.0.0", "Privileges": "all"}}},
+            "names privileges 'all'",
+        ),
+    ],
+)
+def test_a_template_without_a_record_is_none_of_ours(template: Any, told: str) -> None:
+    with pytest.raises(VerifyError, match=told):
         origin(template)
-    record = {"Version": "1.0.0", "Privileges": "all"}
-    with pytest.raises(VerifyError, match="names privileges 'all'"):
-        origin({"Metadata": {"DTLogsAnalysis": record}})
 
 
 @pytest.mark.parametrize(

@@ -25,5 +25,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{action:<52} {where:<15} {lives:>5}  {life}: {wrong}")
     for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
         terminalreporter.write_line(
-            f"{action:<52} {'log-group':<15} {'':>5}  Lambda's own: see `rehearse`"
+            f"{action:<52} {'LogGroup':<15} {'':>5}  Lambda's own: see `rehearse`"
         )

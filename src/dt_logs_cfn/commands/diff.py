@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import result, shown_ascii
-from dt_logs_cfn.diff import Change, Level, Object, compare_releases, highest
+from dt_logs_cfn.diff import compare_releases, highest
+from dt_logs_cfn.diff.change import Change, Level, Object
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.release.build import installed_templates
 from dt_logs_cfn.release.catalogue import is_version

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     path: Path | None = arguments.template
     templates = {str(path): read_template(path)} if path else installed_templates()
     findings = lint_templates(templates, datetime.date.today())
-    result(arguments.json, [finding.to_json() for finding in findings], map(str, findings))
+    result(arguments.json, [asdict(finding) for finding in findings], map(str, findings))
     for name, text in () if arguments.json else templates.items():
         count = sum(finding.template == name for finding in findings)
         found = f"{count or 'no'} finding{'s' if count > 1 else ''}"

@@ -9,26 +9,21 @@ CONTRIBUTING.md, "Versions", defines the levels. `rights` explains how policies 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dt_logs_cfn.diff.change import Change, Level, Object, differing, exact, mapping
+from dt_logs_cfn.diff.change import Change, Level, Object, differing, exact
 from dt_logs_cfn.diff.resources import compare_resources
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.release.catalogue import numbers
 from dt_logs_cfn.release.folder import changed, is_released, released
-from dt_logs_cfn.template.parsing import differences, mappings, parse_template, read_template
+from dt_logs_cfn.template.parsing import (
+    differences,
+    mapping,
+    mappings,
+    parse_template,
+    read_template,
+)
 from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
-
-__all__ = [
-    "Change",
-    "Level",
-    "Object",
-    "compare_releases",
-    "compare_templates",
-    "enough",
-    "highest",
-    "problems",
-]
 
 # The sections of a template, ordered by importance to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]

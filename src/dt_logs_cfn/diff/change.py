@@ -48,8 +48,3 @@ def differing(old: Object, new: Object) -> list[str]:
         for name in sorted(old.keys() | new.keys())
         if (name in old) != (name in new) or exact(old.get(name)) != exact(new.get(name))
     ]
-
-
-def mapping(value: Json) -> Object:
-    """Return a value if it is an object, otherwise an empty object."""
-    return value if isinstance(value, dict) else {}

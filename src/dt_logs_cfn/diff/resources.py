@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from dt_logs_cfn.diff.change import Change, Level, Object, differing, mapping
+from dt_logs_cfn.diff.change import Change, Level, Object, differing
 from dt_logs_cfn.diff.rights import compare_rights, rights_of
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding
-from dt_logs_cfn.template.parsing import mappings
+from dt_logs_cfn.template.parsing import mapping, mappings
 from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"

@@ -21,8 +21,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from dt_logs_cfn.diff.change import Change, Level, Object, exact, mapping
+from dt_logs_cfn.diff.change import Change, Level, Object, exact
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.parsing import mapping
 from dt_logs_handler.documents import Json
 
 Tests = frozenset[str]

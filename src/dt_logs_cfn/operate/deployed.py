@@ -19,10 +19,10 @@ from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operate.stacks.stack import named
-from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.parsing import LIMIT, differences, parse_template
 from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION
+from dt_logs_cfn.template.role_policies import LOG_GROUP
 from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:

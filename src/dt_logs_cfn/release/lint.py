@@ -12,7 +12,7 @@ template.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.util import find_spec
 from itertools import chain
@@ -25,17 +25,18 @@ from cfnlint.helpers import REGIONS, load_resource
 from cfnlint.runner import Runner, run_template_by_data
 
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release
-from dt_logs_cfn.template import execution_policies
-from dt_logs_cfn.template.grants import GRANTS, Scope
-from dt_logs_cfn.template.parsing import JsonPath, mappings, parse_template, strings
-from dt_logs_cfn.template.service_policies import NEEDS, On
-from dt_logs_cfn.template.statements import (
-    STACK,
+from dt_logs_cfn.template.grants import GRANTS, NEEDS, Scope
+from dt_logs_cfn.template.parsing import (
+    JsonPath,
     managed_policies,
-    plain,
+    mapping,
+    mappings,
+    parse_template,
     policy_texts,
     statements_in,
+    strings,
 )
+from dt_logs_cfn.template.role_policies import STACK, documented, plain
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.documents import Json, Statement, statements
 
@@ -72,10 +73,6 @@ class Finding:
     rule: str
     severity: Severity
     message: str
-
-    def to_json(self) -> dict[str, str]:
-        """Return the finding as `--json` prints it."""
-        return asdict(self)
 
     def __str__(self) -> str:
         place = f"{self.template}:{self.path}" if self.path else self.template
@@ -187,18 +184,18 @@ def literals(template: Template) -> Iterator[Problem]:
 
 def descriptions(template: Template) -> Iterator[Problem]:
     """Find parameters without a description."""
-    for name, parameter in _section(template, "Parameters").items():
-        text = parameter.get("Description") if isinstance(parameter, dict) else None
+    for name, parameter in mapping(template.get("Parameters")).items():
+        text = mapping(parameter).get("Description")
         if not isinstance(text, str) or not text.strip():
             yield "description", ("Parameters", name), "Describe the parameter."
 
 
 def wildcards(template: Template) -> Iterator[Problem]:
     """Find permissions that are too wide or cannot be checked, except the documented ones."""
-    documented = list(statements(plain(execution_policies.documented(STACK))))
-    resources: Json = {"Resources": _section(template, "Resources")}
+    promised = list(statements(plain(documented(STACK))))
+    resources: Json = {"Resources": mapping(template.get("Resources"))}
     for path, statement in statements_in(resources):
-        if statement not in documented:
+        if statement not in promised:
             for problem in _too_wide(statement):
                 yield "wildcard", path, problem
     for path, _ in policy_texts(resources):
@@ -211,7 +208,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
 
 def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
     """Find runtimes that AWS has ended, or will end within half a year or on an unknown day."""
-    for name, resource in _section(template, "Resources").items():
+    for name, resource in mapping(template.get("Resources")).items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
                 path = ("Resources", name, "Properties", "Runtime")
@@ -229,9 +226,8 @@ def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterat
 
 def unscoped_actions() -> dict[str, str]:
     """Return the actions that we may allow on everything, with the reason for each."""
-    unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
-    unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
-    return {name: why for names, why in unscoped for name in names}
+    unscoped = (each for each in (*GRANTS, *NEEDS) if each.on is Scope.EVERYTHING)
+    return {name: each.why for each in unscoped for name in each.actions}
 
 
 def _too_wide(statement: Statement) -> Iterator[str]:
@@ -250,12 +246,6 @@ def _too_wide(statement: Statement) -> Iterator[str]:
                 yield f"{action} on everything, without a known reason; name a resource."
     elif wide and "Condition" not in statement:
         yield f"{', '.join(sorted(wide))} covers any account; add a condition."
-
-
-def _section(template: Template, name: str) -> Template:
-    """Return a top-level section, empty if the template does not have it."""
-    value = template.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _actions(value: Json) -> Iterator[str]:

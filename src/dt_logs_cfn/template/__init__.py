@@ -4,10 +4,10 @@ In: the `Settings`, and the handler's sources.
 Out: troposphere templates, the policies that we publish, and resolved or checked parameter values.
 
     Settings ─► parameters ─┐
-    grants ─► *_policies ───┼─► resources ─► templates
+    grants ─► role_policies ┼─► resources ─► templates
     handler ─► embedding ───┘
 
 Open `templates` first. `customizing` lets a customer's function change a template, and finds the
-additions. `parsing` reads an untrusted template. `intrinsics` checks parameter values, and resolves
-a template's functions.
+additions. `parsing` reads an untrusted template and its policy statements. `intrinsics` checks
+parameter values, and resolves a template's functions.
 """

@@ -23,8 +23,13 @@ from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.template import resources
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.parsing import JsonPath, differences
-from dt_logs_cfn.template.statements import managed_policies, policy_texts, statements_in
+from dt_logs_cfn.template.parsing import (
+    JsonPath,
+    differences,
+    managed_policies,
+    policy_texts,
+    statements_in,
+)
 from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, origin, template_of
 from dt_logs_handler.documents import Json, listed
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dt_logs_cfn.template.parsing import mapping
 from dt_logs_handler.documents import Json
 
 Declared = Mapping[str, Mapping[str, Json]]
@@ -17,9 +18,7 @@ NO_VALUE = object()
 
 def declared(template: Mapping[str, Json]) -> Declared:
     """Return a template's parameters by name."""
-    found = template.get("Parameters")
-    if not isinstance(found, dict):
-        return {}
+    found = mapping(template.get("Parameters"))
     return {name: each for name, each in found.items() if isinstance(each, dict)}
 
 

@@ -92,7 +92,8 @@ _NAMES = {
         "A function name.",
     ),
 }
-_STACK = {
+# The parameters that the custom resource passes on to the handler.
+_PASSED_ON = {
     "DataTheoremAccountId": _properties(
         "The AWS account that may read the logs.", ACCOUNT_ID, "12 digits.", None
     ),
@@ -141,6 +142,9 @@ _STACK = {
         "Bucket names.",
         Type=_LIST,
     ),
+}
+_STACK = {
+    **_PASSED_ON,
     _SCHEDULE: _properties(
         "How often the Lambda adds new load balancers and repairs overwritten settings.",
         f"({_RATE})?",
@@ -159,6 +163,7 @@ _SERVICE_ROLE = {
     **_NAMES,
     "PermissionsBoundaryArn": _boundary("this role"),
 }
+PASSED_ON = tuple(_PASSED_ON)
 
 
 def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:

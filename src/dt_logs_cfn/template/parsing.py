@@ -1,12 +1,13 @@
 """Read an untrusted template, without running anything in it, and walk through JSON values."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dt_logs_cfn import files
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_handler.documents import Json
+from dt_logs_handler.documents import Json, listed
 
 JsonPath = tuple[str, ...]
 
@@ -16,6 +17,7 @@ LIMIT = 1_000_000
 # Our templates have at most twenty levels; many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
+_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only policy statements have this key
 _FIX = "Give the template as it was published; it may be damaged or another file."
 
 
@@ -66,6 +68,11 @@ def parse_template(text: str, name: str = "This") -> dict[str, Json]:
     return template
 
 
+def mapping(value: Json) -> dict[str, Json]:
+    """Return a value if it is an object, otherwise an empty object."""
+    return value if isinstance(value, dict) else {}
+
+
 def children(value: Json) -> Iterator[tuple[str, Json]]:
     """Yield the direct members of a value, by key or by position in a list."""
     match value:
@@ -110,6 +117,34 @@ def differences(found: Json, expected: Json, path: JsonPath = ()) -> Iterator[tu
         yield path, "changed"
 
 
+def statements_in(value: Json) -> Iterator[tuple[JsonPath, dict[str, Json]]]:
+    """Yield each policy statement in a value, even below an `Fn::If`, with its path."""
+    return ((path, found) for path, found in mappings(value) if "Effect" in found)
+
+
+def policy_texts(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, Json]]:
+    """Yield each policy written as text, plain or in a function like `Fn::Sub`, with its path."""
+    for key, item in children(value):
+        place = (*path, key)
+        if key != "ZipFile" and _is_text(item) and any(_EFFECT.search(t) for _, t in strings(item)):
+            yield place, item
+        else:
+            yield from policy_texts(item, place)
+
+
+def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[JsonPath, Json]]:
+    """Yield each managed policy that a value attaches, with the path to the list that names it.
+
+    Policies that are resources of the template are left out, because the template has their
+    statements.
+    """
+    own = [{"Ref": name} for name, _ in children(template.get("Resources"))]
+    for path, found in mappings(value):
+        for each in listed(found.get("ManagedPolicyArns")):
+            if each not in own:
+                yield (*path, "ManagedPolicyArns"), each
+
+
 def _once(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -128,3 +163,10 @@ def _nests_deeper(value: Json, levels: int) -> bool:
 
 def _no_json(constant: str) -> Json:
     raise ValueError(f"{constant} is not a JSON value")
+
+
+def _is_text(value: Json) -> bool:
+    """Return whether a value is a string or a function that returns one, except `Fn::If`."""
+    if isinstance(value, dict):
+        return len(value) == 1 and any(k != "Fn::If" and k.startswith("Fn::") for k in value)
+    return isinstance(value, str)

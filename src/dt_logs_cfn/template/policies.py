@@ -8,15 +8,17 @@ from typing import Any
 import awacs.s3
 from awacs.aws import Action, PolicyDocument
 
-from dt_logs_cfn.template.execution_policies import (
+from dt_logs_cfn.template.grants import GRANTS
+from dt_logs_cfn.template.role_policies import (
     PolicyLimits,
+    PolicyTarget,
     documented,
     least_privilege,
     own_bucket,
+    plain,
+    service_role_policy,
+    service_role_trust,
 )
-from dt_logs_cfn.template.grants import GRANTS
-from dt_logs_cfn.template.service_policies import service_role_policy, service_role_trust
-from dt_logs_cfn.template.statements import PolicyTarget, plain
 from dt_logs_handler.documents import texts
 
 POLICY_NAMES = (

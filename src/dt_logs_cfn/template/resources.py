@@ -12,9 +12,17 @@ from troposphere.logs import LogGroup
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import FunctionSettings, Privileges
-from dt_logs_cfn.template import embedding, service_policies
-from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy, refresh_policy
-from dt_logs_cfn.template.statements import STACK
+from dt_logs_cfn.template import embedding, grants
+from dt_logs_cfn.template.parameters import PASSED_ON
+from dt_logs_cfn.template.role_policies import (
+    LOG_GROUP,
+    STACK,
+    execution_policy,
+    refresh_policy,
+    service_role_policy,
+    service_role_trust,
+    trust,
+)
 from dt_logs_handler.documents import compact
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
@@ -35,23 +43,12 @@ ANSWERS = (
     "TemplateVersion",
     "HandlerSha256",
 )
-_PASSED_ON = (
-    "LoadBalancerArns",
-    "DataTheoremAccountId",
-    "NotificationEndpoint",
-    "LogBucketName",
-    "LogRetentionDays",
-    "VendorReadScope",
-    "RunToken",
-    "ResourceTags",
-    "ExistingLogBucketNames",
-)
 
 
 class DTLogsAnalysis(CustomResource):  # type: ignore[misc]  # troposphere does not ship types
     """The custom resource through which CloudFormation invokes the handler."""
 
-    resource_type = service_policies.CUSTOM
+    resource_type = grants.CUSTOM
 
 
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
@@ -80,7 +77,7 @@ def service_role() -> Role:
         for name in ("LambdaExecutionRoleName", "LambdaFunctionName")
     }
     text = replace(STACK, text=str)
-    policy = service_policies.service_role_policy(
+    policy = service_role_policy(
         "lifecycle",
         Sub(
             text.arn("iam", "role${LambdaExecutionRolePath}${Role}"),
@@ -93,7 +90,7 @@ def service_role() -> Role:
     return Role(
         SERVICE_ROLE,
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
-        AssumeRolePolicyDocument=service_policies.service_role_trust(),
+        AssumeRolePolicyDocument=service_role_trust(),
         Policies=[Policy(PolicyName="Lifecycle", PolicyDocument=policy)],
     )
 
@@ -105,7 +102,7 @@ def _execution_role(privileges: Privileges) -> Role:
         RoleName=_if_given("LambdaExecutionRoleName"),
         Path=Ref("LambdaExecutionRolePath"),
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
-        AssumeRolePolicyDocument=service_policies.trust("lambda.amazonaws.com"),
+        AssumeRolePolicyDocument=trust("lambda.amazonaws.com"),
         # A separate policy resource could be deleted before the function's last run.
         Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy)],
     )
@@ -133,7 +130,7 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
         Privileges=privileges.value,
         TemplateVersion=__version__,
         HandlerSha256=embedding.handler_sha256(),
-        **{name: Ref(name) for name in _PASSED_ON},
+        **{name: Ref(name) for name in PASSED_ON},
     )
 
 

@@ -11,9 +11,9 @@ from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES, installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.customizing import Customize
+from dt_logs_cfn.template.grants import NEEDS
 from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
-from dt_logs_cfn.template.service_policies import NEEDS
 from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_rehearsal.cloudformation.stack import Asked
 from dt_logs_rehearsal.cloudformation.templates import is_emulated

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
-from dt_logs_cfn.diff import Level, compare_templates
+from dt_logs_cfn.diff import compare_templates
+from dt_logs_cfn.diff.change import Level
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.stack import (
@@ -28,7 +29,7 @@ from dt_logs_cfn.operate.stacks.stack import (
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.operate.values import check, check_place
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate, declared, split
-from dt_logs_cfn.template.statements import statements_in
+from dt_logs_cfn.template.parsing import statements_in
 from dt_logs_handler.documents import Json, texts
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, Stack, load_balancer_name
 from dt_logs_handler.request import Request

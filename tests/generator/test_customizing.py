@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from awacs.aws import Allow, PolicyDocument, Statement
 from awacs.cloudwatch import PutMetricAlarm
+from cli.altered import FUNCTION, NAME, ROLE
 from hcl2.api import loads
 from support.generators import alarm
 from troposphere import FindInMap, GetAtt, If, Output, Parameter, Ref, Sub, Tags, Template
@@ -27,15 +28,8 @@ from dt_logs_cfn import (
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.template.customizing import added_rights, built
 
-FUNCTION = "DTLogsAnalysisLambdaFunction"
-ROLE = "DTLogsAnalysisLambdaExecutionRole"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
-NAME = "dt-logs-analysis.template.json"
-DOCUMENTED = "dt-logs-analysis-documented.template.json"
-SERVICE = "cloudformation-role.template.json"
 SERVICE_POLICY = "policies/cloudformation-role-lifecycle.json"
-
-
 ADD_ALARM = alarm()["add"]
 
 
@@ -52,7 +46,7 @@ def with_alarm(template: Template, kind: TemplateKind) -> None:
 BY = f"{__name__}:with_alarm"
 OURS = build_release(Settings())
 CUSTOMIZED = build_release(Settings(), with_alarm)
-LEAST, ROLES = TemplateKind.LEAST_PRIVILEGE, TemplateKind.SERVICE_ROLE
+LEAST, DOCUMENTED, ROLES = TemplateKind
 
 
 def at(where: TemplateKind, act: Callable[[Template], object]) -> Customize:
@@ -69,32 +63,63 @@ def parsed(release: Release, name: str) -> Any:
     return json.loads(release.files[name])
 
 
-def test_a_function_that_changes_nothing_gives_our_release() -> None:
-    assert build_release(Settings(), lambda template, kind: None) == OURS
-    assert OURS.customized_by == ""
+def changing(template: Template) -> None:
+    """Change the function's name, and the resources that it depends on."""
+    template.resources[FUNCTION].FunctionName = "alb-logs"
+    template.resources[FUNCTION].DependsOn = ROLE
 
 
-def test_another_order_is_a_change_too() -> None:
-    def reorder(template: Template, kind: TemplateKind) -> None:
-        template.parameters = dict(reversed(template.parameters.items()))
-
-    release = build_release(Settings(), reorder)
-
-    assert release.files["terraform/main.tf"] != OURS.files["terraform/main.tf"]
-    assert release.customized_by.endswith("reorder")
+def reordering(template: Template) -> None:
+    template.parameters = dict(reversed(template.parameters.items()))
 
 
-def test_a_template_that_is_not_changed_is_ours() -> None:
-    """The function's name, and the resources that it depends on, may be changed."""
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (at(ROLES, lambda t: None), [LEAST, DOCUMENTED, ROLES]),
+        (at(DOCUMENTED, changing), [LEAST, ROLES]),
+        # The Terraform modules have the parameters in the template's order.
+        (at(LEAST, reordering), [DOCUMENTED, ROLES]),
+    ],
+)
+def test_a_template_that_is_not_changed_is_ours(
+    change: Customize, same: list[TemplateKind]
+) -> None:
+    release = build_release(Settings(), change)
 
-    def change(template: Template) -> None:
-        template.resources[FUNCTION].FunctionName = "alb-logs"
-        template.resources[FUNCTION].DependsOn = ROLE
+    found = zip(TemplateKind, release.templates.items(), strict=True)
+    assert [kind for kind, (name, text) in found if text == OURS.templates[name]] == same
+    assert (release == OURS) == (not release.customized_by) == (len(same) == 3)
 
-    release = build_release(Settings(), at(TemplateKind.DOCUMENTED, change))
 
-    same = [name for name, text in release.templates.items() if text == OURS.templates[name]]
-    assert same == [NAME, SERVICE]
+def test_what_is_added_is_in_every_file_and_our_own_stays() -> None:
+    module = loads(CUSTOMIZED.files["terraform/main.tf"].decode())
+    variables, outputs = (
+        {name.strip('"') for each in module[kind] for name in each}
+        for kind in ("variable", "output")
+    )
+    keys = {each["ParameterKey"] for each in parsed(CUSTOMIZED, "stackset-parameters.json")}
+    page = CUSTOMIZED.files["index.html"].decode()
+    *ours, added = parsed(CUSTOMIZED, SERVICE_POLICY)["Statement"]
+
+    assert ("alarm_topic_arn" in variables, "alarm_arn" in outputs) == (True, True)
+    assert "AlarmTopicArn" in keys
+    for said in (
+        f'customized by <span class="mono">{BY}</span>',
+        "Resources/FunctionErrors added",
+        "cloudwatch:PutMetricAlarm",
+        f"--customize {BY}",
+        "<code>dt-logs-cfn deploy</code> does not take customized templates.",
+    ):
+        assert said in page
+    assert "DTLogsAnalysis/CustomizedBy" not in page
+    assert "dt-logs-cfn plan --region" not in page
+    assert "customiz" not in OURS.files["index.html"].decode()
+    assert ours == parsed(OURS, SERVICE_POLICY)["Statement"]
+    assert added["Effect"] == "Allow"
+    assert {"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"} <= {*added["Action"]}
+    alarms = "arn:aws:cloudwatch:${Region}:${Account}:alarm:${StackNamePrefix}*"
+    assert added["Resource"] == [alarms]
 
 
 def test_verify_says_identical_with_the_function_and_what_differs_without() -> None:
@@ -124,27 +149,6 @@ def test_the_result_is_linted_with_what_was_added() -> None:
     assert (NAME, "Resources/Incomplete/Properties") in places
 
 
-def test_the_policy_to_paste_has_what_the_service_role_got() -> None:
-    *ours, added = parsed(CUSTOMIZED, SERVICE_POLICY)["Statement"]
-
-    assert ours == parsed(OURS, SERVICE_POLICY)["Statement"]
-    assert added["Effect"] == "Allow"
-    assert {"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"} <= {*added["Action"]}
-    alarms = "arn:aws:cloudwatch:${Region}:${Account}:alarm:${StackNamePrefix}*"
-    assert added["Resource"] == [alarms]
-
-
-def test_terraform_and_the_stack_set_take_the_added_parameter() -> None:
-    module = loads(CUSTOMIZED.files["terraform/main.tf"].decode())
-    variables = {name.strip('"') for each in module["variable"] for name in each}
-    outputs = {name.strip('"') for each in module["output"] for name in each}
-    keys = {each["ParameterKey"] for each in parsed(CUSTOMIZED, "stackset-parameters.json")}
-
-    assert "alarm_topic_arn" in variables
-    assert "alarm_arn" in outputs
-    assert "AlarmTopicArn" in keys
-
-
 def added_policy(policy: object) -> Customize:
     """Return a function that adds this policy to the service role."""
     added = Policy(PolicyName="Added", PolicyDocument=policy)
@@ -172,19 +176,6 @@ def test_the_order_in_a_condition_does_not_show() -> None:
     (right,) = added_rights(found, {"Resources": {}})
 
     assert right.condition == '{"Bool": {"a": "true"}, "Null": {"b": "true"}}'
-
-
-def test_the_page_says_who_changed_what_and_which_rights_that_gives() -> None:
-    page = CUSTOMIZED.files["index.html"].decode()
-
-    assert f'customized by <span class="mono">{BY}</span>' in page
-    assert "Resources/FunctionErrors added" in page
-    assert "DTLogsAnalysis/CustomizedBy" not in page
-    assert "cloudwatch:PutMetricAlarm" in page
-    assert f"--customize {BY}" in page
-    assert "dt-logs-cfn plan --region" not in page
-    assert "<code>dt-logs-cfn deploy</code> does not take customized templates." in page
-    assert "customiz" not in OURS.files["index.html"].decode()
 
 
 def statements(template: Template, role: str) -> list[Statement]:
@@ -284,9 +275,7 @@ COUNTER = itertools.count()
             "two different least-privilege templates",
         ),
         (
-            at(
-                TemplateKind.DOCUMENTED, lambda t: t.add_parameter(Parameter("Mine", Type="String"))
-            ),
+            at(DOCUMENTED, lambda t: t.add_parameter(Parameter("Mine", Type="String"))),
             "Only the documented stack template has the parameter",
         ),
         (

@@ -1,5 +1,9 @@
-"""The handler, and nothing else, is embedded in the template and extracted from it."""
+"""The handler, and nothing else, is embedded in the template and extracted from it.
 
+It is embedded without the parts of its sources that only readers need; what runs is the same.
+"""
+
+import ast
 import base64
 import bz2
 import hashlib
@@ -20,81 +24,191 @@ from support.strategies import STEADY
 import dt_logs_handler
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template.embedding import _AFTER as AFTER
+from dt_logs_cfn.template.embedding import _BEFORE as BEFORE
 from dt_logs_cfn.template.embedding import _pack as pack
 from dt_logs_cfn.template.embedding import bootstrap, extract, handler_files, handler_zip, unpack
 from dt_logs_cfn.template.strip_docs import strip_docs
 
-FOLDER = Path(dt_logs_handler.__file__).parent
+HANDLER = sorted(Path(dt_logs_handler.__file__).parent.rglob("*.py"))
 CODE = bootstrap(handler_zip())
-START, END = CODE.index('ZIP = "') + len('ZIP = "'), CODE.index('"\n\npath')
 SITE = Path(boto3.__file__).parents[1]
 NAME = "dt_logs_handler/main.py"
+LONG = "x" * 130  # two of them are too long for one line
+EVERYTHING = '''"""Module."""
 
-# A zlib that compresses to different bytes, as zlib-ng does.
-OTHER_ZLIB = """
-import sys, types, zlib as real
-class Padded:
-    def __init__(self, inner): self.inner = inner
-    def compress(self, data): return b"\\0other" + self.inner.compress(data)
-    def flush(self, *mode): return self.inner.flush(*mode)
-other = types.ModuleType("zlib")
-for name in dir(real):
-    setattr(other, name, getattr(real, name))
-other.compress = lambda data, *rest, **more: b"\\0other" + real.compress(data, *rest, **more)
-other.compressobj = lambda *rest, **more: Padded(real.compressobj(*rest, **more))
-sys.modules["zlib"] = other
-"""
+from __future__ import annotations
+
+import os.path  # which is not looked at
+from collections.abc import (
+    Callable,
+    Iterator,
+)
+from typing import TYPE_CHECKING, Protocol, cast as as_  # noqa
+
+if TYPE_CHECKING:
+    from typing import Any
+
+# Why.
+LIMIT: int = 3  # seconds
+NAME: str
 
 
-def run(source: str, *flags: str, cwd: Path | None = None) -> str:
-    command = [sys.executable, *flags, "-"]
+class Error(Exception):
+    """Only this."""
+
+
+class Reader(Protocol):
+    """Reads."""
+
+    size: int = 0
+
+    def read(
+        self,
+        name: str,  # of the file
+        *more: list[str],
+        limit: int | None = None,
+        **others: Any,
+    ) -> tuple[
+        str, int
+    ]:
+        """Read."""
+
+
+async def größe(ü: str, /, *, é: "x: y" = "a -> b: #c") -> (dict[str, int]):
+    """One.
+
+    More.
+    """
+    # Why.
+    found: list[str] = [ü]
+
+    class Local:
+        field: int = 1
+
+    match found:
+        case [_]:
+            try:
+                with open(ü) as file:
+                    text: str = file.read()
+            except OSError:
+                text: str
+                raise
+
+    def inner() -> None:
+        """Another docstring."""
+
+    print(
+        [
+            "(",
+            len(ü),
+        ],
+        text
+        or found,
+    )
+    long = [
+        "%s",
+        "%s",
+    ]
+    return lambda: f"""{text} -> {as_(é)!r}: no docstring"""
+
+
+def unused() -> Callable[[], None]:
+    """An annotation alone."""
+'''.replace("%s", LONG)
+
+
+class Stripper(ast.NodeTransformer):
+    """Removes the same parts from a syntax tree as `strip_docs` removes from the source."""
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        match node:
+            case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
+                return None
+            case ast.arg():
+                node.annotation = None
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                node.returns = None
+            case ast.AnnAssign():
+                node.annotation = ast.Constant(...)
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                if ast.get_docstring(node, clean=False) is not None:
+                    alone = not node.body[1:] and not isinstance(node, ast.Module)
+                    node.body[:1] = [ast.Expr(ast.Constant(...))] if alone else []
+        return self.generic_visit(node)
+
+
+def expected(source: str) -> str:
+    tree = Stripper().visit(ast.parse(source))
+    used = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+    for each in tree.body:
+        if isinstance(each, ast.ImportFrom) and each.module != "__future__":
+            each.names = [name for name in each.names if (name.asname or name.name) in used]
+    tree.body = [each for each in tree.body if getattr(each, "names", True)]
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("path", HANDLER, ids=lambda each: each.name)
+def test_each_module_of_the_handler_means_the_same_with_nothing_left_to_cut(path: Path) -> None:
+    text = path.read_text("utf-8")
+    once = strip_docs(text)
+
+    assert ast.dump(ast.parse(once)) == expected(text)
+    assert strip_docs(once.expandtabs(4)) == once
+    assert handler_files()[f"dt_logs_handler/{path.name}"] == once.encode()
+    assert path.parent == HANDLER[0].parent
+
+
+def test_documentation_and_annotations_are_cut_and_lines_joined_and_nothing_else() -> None:
+    once = strip_docs(EVERYTHING)
+
+    assert ast.dump(ast.parse(once)) == expected(EVERYTHING)
+    assert strip_docs(once.expandtabs(4)) == once
+    assert once.startswith("from __future__ import annotations\nimport os.path\nfrom typing")
+    for line in (
+        "from typing import Protocol, cast as as_",
+        "LIMIT: ... = 3\nNAME: ...\n\nclass Error(Exception):\n\t...\n\nclass Reader(Protocol):",
+        "\tdef read(self, name, *more, limit = None, **others):\n\t\t...",
+        'async def größe(ü, /, *, é = "a -> b: #c"):\n\tfound: ... = [ü]',
+        '\tprint(["(", len(ü)], text or found)\n\tlong = [\n\t\t"xxx',
+    ):
+        assert f"\n{line}" in once
+    for source in ("", '"""Only a docstring."""\n', "# Only a comment.\n"):
+        assert strip_docs(source) == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(): return 1\n\nif f:\n    pass\n",
+        "def f():\n\tx = 1\n\tif x:\n\t\tpass\n\nif f:\n    pass\n",
+    ],
+)
+def test_another_format_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="more than a signature"):
+        strip_docs(source)
+
+
+def run(source: str, cwd: Path | None = None) -> str:
+    """Run Python without its installed packages; return what it prints."""
+    command = [sys.executable, "-I", "-S", "-"]
     return subprocess.run(
         command, input=source, stdout=subprocess.PIPE, text=True, check=True, cwd=cwd
     ).stdout
 
 
-def code_of(payload: bytes) -> str:
-    packed = base64.b85encode(payload).decode().replace("$", ",")
-    return f"{CODE[:START]}{packed}{CODE[END:]}"
-
-
-def zip_of(*entries: tuple[zipfile.ZipInfo | str, str], **more: int) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", **more) as opened:
-        for name, text in entries:
-            opened.writestr(name, text)
-    return archive.getvalue()
-
-
-def test_lambda_gets_the_sources_that_it_needs() -> None:
-    sources = {f"dt_logs_handler/{path.name}" for path in FOLDER.glob("*.py")}
-
-    assert sorted(sources) == list(handler_files())
-    assert strip_docs((FOLDER / "main.py").read_text("utf-8")).encode() == handler_files()[NAME]
-    assert not [path for path in FOLDER.rglob("*.py") if path.parent != FOLDER]
-
-
 def test_the_zip_has_no_trace_of_a_machine_or_a_day() -> None:
+    """Nothing is compressed by zlib, which gives other bytes in other builds."""
     with zipfile.ZipFile(io.BytesIO(handler_zip())) as opened:
         entries = opened.infolist()
 
-    assert [entry.filename for entry in entries] == sorted(handler_files())
+    names = [f"dt_logs_handler/{path.name}" for path in HANDLER]
+    assert [entry.filename for entry in entries] == names == [*handler_files()]
     assert {
         (each.date_time, each.compress_type, each.create_system, each.external_attr, each.extra)
         for each in entries
     } == {((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED, 3, 0o100644 << 16, b"")}
-
-
-def test_another_zlib_gives_the_same_bytes() -> None:
-    digest = (
-        "import hashlib\n"
-        "from dt_logs_cfn.template.embedding import bootstrap, handler_zip\n"
-        "print(hashlib.sha256(handler_zip() + bootstrap(handler_zip()).encode()).hexdigest())\n"
-    )
-    differs = "import zlib\nprint(zlib.compress(b'x').hex())\n"
-
-    assert run(differs) != run(OTHER_ZLIB + differs)
-    assert run(digest) == run(OTHER_ZLIB + digest)
 
 
 def test_the_code_runs_with_nothing_but_boto3_and_shows_its_source_in_a_traceback() -> None:
@@ -110,7 +224,7 @@ def test_the_code_runs_with_nothing_but_boto3_and_shows_its_source_in_a_tracebac
         "except Exception:\n    print(traceback.format_exc())\n"
     )
 
-    handler, *printed = run(source, "-I", "-S").splitlines()
+    handler, *printed = run(source).splitlines()
 
     assert handler == "dt_logs_handler.main handler"
     for name, place in zip(handler_files(), printed, strict=False):
@@ -125,7 +239,7 @@ def test_its_comment_gets_the_zip_out_of_a_template(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(files[name])
     lines = [line[4:] for line in CODE.splitlines() if line.startswith("#   ")]
 
-    run("\n".join(lines), "-I", "-S", cwd=tmp_path)
+    run("\n".join(lines), tmp_path)
 
     assert lines[0].startswith("import ")
     assert (tmp_path / "handler.zip").read_bytes() == files["handler.zip"] == handler_zip()
@@ -167,15 +281,23 @@ def test_other_code_is_refused(code: str) -> None:
         extract(code)
 
 
-@STEADY
-@given(st.integers(START, END - 1), st.sampled_from('0zA"\\ \né{'))
-def test_a_changed_character_is_refused_or_changes_no_source(place: int, other: str) -> None:
-    code = CODE[:place] + other + CODE[place + 1 :]
-    try:
-        archive = extract(code)
-    except VerifyError:
-        return
-    assert handler_zip() == archive
+def code_of(payload: bytes) -> str:
+    return f"{BEFORE}{base64.b85encode(payload).decode().replace('$', ',')}{AFTER}"
+
+
+def zip_of(name: str, text: str = "x", **more: int) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", **more) as opened:
+        opened.writestr(name, text)
+    return archive.getvalue()
+
+
+def bomb() -> bytes:
+    """Return a zip whose second directory entry points to the first one's content."""
+    archive = bytearray(pack({NAME: b"x" * 1000, "dt_logs_handler/a.py": b"x" * 1000}))
+    entry = archive.rindex(b"PK\1\2")
+    archive[entry + 42 : entry + 46] = struct.pack("<I", 0)
+    return bytes(archive)
 
 
 @pytest.mark.parametrize(
@@ -186,54 +308,48 @@ def test_a_changed_character_is_refused_or_changes_no_source(place: int, other: 
         bz2.compress(handler_zip())[:-4],
         bz2.compress(handler_zip()) + b"more",
         bz2.compress(b" " * 50_000_000),
+        *map(
+            bz2.compress,
+            (
+                b"",
+                b"PK\5\6",
+                handler_zip()[:-1],
+                handler_zip() + b"\0",
+                b"#!/bin/sh\n" + handler_zip(),
+                zip_of("../../x.py"),
+                zip_of("/etc/x.py"),
+                zip_of("dt_logs_handler/", ""),
+                zip_of("dt_logs_handler/main.pyc"),
+                zip_of("dt_logs_handler/a/../b.py"),
+                zip_of(NAME),
+                zip_of(NAME, "x" * 100_000, compression=zipfile.ZIP_DEFLATED),
+                pack({NAME: b"\xff"}),
+                bomb(),
+            ),
+        ),
     ],
 )
-def test_a_payload_that_we_did_not_make_is_refused(payload: bytes) -> None:
-    with pytest.raises(VerifyError):
-        extract(code_of(payload))
-
-
-def test_a_zip_in_the_code_is_extracted_whatever_it_holds() -> None:
-    assert extract(code_of(bz2.compress(b"PK"))) == b"PK"
-
-
-def bomb() -> bytes:
-    """Return a zip whose second directory entry points to the first one's content."""
-    archive = bytearray(zip_of((NAME, "x" * 1000), ("dt_logs_handler/a.py", "x" * 1000)))
-    entry = archive.rindex(b"PK\1\2")
-    archive[entry + 42 : entry + 46] = struct.pack("<I", 0)
-    return bytes(archive)
-
-
-@pytest.mark.parametrize(
-    "archive",
-    [
-        b"",
-        b"PK\5\6",
-        handler_zip()[:-1],
-        handler_zip() + b"\0",
-        b"#!/bin/sh\n" + handler_zip(),
-        zip_of(("../../x.py", "x")),
-        zip_of(("/etc/x.py", "x")),
-        zip_of(("dt_logs_handler/", "")),
-        zip_of((NAME, "x" * 100_000), compression=zipfile.ZIP_DEFLATED),
-        zip_of(("dt_logs_handler/main.pyc", "x")),
-        zip_of(("dt_logs_handler/a/../b.py", "x")),
-        zip_of((NAME, "x")),
-        pack({NAME: b"\xff"}),
-        bomb(),
-    ],
-)
-def test_a_zip_that_we_did_not_make_is_refused(archive: bytes) -> None:
+def test_a_handler_that_we_did_not_make_is_refused(payload: bytes) -> None:
     with pytest.raises(VerifyError) as refused:
-        unpack(archive)
+        unpack(extract(code_of(payload)))
 
     assert str(refused.value).startswith("The handler")
     assert len(str(refused.value)) < 300
 
 
+@STEADY
+@given(st.integers(len(BEFORE), len(CODE) - len(AFTER) - 1), st.sampled_from('0zA"\\ \né{'))
+def test_a_changed_character_is_refused_or_changes_no_source(place: int, other: str) -> None:
+    code = CODE[:place] + other + CODE[place + 1 :]
+    try:
+        archive = extract(code)
+    except VerifyError:
+        return
+    assert handler_zip() == archive
+
+
 SMALL = pack({NAME: b"x = 1\n", "dt_logs_handler/a.py": b""})
-DEFLATED = zip_of((NAME, "import os\n" * 9), compression=zipfile.ZIP_DEFLATED)
+DEFLATED = zip_of(NAME, "import os\n" * 9, compression=zipfile.ZIP_DEFLATED)
 
 
 @STEADY

@@ -35,8 +35,6 @@ from dt_logs_cfn.template import policies
 
 BASE = "https://releases.example.com/dt-logs"
 ARNS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/a/0123456789abcdef,*"
-UNSET = Settings()
-ONE = Settings((Vendor("aws", "999988887777", ENDPOINT, BASE),))
 
 
 class Page(HTMLParser):
@@ -54,12 +52,19 @@ class Page(HTMLParser):
         return [found[attribute] for _, found in self.tags if attribute in found]
 
 
-def page(settings: Settings) -> str:
-    return build_release(settings).files["index.html"].decode()
-
-
 def text(markup: str) -> str:
     return unescape(re.sub("<[^>]+>", "", markup))
+
+
+FILES = build_release(Settings()).files
+UNSET, ONE = (
+    each["index.html"].decode()
+    for each in (
+        FILES,
+        build_release(Settings((Vendor("aws", "999988887777", ENDPOINT, BASE),))).files,
+    )
+)
+SAID = " ".join(text(UNSET).split())
 
 
 def hcl_value(literal: str) -> str:
@@ -185,43 +190,35 @@ def test_our_own_commands_hand_over_exactly_what_was_entered(value: str) -> None
     ]
 
 
-def test_it_says_what_it_costs() -> None:
+def test_the_drawing_and_the_costs_are_explained() -> None:
     costs = generator("costs")
+    (legend,) = re.findall(r'<ol class="legend">(.*?)</ol>', UNSET)
+    wide, narrow = re.findall(r"<svg.*?</svg>", UNSET)
+
     month = sum(costs.Cost(1).dollars.values())
-
-    said = " ".join(text(page(UNSET)).split())
-    assert f"about ${month:.2f} a month for a load balancer with two nodes" in said
+    assert f"about ${month:.2f} a month for a load balancer with two nodes" in SAID
     assert costs.NODES == 2
-
-
-def test_each_number_of_the_drawing_has_a_legend() -> None:
-    markup = page(UNSET)
-    (legend,) = re.findall(r'<ol class="legend">(.*?)</ol>', markup)
-    wide, narrow = re.findall(r"<svg.*?</svg>", markup)
-
     for drawing in (wide, narrow):
         assert re.findall(r">(\d)\b[^<]*</text>", drawing) == ["1", "2", "3", "4"]
     assert legend.count("<li>") == 4
 
 
 def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
-    unset, one = page(UNSET), page(ONE)
-
     for name in ("(commercial)", "GovCloud (US)", "China", "European Sovereign Cloud"):
-        assert f"not published for AWS {name}" in unset
-    consoles = [each for each in Page(unset).all("href") if ":" in each]
+        assert f"not published for AWS {name}" in UNSET
+    consoles = [each for each in Page(UNSET).all("href") if ":" in each]
     assert consoles == [
         f"https://{region}.{partition.console}/cloudformation/home?region={region}"
         for partition in PARTITIONS
         for region, _ in partition.regions
     ]
-    assert "--template-url" not in text(unset).split('"use strict"')[0]
-    assert "AWS (commercial): 34 regions" in one
-    assert "AWS China: not published" in one
+    assert "--template-url" not in text(UNSET).split('"use strict"')[0]
+    assert "AWS (commercial): 34 regions" in ONE
+    assert "AWS China: not published" in ONE
 
 
 def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
-    links = [each for each in Page(page(ONE)).all("href") if "quickcreate" in each]
+    links = [each for each in Page(ONE).all("href") if "quickcreate" in each]
     template = f"templateURL=https%3A%2F%2Freleases.example.com%2Fdt-logs%2F{__version__}%2F"
     vendor = (
         "&stackName=dt-logs-analysis&param_DataTheoremAccountId=999988887777"
@@ -241,39 +238,30 @@ def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
     assert len([each for each in links if each.startswith(start)]) == 3
 
 
-def test_it_names_every_right_and_what_is_refused() -> None:
-    said = text(page(UNSET))
+def test_it_names_every_right_every_other_file_and_how_to_check_it() -> None:
+    made, said = Page(UNSET), text(UNSET)
 
     for right in policies.rights():
         assert all(each in said for each in (right.action, *right.on, right.condition, right.why))
     for use in policies.uses():
         assert use.action in said
-    for line in (*policies.REFUSED, *policies.OPEN):
-        assert line in said
-
-
-def test_it_names_every_other_file_and_its_checksum() -> None:
-    files = build_release(UNSET).files
-    made = Page(page(UNSET))
-    said = text(page(UNSET))
-
-    assert files.keys() - {*made.all("href")} == {"index.html"}
-    for name in files.keys() - {"index.html", "manifest.json", "SHA256SUMS"}:
-        assert hashlib.sha256(files[name]).hexdigest() in said
-    for command in (
+    others = FILES.keys() - {"index.html", "manifest.json", "SHA256SUMS"}
+    assert FILES.keys() - {*made.all("href")} == {"index.html"}
+    for line in (
+        *(*policies.REFUSED, *policies.OPEN),
+        *(hashlib.sha256(FILES[name]).hexdigest() for name in others),
         "sha256sum -c SHA256SUMS",
         "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
         "  -s SHA256SUMS.sig < SHA256SUMS",
         "python -m dt_logs_cfn verify dt-logs-analysis.template.json",
         "aws cloudformation delete-stack --region REGION --stack-name dt-logs-analysis",
     ):
-        assert command in said
-    assert f"verify {BASE}/{__version__}/dt-logs-analysis.template.json" in text(page(ONE))
+        assert line in said
+    assert f"verify {BASE}/{__version__}/dt-logs-analysis.template.json" in text(ONE)
 
 
-@pytest.mark.parametrize("settings", [UNSET, ONE])
-def test_it_may_load_nothing_and_run_only_its_script(settings: Settings) -> None:
-    markup = page(settings)
+@pytest.mark.parametrize("markup", [UNSET, ONE], ids=["unset", "one"])
+def test_it_may_load_nothing_and_run_only_its_script(markup: str) -> None:
     made = Page(markup)
     style = re.findall(r"<style>(.*?)</style>", markup, re.DOTALL)
     script = re.findall(r"<script>(.*?)</script>", markup, re.DOTALL)

@@ -37,53 +37,35 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class _Variable:
-    """A template parameter as a Terraform variable."""
+    """A template parameter as a Terraform variable; its value and default are never lists."""
 
     parameter: str
-    declared: Mapping[str, Any]
+    name: str
+    value: str  # an expression
+    default: str | None  # a literal, or None if the parameter is required
+    block: str  # the declaration
 
-    @property
-    def name(self) -> str:
-        return _snake(self.parameter)
 
-    @property
-    def type(self) -> str:
-        """The Terraform type; CloudFormation has more types of strings and lists."""
-        kind: str = self.declared["Type"]
-        if kind == "CommaDelimitedList" or kind.startswith("List<"):
-            return "list(string)"
-        return "number" if kind == "Number" else "string"
-
-    @property
-    def is_list(self) -> bool:
-        return self.type == "list(string)"
-
-    @property
-    def value(self) -> str:
-        """A Terraform expression for the parameter's value, which is never a list."""
-        return f'join(",", var.{self.name})' if self.is_list else f"var.{self.name}"
-
-    @property
-    def default(self) -> str:
-        """A Terraform literal for the default: a number or a string, never a list."""
-        value = str(self.declared["Default"])
-        return value if self.type == "number" else hcl_string(value)
-
-    def block(self) -> str:
-        """Return the variable's declaration."""
-        takes = self.declared.get("ConstraintDescription", "")
-        if "AllowedValues" in self.declared:
-            takes = f"{' or '.join(self.declared['AllowedValues'])}."
-        description = f"{self.declared.get('Description', '')} {takes}".strip()
-        lines = {"description": hcl_string(description), "type": self.type}
-        if "Default" in self.declared:
-            text = str(self.declared["Default"])
-            items = map(hcl_string, text.split(",") if text else ())
-            lines["default"] = f"[{', '.join(items)}]" if self.is_list else self.default
-        if str(self.declared.get("NoEcho")).lower() == "true":
-            lines["sensitive"] = "true"
-        body = "".join(f"  {key:<11} = {value}\n" for key, value in lines.items())
-        return f'variable "{self.name}" {{\n{body}}}\n'
+def _variable(parameter: str, declared: Mapping[str, Any]) -> _Variable:
+    name, kind = _snake(parameter), declared["Type"]
+    # CloudFormation has more types of strings and lists than Terraform.
+    is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
+    takes = declared.get("ConstraintDescription", "")
+    if "AllowedValues" in declared:
+        takes = f"{' or '.join(declared['AllowedValues'])}."
+    description = f"{declared.get('Description', '')} {takes}".strip()
+    of = "list(string)" if is_list else "number" if kind == "Number" else "string"
+    lines, default = {"description": hcl_string(description), "type": of}, None
+    if "Default" in declared:
+        text = str(declared["Default"])
+        default = text if of == "number" else hcl_string(text)
+        items = map(hcl_string, text.split(",") if text else ())
+        lines["default"] = f"[{', '.join(items)}]" if is_list else default
+    if str(declared.get("NoEcho")).lower() == "true":
+        lines["sensitive"] = "true"
+    body = "".join(f"  {key:<11} = {value}\n" for key, value in lines.items())
+    value = f'join(",", var.{name})' if is_list else f"var.{name}"
+    return _Variable(parameter, name, value, default, f'variable "{name}" {{\n{body}}}\n')
 
 
 def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -> dict[str, bytes]:
@@ -100,7 +82,7 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
             f"Only the documented stack template has the parameter {name}.",
             "Add it to both, because the Terraform modules use either template.",
         )
-    variables = [_Variable(name, each) for name, each in template["Parameters"].items()]
+    variables = [_variable(name, each) for name, each in template["Parameters"].items()]
     values = {each.parameter: each.value for each in variables}
     stack = _module("stack.tf", variables, values, documented)
     of_one_account = [each for each in variables if each.parameter != _LOAD_BALANCERS]
@@ -134,13 +116,13 @@ def _module(
 ) -> str:
     """Return a Terraform module. Raises BuildError for a variable that Terraform refuses."""
     lacking = [name for name in values if name not in documented["Parameters"]]
-    optional = [e for e in variables if e.parameter in lacking and "Default" in e.declared]
+    optional = [e for e in variables if e.parameter in lacking and e.default is not None]
     unset = " && ".join(f"{each.value} == {each.default}" for each in optional) or "true"
     names = ", ".join(each.parameter for each in optional) or "them"
     width = max(map(len, values))
     filled = {
         "VERSION": __version__,
-        "VARIABLES": "\n".join(each.block() for each in variables),
+        "VARIABLES": "\n".join(each.block for each in variables),
         "VALUES": "\n".join(f"    {name:<{width}} = {value}" for name, value in values.items()),
         "LACKING": ", ".join(map(hcl_string, lacking)),
         "PRECONDITION": _PRECONDITION % (unset, names),

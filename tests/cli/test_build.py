@@ -15,7 +15,7 @@ from cli.running import Run
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, compare, write_release
 from dt_logs_cfn.errors import BuildError, ReleaseError
-from dt_logs_cfn.release.build import size_warnings
+from dt_logs_cfn.release.build import installed_settings, size_warnings
 from dt_logs_cfn.settings import PARTITIONS
 
 FILES = {
@@ -65,6 +65,13 @@ def test_a_build_writes_every_file(run: Run, here: Path) -> None:
     }
     current = run("build", "--check"), run("build", "--check", "--json")
     assert [(each.code, each.out) for each in current] == [(0, ""), (0, '{"differs":[]}\n')]
+
+
+def test_the_committed_release_is_what_the_source_builds() -> None:
+    """It pins every byte: of the policies, the packed handler, the page and the modules."""
+    committed = Path(__file__).parents[2] / "build" / __version__
+
+    assert compare(build_release(installed_settings()), committed) == ()
 
 
 def test_checksums_and_manifest_have_every_other_file(tmp_path: Path) -> None:

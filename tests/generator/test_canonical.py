@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY, json_values
 
-from dt_logs_cfn.canonical import WIDTH, dumps, readable
+from dt_logs_cfn.canonical import dumps, readable
 
 deep = json_values | st.dictionaries(
     st.sampled_from(["Type", "Properties", "Sid", "a", "b"]), json_values
@@ -43,27 +43,6 @@ def test_it_is_json_of_the_same_value_in_ascii(value: Any) -> None:
     assert text.isascii()
     assert text.endswith("\n")
     assert "\r" not in text
-
-
-def test_keys_with_a_usual_place_have_it() -> None:
-    policy = {
-        "Statement": [{"Condition": {}, "Resource": "*", "Action": "a:B", "Effect": "Allow"}],
-        "Version": "2012-10-17",
-    }
-
-    assert dumps(policy) == (
-        '{"Version":"2012-10-17",'
-        '"Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{}}]}\n'
-    )
-
-
-def test_what_does_not_fit_into_a_line_has_an_item_a_line() -> None:
-    long = "x" * WIDTH
-    value = {"only": [long, {"b": [1, 2], "a": long}]}
-    indented = f'{{"only":[\n "{long}",\n {{\n  "a":"{long}",\n  "b":[1,2]}}]}}\n'
-
-    assert dumps(value) == indented
-    assert dumps(value, indentation="") == indented.replace("\n ", "\n").replace("\n ", "\n")
 
 
 @pytest.mark.parametrize("value", [1.5, {1, 2}, b"x", {"a": [object()]}])

@@ -24,14 +24,12 @@ from support.launching import ENDPOINT, ODD_VALUES, PLACES, arguments
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
 from dt_logs_cfn.pages.launch_commands import (
     PARTITIONS,
-    create_role,
     create_stack,
     hcl_string,
     ours,
     quick_create,
     terraform,
 )
-from dt_logs_cfn.template import policies
 
 BASE = "https://releases.example.com/dt-logs"
 ARNS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/a/0123456789abcdef,*"
@@ -56,27 +54,10 @@ def text(markup: str) -> str:
     return unescape(re.sub("<[^>]+>", "", markup))
 
 
-FILES = build_release(Settings()).files
 UNSET, ONE = (
-    each["index.html"].decode()
-    for each in (
-        FILES,
-        build_release(Settings((Vendor("aws", "999988887777", ENDPOINT, BASE),))).files,
-    )
+    build_release(settings).files["index.html"].decode()
+    for settings in (Settings(), Settings((Vendor("aws", "999988887777", ENDPOINT, BASE),)))
 )
-SAID = " ".join(text(UNSET).split())
-
-
-def hcl_value(literal: str) -> str:
-    """Return a string as Terraform reads it: https://developer.hashicorp.com/terraform/language/expressions/strings"""
-    assert literal[0] == literal[-1] == '"'
-    inside = literal[1:-1]
-    assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)
-    return re.sub(
-        r"\\(u[0-9a-f]{4}|U[0-9a-f]{8}|.)",
-        lambda found: found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16)),
-        inside,
-    )
 
 
 @pytest.mark.skipif(
@@ -123,18 +104,16 @@ def test_no_value_breaks_out_of_the_command(value: str) -> None:
     ]
 
 
-def test_the_service_role_is_created_waited_for_and_named() -> None:
-    where = ["--region", "us-east-1", "--stack-name", "service-role-for-dt-logs-analysis"]
-
-    made = text(create_role("role.json", "", {"Region": "us-east-1"}))
-
-    assert arguments(made) == [
-        *("cloudformation", "create-stack", *where, "--template-body", "file://role.json"),
-        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"),
-        *("cloudformation", "wait", "stack-create-complete", *where),
-        *("cloudformation", "describe-stacks", *where),
-        *("--query", "Stacks[0].Outputs[?OutputKey=='RoleArn'].OutputValue", "--output", "text"),
-    ]
+def hcl_value(literal: str) -> str:
+    """Return a string as Terraform reads it: https://developer.hashicorp.com/terraform/language/expressions/strings"""
+    assert literal[0] == literal[-1] == '"'
+    inside = literal[1:-1]
+    assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)
+    return re.sub(
+        r"\\(u[0-9a-f]{4}|U[0-9a-f]{8}|.)",
+        lambda found: found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16)),
+        inside,
+    )
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text('$%{}"\\~n'))
@@ -142,28 +121,13 @@ def test_terraform_reads_exactly_what_was_entered(value: str) -> None:
     assert hcl_value(hcl_string(value)) == value
 
 
-def test_the_terraform_block_is_this() -> None:
-    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": 'https://a.b/"${c}'}
+def test_a_published_template_is_taken_from_its_url() -> None:
+    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": ENDPOINT}
+    block = text(terraform("t.json", f"{BASE}/t.json", values))
 
-    assert (
-        text(terraform("t.json", f"{BASE}/t.json", values))
-        == f"""\
-# The provider's region: "REGION"
-resource "aws_cloudformation_stack" "dt_logs_analysis" {{
-  name         = "dt-logs-analysis"
-  iam_role_arn = "ARN_OF_THE_SERVICE_ROLE"
-  capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-
-  template_url = "{BASE}/t.json"
-
-  parameters = {{
-    DataTheoremAccountId = "999988887777"
-    NotificationEndpoint = "https://a.b/\\"\\u0024{{c}}"
-    LoadBalancerArns     = "ARN,ARN"
-  }}
-}}"""
-    )
-    assert '  template_body = file("${path.module}/t.json")\n' in text(terraform("t.json", "", {}))
+    assert f'\n  template_url = "{BASE}/t.json"\n' in block
+    assert '    DataTheoremAccountId = "999988887777"\n' in block
+    assert f"    NotificationEndpoint = {hcl_string(ENDPOINT)}\n" in block
 
 
 @pytest.mark.parametrize("value", ODD_VALUES)
@@ -190,31 +154,13 @@ def test_our_own_commands_hand_over_exactly_what_was_entered(value: str) -> None
     ]
 
 
-def test_the_drawing_and_the_costs_are_explained() -> None:
+def test_it_says_what_it_costs() -> None:
     costs = generator("costs")
-    (legend,) = re.findall(r'<ol class="legend">(.*?)</ol>', UNSET)
-    wide, narrow = re.findall(r"<svg.*?</svg>", UNSET)
-
     month = sum(costs.Cost(1).dollars.values())
-    assert f"about ${month:.2f} a month for a load balancer with two nodes" in SAID
+
+    said = " ".join(text(UNSET).split())
+    assert f"about ${month:.2f} a month for a load balancer with two nodes" in said
     assert costs.NODES == 2
-    for drawing in (wide, narrow):
-        assert re.findall(r">(\d)\b[^<]*</text>", drawing) == ["1", "2", "3", "4"]
-    assert legend.count("<li>") == 4
-
-
-def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
-    for name in ("(commercial)", "GovCloud (US)", "China", "European Sovereign Cloud"):
-        assert f"not published for AWS {name}" in UNSET
-    consoles = [each for each in Page(UNSET).all("href") if ":" in each]
-    assert consoles == [
-        f"https://{region}.{partition.console}/cloudformation/home?region={region}"
-        for partition in PARTITIONS
-        for region, _ in partition.regions
-    ]
-    assert "--template-url" not in text(UNSET).split('"use strict"')[0]
-    assert "AWS (commercial): 34 regions" in ONE
-    assert "AWS China: not published" in ONE
 
 
 def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
@@ -230,34 +176,15 @@ def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
     )
 
     queries = [each.partition("#/stacks/quickcreate?")[2] for each in links]
+    assert "AWS (commercial): 34 regions" in ONE
+    assert "AWS China: not published" in ONE
+    assert f"verify {BASE}/{__version__}/dt-logs-analysis.template.json" in text(ONE)
     assert queries == 34 * [
         f"{template}cloudformation-role.template.json&stackName=service-role-for-dt-logs-analysis",
         f"{template}dt-logs-analysis.template.json{vendor}",
         f"{template}dt-logs-analysis-documented.template.json{vendor}",
     ]
     assert len([each for each in links if each.startswith(start)]) == 3
-
-
-def test_it_names_every_right_every_other_file_and_how_to_check_it() -> None:
-    made, said = Page(UNSET), text(UNSET)
-
-    for right in policies.rights():
-        assert all(each in said for each in (right.action, *right.on, right.condition, right.why))
-    for use in policies.uses():
-        assert use.action in said
-    others = FILES.keys() - {"index.html", "manifest.json", "SHA256SUMS"}
-    assert FILES.keys() - {*made.all("href")} == {"index.html"}
-    for line in (
-        *(*policies.REFUSED, *policies.OPEN),
-        *(hashlib.sha256(FILES[name]).hexdigest() for name in others),
-        "sha256sum -c SHA256SUMS",
-        "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
-        "  -s SHA256SUMS.sig < SHA256SUMS",
-        "python -m dt_logs_cfn verify dt-logs-analysis.template.json",
-        "aws cloudformation delete-stack --region REGION --stack-name dt-logs-analysis",
-    ):
-        assert line in said
-    assert f"verify {BASE}/{__version__}/dt-logs-analysis.template.json" in text(ONE)
 
 
 @pytest.mark.parametrize("markup", [UNSET, ONE], ids=["unset", "one"])

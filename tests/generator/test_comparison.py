@@ -123,7 +123,7 @@ PROPERTIES = [
 ]
 # RIGHTS, below, has more cases for rights.
 RIGHT = "right added: sns:Publish on arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}"
-SETTINGS = "Metadata/DTLogsAnalysis/Settings/aws"
+RECORDED = "Metadata/DTLogsAnalysis/Settings/aws"
 LABELS = "Metadata/AWS::CloudFormation::Interface/ParameterLabels"
 MACRO = {"Name": "x"}
 CASES: list[tuple[str, Any, Level, str]] = [
@@ -182,8 +182,8 @@ CASES: list[tuple[str, Any, Level, str]] = [
         "a macro writes parts of the template; its output is unknown",
     ),
     ("Metadata/DTLogsAnalysis/Version", "9.9.9", PATCH, "another version"),
-    (f"{SETTINGS}/vendor_account_id", "6", MAJOR, "setting aws/vendor_account_id changed"),
-    (f"{SETTINGS}/base_url", "https://x", PATCH, "setting aws/base_url added"),
+    (f"{RECORDED}/vendor_account_id", "6", MAJOR, "setting aws/vendor_account_id changed"),
+    (f"{RECORDED}/base_url", "https://x", PATCH, "setting aws/base_url added"),
 ]
 
 

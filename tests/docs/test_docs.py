@@ -25,8 +25,7 @@ import dt_logs_cfn
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import COMMANDS, main
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.resources import ANSWERS
-from dt_logs_cfn.template.templates import stack_template
+from dt_logs_cfn.template.templates import ANSWERS, stack_template
 
 ROOT = DOCS.parent
 README = ROOT / "README.md"

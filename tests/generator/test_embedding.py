@@ -27,8 +27,14 @@ from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.embedding import _AFTER as AFTER
 from dt_logs_cfn.template.embedding import _BEFORE as BEFORE
 from dt_logs_cfn.template.embedding import _pack as pack
-from dt_logs_cfn.template.embedding import bootstrap, extract, handler_files, handler_zip, unpack
-from dt_logs_cfn.template.strip_docs import strip_docs
+from dt_logs_cfn.template.embedding import (
+    bootstrap,
+    extract,
+    handler_files,
+    handler_zip,
+    strip_docs,
+    unpack,
+)
 
 HANDLER = sorted(Path(dt_logs_handler.__file__).parent.rglob("*.py"))
 CODE = bootstrap(handler_zip())

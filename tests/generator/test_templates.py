@@ -18,8 +18,7 @@ from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate, accepts
 from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template, read_template
-from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, INVOCATION
-from dt_logs_cfn.template.templates import Origin, origin
+from dt_logs_cfn.template.templates import EXECUTION_ROLE, FUNCTION, INVOCATION, Origin, origin
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.names import Stack as HandlerStack
 from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of

@@ -21,8 +21,8 @@ from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operate.stacks.stack import named
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.parsing import LIMIT, differences, parse_template
-from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION
 from dt_logs_cfn.template.role_policies import LOG_GROUP
+from dt_logs_cfn.template.templates import EXECUTION_ROLE, FUNCTION
 from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ In: the `Settings`, and the handler's sources.
 Out: troposphere templates, the policies that we publish, and resolved or checked parameter values.
 
     Settings ─► parameters ─┐
-    grants ─► role_policies ┼─► resources ─► templates
+    grants ─► role_policies ┼─► templates
     handler ─► embedding ───┘
 
 Open `templates` first. `customizing` lets a customer's function change a template, and finds the

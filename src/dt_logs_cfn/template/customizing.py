@@ -21,7 +21,7 @@ from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.settings import Settings
-from dt_logs_cfn.template import resources
+from dt_logs_cfn.template import templates
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.parsing import (
     JsonPath,
@@ -169,14 +169,14 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
     resolved = ResolvedTemplate(
         found, parameters, region="${Region}", account="${Account}", pseudo=pseudo
     )
-    role = found["Resources"][resources.SERVICE_ROLE]
+    role = found["Resources"][templates.SERVICE_ROLE]
     if any(policy_texts(role)):
         raise BuildError(
             "A policy of the service role is text; a policy file needs its statements.",
             "Write its PolicyDocument as an object.",
         )
     try:
-        known = ours["Resources"][resources.SERVICE_ROLE]
+        known = ours["Resources"][templates.SERVICE_ROLE]
         return [resolved.value(each) for each in _added(role, known)]
     except KeyError as error:
         raise BuildError(
@@ -230,13 +230,13 @@ def _may(path: JsonPath, what: str) -> bool:
             return what == "added" and name != RECORD
         case ("Resources", _, "Properties", "Tags", *_):
             return True
-        case ("Resources", resources.FUNCTION, "Properties", name, *_):
+        case ("Resources", templates.FUNCTION, "Properties", name, *_):
             return name not in _PROMISED
         case (
             ("Resources", _, "Metadata", *_)
-            | ("Resources", resources.FUNCTION, "DependsOn", *_)
-            | ("Resources", resources.SERVICE_ROLE, "Properties", "Policies", _)
-            | ("Resources", resources.SERVICE_ROLE, "Properties", "Policies", _, _, "Statement", _)
+            | ("Resources", templates.FUNCTION, "DependsOn", *_)
+            | ("Resources", templates.SERVICE_ROLE, "Properties", "Policies", _)
+            | ("Resources", templates.SERVICE_ROLE, "Properties", "Policies", _, _, "Statement", _)
         ):
             return what == "added"
     return False

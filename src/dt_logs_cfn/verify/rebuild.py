@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template import embedding, resources
+from dt_logs_cfn.template import embedding, templates
 from dt_logs_cfn.template.customizing import Customize, built
 from dt_logs_cfn.template.parsing import differences, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler.documents import Json
 
-_CODE = ("Resources", resources.FUNCTION, "Properties", "Code", "ZipFile")
+_CODE = ("Resources", templates.FUNCTION, "Properties", "Code", "ZipFile")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,6 @@ def _code_differences(code: str | None) -> Iterator[str]:
 def _code(template: Mapping[str, Json]) -> str | None:
     """Return the code of a template's function, or None if there is none."""
     match template:
-        case {"Resources": {resources.FUNCTION: {"Properties": {"Code": {"ZipFile": str(code)}}}}}:
+        case {"Resources": {templates.FUNCTION: {"Properties": {"Code": {"ZipFile": str(code)}}}}}:
             return code
     return None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.resources import INVOCATION
+from dt_logs_cfn.template.templates import INVOCATION
 from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse

@@ -21,7 +21,7 @@ from dt_logs_cfn.operate.stacks.stack import (
     existing,
     made_from,
 )
-from dt_logs_cfn.template.resources import INVOCATION
+from dt_logs_cfn.template.templates import INVOCATION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

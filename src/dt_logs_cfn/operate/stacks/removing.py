@@ -27,7 +27,7 @@ from dt_logs_cfn.operate.stacks.stack import (
     token,
 )
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import FUNCTION, INVOCATION
 from dt_logs_handler.aws import denied
 from dt_logs_handler.names import NAME, Stack
 

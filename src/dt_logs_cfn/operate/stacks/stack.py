@@ -17,8 +17,7 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn.errors import OperatingError, SettingsError, VerifyError
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import parse_template
-from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
-from dt_logs_cfn.template.templates import origin
+from dt_logs_cfn.template.templates import FUNCTION, INVOCATION, origin
 from dt_logs_handler.aws import code
 from dt_logs_handler.documents import Json
 from dt_logs_handler.names import Stack, digest

@@ -5,10 +5,13 @@ The parser never repeats an unknown value, because the value may be a misplaced 
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from dt_logs_cfn.cli.terminal import tell
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1"  # for `matching`
@@ -38,6 +41,12 @@ class Parser(argparse.ArgumentParser):
             hint = suggestion(options, known) if options else self._usual()
             self.error(f"unrecognized arguments: {_options(names)}{hint}")
         return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, wrapped on a terminal, and exit with 2."""
+        self.print_usage(sys.stderr)
+        tell(f"{self.prog}: error: {message}")
+        raise SystemExit(2)
 
     def _usual(self) -> str:
         """Return a hint that names options for a stray word, or an empty string."""

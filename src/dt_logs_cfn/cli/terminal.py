@@ -29,7 +29,7 @@ _INDENT = 6  # columns; used for lines that would otherwise begin in the right h
 _LONGEST = 1_500  # characters of untrusted text in a line
 # Each of these words and signs is shown in the colour of its meaning.
 _MEANING = re.compile(
-    r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
+    r"(?P<good>^ *\+ .*|^  ok\b|(?<!not )\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
     r"|(?P<bad>^ *- .*|^  finding\b|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
     r"|(?P<warm>^ *~ .*|^  (?:waiting|unknown)\b|\b\w*ROLLBACK\w*\b)"
@@ -37,8 +37,12 @@ _MEANING = re.compile(
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
 _LAST_COLUMN = re.compile(r".*\w.* {2,}(?=\S)")
 # Blanks, and a piece that is never broken: a word, perhaps with a sign before it, text in
-# backticks, or JSON in its compact form.
-_WORD = re.compile(r"""(\s*)((?:(?:[-+~!]|->)\ +)?(?:`[^`]*`|(?<=[{\[:,])"(?:[^"\\]|\\.)*"|\S)+)""")
+# backticks, a value in single quotes, or JSON in its compact form.
+_WORD = re.compile(
+    r"""(\s*)((?:(?:[-+~!]|->)\ +)?
+    (?:`[^`]*`|(?<![^\s(])'[^']*'(?!\w)|(?<=[{\[:,])"(?:[^"\\]|\\.)*"|\S)+)""",
+    re.VERBOSE,
+)
 _SPACED = re.compile(r"`[^`\s]+ [^`]*`")  # a command with arguments
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
 # The commands that take --profile and --region; `aws configure` creates profiles.
@@ -106,9 +110,9 @@ def wrapped(line: str, width: int | None) -> list[str]:
     """Wrap a line to a width with a hanging indent; a width of None means no limit.
 
     A line with columns continues in its last column if at least half of the width is left there;
-    otherwise, the last column starts a new line. A word, a command in backticks and a JSON document
-    are never broken, so that they can be copied, even if they are wider. A line has at most one
-    command.
+    otherwise, the last column starts a new line. A word, a command in backticks, a value in single
+    quotes and a JSON document are never broken, so that they can be copied, even if they are wider.
+    A line has at most one command.
     """
     if width is None or (len(line) <= width and len(_SPACED.findall(line)) < 2):
         return [line]

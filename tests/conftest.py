@@ -19,10 +19,10 @@ _TESTS = Path(__file__).parent
 # Tests that start servers, processes or a browser; they take most of the time.
 _SLOW = (
     "browser/",
+    "cli/test_publish.py",
     "cli/test_rehearse.py",
     "operating/test_status.py",
     "packaging/",
-    "publishing/",
     "rehearsal/test_",
     "tools/test_check.py",
 )

@@ -15,6 +15,14 @@ ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 # The settings of the release.cfg in a test's folder.
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
+# A module of a function that customizes the templates.
+CUSTOMIZATION = """\
+from troposphere import Output
+
+
+def add(template, kind):
+    template.add_output(Output("Owner", Value="edge"))
+"""
 
 Template = dict[str, Any]
 

@@ -214,7 +214,7 @@ def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
 
 
 def test_credentials_that_have_expired_or_are_unknown(served: Served) -> None:
-    """`tests/cli/test_sdk_failures.py` tests failures that the SDK's settings cause."""
+    """`tests/cli/test_sdk.py` tests failures that the SDK's settings cause."""
     served.sandbox.endpoint.expire(served.emulated.credentials)
     for failure in (
         "The credentials have expired. Sign in",

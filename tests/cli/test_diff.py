@@ -3,7 +3,6 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli.altered import (
@@ -24,67 +23,56 @@ from dt_logs_cfn.commands import diff
 from dt_logs_cfn.release.build import installed_templates
 
 FILES = build_release(Settings()).files
+RIGHT_ADDED = f"{ROLE}: right added: iam:* on *"
+SOURCE_CHANGES = f"{FUNCTION}: dt_logs_handler/__init__.py changes"
 
 
-def template() -> Template:
-    return template_in(FILES[NAME])
-
-
-def release(folder: Path, **changed: Template | None) -> None:
-    """Write a release's templates; `changed` replaces a file's template, or omits it if None."""
-    folder.mkdir(parents=True)
-    for name in (NAME, DOCUMENTED, SERVICE_ROLE):
-        content = changed.get(name, json.loads(FILES[name]))
-        if content is not None:
-            (folder / name).write_text(json.dumps(content))
+def template(name: str = NAME) -> Template:
+    return template_in(FILES[name])
 
 
 @pytest.fixture
-def compared(run: Run, here: Path) -> Any:
-    """Return a function that compares the released template with another."""
-
-    def compared(new: Template, *options: str) -> Ran:
-        (here / "old.json").write_bytes(FILES[NAME])
-        (here / "new.json").write_text(json.dumps(new))
-        return run("diff", "old.json", "new.json", *options)
-
-    return compared
-
-
-def test_identical_whatever_the_form(run: Run, here: Path) -> None:
+def old(here: Path) -> Path:
+    """Write the released template as old.json, and all released templates to build/<version>."""
     (here / "old.json").write_bytes(FILES[NAME])
-    (here / "new.json").write_text(json.dumps(template(), indent=4, sort_keys=True))
+    folder = here / "build" / __version__
+    folder.mkdir(parents=True)
+    for name in (NAME, DOCUMENTED, SERVICE_ROLE):
+        (folder / name).write_bytes(FILES[name])
+    return here
 
-    assert run("diff", "old.json", "new.json") == Ran(0, "old.json -> new.json: identical\n", "")
-    assert "none.json cannot be read" in run("diff", "old.json", "none.json").failure
-    assert "build/9.9.9 has no template" in run("diff", "old.json", "9.9.9").failure
-    assert run("diff").code == 2
+
+def compared(run: Run, here: Path, new: Template, *options: str) -> Ran:
+    (here / "new.json").write_text(json.dumps(new, indent=4, sort_keys=True))
+    return run("diff", "old.json", "new.json", *options)
 
 
-def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
+def test_the_worst_comes_first_and_the_sources_last(run: Run, old: Path) -> None:
+    same = compared(run, old, template())  # whatever the form
+    assert same == Ran(0, "old.json -> new.json: identical\n", "")
     new = with_source(with_a_right(template()), "__init__.py", b"one\n")
     new["Outputs"]["X"] = {"Value": "x"}
 
-    assert compared(new).out == (
+    assert compared(run, old, new).out == (
         "old.json -> new.json: major\n\n"
         "new.json\n"
-        f"  major  {ROLE}: right added: iam:* on *\n"
+        f"  major  {RIGHT_ADDED}\n"
         "  minor  output X is new\n"
-        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
+        f"  patch  {SOURCE_CHANGES}\n\n"
         "dt_logs_handler/__init__.py in new.json\n"
         "--- old/dt_logs_handler/__init__.py\n"
         "+++ new/dt_logs_handler/__init__.py\n"
         "@@ -0,0 +1 @@\n"
         "+one\n"
     )
-    found = json.loads(compared(new, "--json").out)
+    found = json.loads(compared(run, old, new, "--json").out)
     right, _, source = found["changes"]
     assert found["level"] == "major"
     assert right == {
         "level": "major",
         "template": "new.json",
         "kind": "right",
-        "what": f"{ROLE}: right added: iam:* on *",
+        "what": RIGHT_ADDED,
         "file": "",
         "diff": "",
     }
@@ -92,50 +80,40 @@ def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
     assert source["diff"].endswith("@@ -0,0 +1 @@\n+one")
 
 
-def test_releases_are_compared_template_by_template(run: Run, here: Path) -> None:
-    release(here / "build" / __version__)
-    documented = template_in(FILES[DOCUMENTED])
-    release(
-        here / "next",
-        **{
-            NAME: with_source(template(), "__init__.py", b"one\n"),
-            DOCUMENTED: with_source(documented, "__init__.py", b"one\n"),
-            SERVICE_ROLE: None,
-        },
-    )
+def test_releases_are_compared_template_by_template(run: Run, old: Path) -> None:
+    (old / "next").mkdir()
+    for name in (NAME, DOCUMENTED):
+        new = with_source(template(name), "__init__.py", b"one\n")
+        (old / "next" / name).write_text(json.dumps(new))
+    (old / NAME).write_text(json.dumps(with_a_right(template())))
 
     ran = run("diff", __version__, "next")
 
     assert ran.code == 1
     assert ran.out.startswith(
         f"{__version__} -> next: major\n\n"
-        f"{SERVICE_ROLE}\n"
-        "  major  the template is gone\n\n"
-        f"{DOCUMENTED}\n"
-        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
-        f"{NAME}\n"
-        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
+        f"{SERVICE_ROLE}\n  major  the template is gone\n\n"
+        f"{DOCUMENTED}\n  patch  {SOURCE_CHANGES}\n\n"
+        f"{NAME}\n  patch  {SOURCE_CHANGES}\n\n"
         f"dt_logs_handler/__init__.py in {DOCUMENTED} and {NAME}\n"
     )
     assert ran.out.count("+++ new/") == 1
     assert run("diff", "next", __version__).out.startswith(
         f"next -> {__version__}: minor\n\n{SERVICE_ROLE}\n  minor  the template is new\n"
     )
+    # A single template is compared with its namesake.
+    changed = f"{NAME}: major\n\n{NAME}\n  major  {RIGHT_ADDED}\n"
+    assert run("diff", __version__, NAME).out == f"{__version__} -> {changed}"
+    for words, told in (
+        ((__version__, "old.json"), "does not have the template old.json"),
+        (("old.json", "none.json"), "none.json cannot be read"),
+        (("old.json", "9.9.9"), "build/9.9.9 has no template"),
+    ):
+        assert told in run("diff", *words).failure
+    assert run("diff").code == 2
 
 
-def test_one_template_against_its_namesake_in_a_release(run: Run, here: Path) -> None:
-    release(here / "build" / __version__)
-    (here / NAME).write_text(json.dumps(with_a_right(template())))
-    (here / "other.json").write_bytes(FILES[NAME])
-
-    assert run("diff", __version__, NAME).out == (
-        f"{__version__} -> {NAME}: major\n\n{NAME}\n  major  {ROLE}: right added: iam:* on *\n"
-    )
-    assert "does not have the template other.json" in run("diff", __version__, "other.json").failure
-
-
-def test_a_url_is_fetched(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / NAME).write_bytes(FILES[NAME])
+def test_a_url_is_fetched(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"https://example.com/1/{NAME}?token=x"
 
     def fetch(asked: str, limit: int) -> bytes:
@@ -145,32 +123,30 @@ def test_a_url_is_fetched(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
     parser = argparse.ArgumentParser()
     diff.configure(parser)
-    assert diff.run(parser.parse_args([NAME, url]), fetch) == 1
+    assert diff.run(parser.parse_args(["old.json", url]), fetch) == 1
     assert capsys.readouterr().out == (
-        f"{NAME} -> https://example.com/1/{NAME}: major\n\n"
-        f"{NAME}\n"
-        f"  major  {ROLE}: right added: iam:* on *\n"
+        f"old.json -> https://example.com/1/{NAME}: major\n\n{NAME}\n  major  {RIGHT_ADDED}\n"
     )
 
 
 def test_the_installed_version_is_what_others_are_compared_with(run: Run, here: Path) -> None:
     text = installed_templates()[NAME]
-    (here / NAME).write_text(text)
-    same = run("diff", NAME)
-    (here / NAME).write_text(text.replace('"Timeout":900', '"Timeout":899'))
-    changed = run("diff", NAME)
+    for changed, code, level in (
+        (text, 0, "identical"),
+        (text.replace('"Timeout":900', '"Timeout":899'), 1, "patch"),
+    ):
+        (here / NAME).write_text(changed)
+        ran = run("diff", NAME)
+        told = f"{NAME} -> the installed version {__version__}: {level}"
+        assert (ran.code, ran.out.splitlines()[0]) == (code, told)
 
-    end = f" -> the installed version {__version__}: "
-    assert (same.code, same.out) == (0, f"{NAME}{end}identical\n")
-    assert (changed.code, changed.out.splitlines()[0]) == (1, f"{NAME}{end}patch")
 
-
-def test_no_terminal_is_driven_and_a_long_line_is_cut(compared: Any, run: Run, here: Path) -> None:
+def test_no_terminal_is_driven_and_a_long_line_is_cut(run: Run, old: Path) -> None:
     evil = "\x1b[2J\r\x07\u202e\u2028\x9b"
     new = with_source(with_a_right(template(), f"x:{evil}"), "x.py", f"a{evil}b\n".encode())
     new["Outputs"][f"O{evil}\nfine"] = {"Value": "x"}
 
-    out = compared(new).out
+    out = compared(run, old, new).out
 
     assert out.isascii()
     assert all(line.isprintable() for line in out.splitlines())
@@ -178,11 +154,10 @@ def test_no_terminal_is_driven_and_a_long_line_is_cut(compared: Any, run: Run, h
     assert f"  major  {ROLE}: right added: x:{escaped} on *\n" in out
     assert f"  minor  output O{escaped}\\nfine is new\n" in out
     assert f"+a{escaped}b\n" in out
-
-    (here / evil).write_bytes(FILES[NAME])
+    (old / evil).write_bytes(FILES[NAME])
     assert escaped in run("diff", evil, "new.json").out
-    assert compared(new, "--json").out.isascii()
+    assert compared(run, old, new, "--json").out.isascii()
 
-    line = compared(with_a_right(template(), "x:" + "a" * 2_000)).out.splitlines()[3]
+    line = compared(run, old, with_a_right(template(), "x:" + "a" * 2_000)).out.splitlines()[3]
     assert len(line) < 500
     assert line.endswith("a... and 1,655 characters more, see --json")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from cli.altered import (
     DOCUMENTED,
+    FUNCTION,
     NAME,
     ROLE,
     SERVICE_ROLE,
+    SETTINGS,
     Template,
     code_of,
     statements_of,
@@ -26,21 +28,16 @@ from hypothesis import strategies as st
 from support.strategies import STEADY, places, with_value
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, verify_template
-from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding
-from dt_logs_cfn.verify.rebuild import handler_sources
 
-SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files
 UNSIGNED = "not signed: there is no SHA256SUMS beside it"
 UNKNOWN = "unknown whether it was withdrawn: there is no versions.json beside its folder"
 BESIDE = f"t.json: {UNSIGNED}\nt.json: {UNKNOWN}\n"
 VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
-
-
-def template() -> Template:
-    return template_in(FILES[NAME])
-
+ADDED = len(statements_of(template_in(FILES[NAME])))
+STATEMENT = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/{ADDED}"
+CODE = f"Resources/{FUNCTION}/Properties/Code/ZipFile changed (The"
 
 Verify = Callable[..., Ran]
 
@@ -66,39 +63,66 @@ def test_a_released_template_is_identical(verify: Verify, name: str) -> None:
         assert ran.out.endswith(f"{VENDOR}\n{BESIDE}")
 
 
-def test_one_byte_of_the_handler(verify: Verify) -> None:
-    changed = embedding.handler_files()["dt_logs_handler/main.py"] + b"#"
+def tampered(template: Template) -> Template:
+    code_of(template)["ZipFile"] += "\nimport os\n"
+    template["Description"] = "another"
+    template["Parameters"]["DataTheoremAccountId"]["Default"] = "666677778888"
+    return template
 
-    ran = verify(with_source(template(), "main.py", changed))
 
-    assert (ran.code, ran.err) == (1, "")
-    assert ran.out == (
-        f"t.json: differs from release {__version__}, least-privilege, "
-        f"{VENDOR}: dt_logs_handler/main.py changed\n{BESIDE}"
+MAIN = embedding.handler_files()["dt_logs_handler/main.py"]
+OUTSIDE = "dt_logs_handler/../../x.py"
+
+
+@pytest.mark.parametrize(
+    ("change", "differences"),
+    [
+        (lambda t: with_source(t, "main.py", MAIN + b"#"), ["dt_logs_handler/main.py changed"]),
+        (with_a_right, [f"{STATEMENT} added"]),
+        # `tests/generator/test_embedding.py` tests more hostile payloads.
+        (
+            lambda t: with_payload(t, b"\0" * 2**26),
+            [f"{CODE} handler in the function's code is cut off or too large)"],
+        ),
+        (
+            lambda t: with_payload(t, embedding._pack({OUTSIDE: b""})),
+            [f"{CODE} handler has a file '{OUTSIDE}')"],
+        ),
+        (
+            tampered,
+            [
+                "Description changed",
+                "Parameters/DataTheoremAccountId/Default changed",
+                f"{CODE} function's code is not the bootstrap of a release)",
+            ],
+        ),
+    ],
+)
+def test_every_difference_is_named_and_hostile_code_is_not_extracted(
+    verify: Verify, here: Path, change: Callable[[Template], Template], differences: list[str]
+) -> None:
+    changed = change(template_in(FILES[NAME]))
+
+    as_text, as_data = verify(changed), verify(changed, "--json")
+
+    assert (as_text.code, as_data.code, as_text.err + as_data.err) == (1, 1, "")
+    assert as_text.out == (
+        f"t.json: differs from release {__version__}, least-privilege, {VENDOR}:"
+        f" {', '.join(differences)}\n{BESIDE}"
     )
-
-
-def test_one_right_added(verify: Verify) -> None:
-    count = len(statements_of(template()))
-
-    ran = verify(with_a_right(template()), "--json")
-
-    path = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/{count}"
-    settings = {
-        "vendor_account_id": "111122223333",
-        "notification_endpoint": "https://logs.example.com/alb",
-    }
-    assert ran.code == 1
-    assert json.loads(ran.out) == {
+    assert json.loads(as_data.out) == {
         "result": "differs",
-        "differences": [f"{path} added"],
+        "differences": differences,
         "version": __version__,
         "privileges": "least-privilege",
-        "settings": {"aws": settings},
+        "settings": SETTINGS.to_metadata(),
         "customized_by": None,
         "signature": {"state": "unsigned", "told": UNSIGNED},
         "version_status": {"state": "unknown", "told": UNKNOWN},
     }
+    harmful = any("ZipFile" in each for each in differences)
+    assert verify(changed, "--extract", "out").code == (3 if harmful else 1)
+    assert (here / "out").exists() != harmful
 
 
 def test_another_vendor_is_another_vendor_even_if_all_agrees(verify: Verify) -> None:
@@ -114,7 +138,7 @@ def test_another_vendor_is_another_vendor_even_if_all_agrees(verify: Verify) -> 
 
 
 def test_many_differences_or_another_release_stay_on_one_line(verify: Verify) -> None:
-    parsed = template()
+    parsed = template_in(FILES[NAME])
     for name in range(24):
         parsed["Outputs"][f"O{name}\n\x1b[2J"] = {"Value": "x"}
 
@@ -130,12 +154,12 @@ def test_many_differences_or_another_release_stay_on_one_line(verify: Verify) ->
 
 @STEADY
 @given(
-    place=st.sampled_from(places(template())),
+    place=st.sampled_from(places(template_in(FILES[NAME]))),
     value=st.sampled_from([None, True, 1, "", "x", [], {}]),
 )
 def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
     """With one value replaced, a template is identical only if the value stays the same."""
-    parsed = template()
+    parsed = template_in(FILES[NAME])
     before = with_value(parsed, place, value)
     try:
         identical = verify_template(json.dumps(parsed)).identical
@@ -149,22 +173,21 @@ def test_the_handlers_zip_and_nothing_or_two_things(verify: Verify, run: Run, he
     sources = {**embedding.handler_files()}
     sources["dt_logs_handler/main.py"] += b"#"
     sources["dt_logs_handler/evil.py"] = b"print(1)"
-
-    same = verify(FILES["handler.zip"], name="handler.zip")
-    other = verify(embedding._pack(sources), name="handler.zip")
-
     told = f"the handler of release {__version__}"
-    assert (same.code, other.code) == (0, 1)
-    assert same.out.startswith(f"handler.zip: identical to {told}\n")
-    assert other.out.splitlines()[0] == (
-        f"handler.zip: differs from {told}:"
-        " dt_logs_handler/evil.py added, dt_logs_handler/main.py changed"
-    )
+    for content, code, line in (
+        (FILES["handler.zip"], 0, f"identical to {told}"),
+        (
+            embedding._pack(sources),
+            1,
+            f"differs from {told}: dt_logs_handler/evil.py added, dt_logs_handler/main.py changed",
+        ),
+    ):
+        ran = verify(content, name="handler.zip")
+        assert (ran.code, ran.out.splitlines()[0]) == (code, f"handler.zip: {line}")
     with zipfile.ZipFile(here / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("dt_logs_handler/main.py", b"0" * 100_000_000)
     assert "unpacks to more than it holds" in run("verify", "bomb.zip").failure
-    assert run("verify").code == 2
-    assert run("verify", "t.json", "--stack", "s").code == 2
+    assert run("verify").code == run("verify", "t.json", "--stack", "s").code == 2
 
 
 def test_sources_are_extracted_to_be_read(verify: Verify, here: Path) -> None:
@@ -179,39 +202,3 @@ def test_sources_are_extracted_to_be_read(verify: Verify, here: Path) -> None:
     role = FILES[SERVICE_ROLE]
     assert "does not contain a handler" in verify(role, "--extract", "new").failure
     assert sorted(each.name for each in here.iterdir()) == ["out", "release.cfg", "t.json"]
-
-
-@pytest.mark.parametrize(
-    "unpacked",
-    [
-        pytest.param(b"\0" * 2**26, id="bomb"),
-        pytest.param(b"", id="nothing"),
-        pytest.param(embedding._pack({"dt_logs_handler/../../x.py": b""}), id="outside"),
-        pytest.param(embedding._pack({"dt_logs_handler/main.py": b"\xff"}), id="no text"),
-    ],
-)
-def test_a_hostile_payload_is_refused_and_nothing_is_written(
-    verify: Verify, here: Path, unpacked: bytes
-) -> None:
-    """`tests/generator/test_embedding.py` tests more hostile payloads."""
-    told = verify(with_payload(template(), unpacked))
-    assert told.code == 1
-    assert "ZipFile changed (The handler" in told.out
-    assert verify(with_payload(template(), unpacked), "--extract", "out").code == 3
-    assert not (here / "out").exists()
-
-
-def test_what_else_is_tampered_with_is_named_beside_hostile_code(verify: Verify) -> None:
-    parsed = template()
-    code_of(parsed)["ZipFile"] += "\nimport os\n"
-    parsed["Description"] = "another"
-    parsed["Parameters"]["DataTheoremAccountId"]["Default"] = "666677778888"
-
-    told = verify(parsed)
-
-    assert told.code == 1
-    assert "Description changed" in told.out
-    assert "Parameters/DataTheoremAccountId/Default changed" in told.out
-    assert "not the bootstrap" in told.out
-    with pytest.raises(VerifyError, match="not the bootstrap"):
-        handler_sources(json.dumps(parsed))

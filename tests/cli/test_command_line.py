@@ -1,15 +1,19 @@
 """The command line in general: usage, exit codes, pipes, imports, and suggested commands."""
 
+import ast
 import os
+import pkgutil
 import shlex
 import subprocess
 import sys
 from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from cli.running import Ran, Run
 
+import dt_logs_cfn
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.main import COMMANDS, command_parser
 from dt_logs_cfn.cli.parsing import SHELLS
@@ -43,6 +47,8 @@ STRAY = "unrecognized arguments: 1 more word. Each needs an option, such as"
         ("status --region ''", "argument --region: '' is not valid. Give a region"),
         ("policy --role-name 'a role'", "argument --role-name: 'a role' is not valid. Give a name"),
         ("policy --function-name a/b", "argument --function-name: 'a/b' is not valid. Give up to"),
+        ("rehearse --scenario nothing", "argument --scenario: invalid choice: 'nothing' (choose "),
+        ("rehearse --privileges all", "argument --privileges: invalid Privileges value: 'all'"),
         ("verify T0KEN T0KEN", "unrecognized arguments: 1 more word. Each needs an"),
         ("remove T0KEN", f"{STRAY} --stack NAME\n"),
         (
@@ -91,6 +97,31 @@ def test_help_lists_every_command_and_each_has_two_examples_that_it_takes(run: R
             program, command, *words = shlex.split(line)
             assert (program, command) == ("dt-logs-cfn", name)
             assert command_parser(name).parsed(words)
+
+
+# The public names and their modules, from the imports that only type checkers read.
+DECLARED = {
+    alias.name: node.module
+    for node in ast.walk(ast.parse(Path(dt_logs_cfn.__file__).read_text("utf-8")))
+    if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dt_logs_cfn.")
+    for alias in node.names
+}
+
+
+def test_a_program_gets_what_type_checkers_see_and_nothing_else() -> None:
+    names: dict[str, object] = {}
+    exec("from dt_logs_cfn import *", names)
+    del names["__builtins__"]
+
+    assert len(DECLARED) == 25
+    assert dir(dt_logs_cfn) == dt_logs_cfn.__all__ == sorted([*DECLARED, "__version__"])
+    assert names == {"__version__": __version__} | {
+        name: getattr(import_module(str(module)), name) for name, module in DECLARED.items()
+    }
+    modules = {each.name for each in pkgutil.iter_modules(dt_logs_cfn.__path__)}
+    assert modules.isdisjoint(dt_logs_cfn.__all__)  # no name shadows a module
+    with pytest.raises(AttributeError, match="no attribute 'build_relaese'"):
+        _ = dt_logs_cfn.build_relaese
 
 
 def test_the_console_script_is_the_same_program_and_a_bug_in_it_is_a_traceback() -> None:

@@ -68,38 +68,57 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     found.close()
 
 
-def test_a_line_that_is_too_long_hangs_below_its_beginning() -> None:
-    found = wrapped(f"  + policy {'ListBucket ' * 9}", 60)
-
-    assert [len(found), found[0]] == [2, "  + policy ListBucket ListBucket ListBucket ListBucket"]
-    assert found[1] == f"      {' '.join(['ListBucket'] * 5)}"
-
-
-def test_what_is_in_columns_goes_on_in_the_last_one_if_that_leaves_half_of_the_width() -> None:
-    line = "  ok       drift                    everything is as the stack has set it up"
-
-    assert wrapped(line, 72) == [
-        "  ok       drift                    everything is as the stack has set",
-        "                                    it up",
-    ]
-    assert wrapped(line, 71) == [
-        "  ok       drift",
-        "      everything is as the stack has set it up",
-    ]
-
-
-def test_what_begins_in_the_right_half_is_moved_to_the_left() -> None:
-    found = wrapped(f"{' ' * 36}fix: {'Send a request. ' * 4}", 60)
-
-    assert found[0].startswith("      fix: Send")
-    assert found[1].startswith("          ") and max(map(len, found)) <= 60
-    for narrow in (1, 5, 10):  # no text is lost
-        assert "".join(each.strip() for each in wrapped(f"{' ' * 20}{ARN}", narrow)) == ARN
-
-
 RUN = "dt-logs-cfn deploy --stack dt-logs-analysis --parameter RunToken=1"
 LOOK = "dt-logs-cfn plan --stack dt-logs-analysis"
 JSON = '{"Sid":"Logs of a \\"customer\\"","Action":["s3:GetObject","s3:PutObject"]}'
+
+
+CHECK = "  ok       drift                    everything is as the stack has set it up"
+TWO_COMMANDS = f"{' ' * 36}fix: See `{LOOK}`. Run it again: `{RUN}`. Then wait."
+REQUESTS = f"{' ' * 36}fix: {'Send a request. ' * 3}"
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "shown"),
+    [
+        # A long line hangs below its beginning.
+        (f"  + {'Bucket ' * 7}", 40, [f"  +{' Bucket' * 5}", "      Bucket Bucket"]),
+        # Columns continue in the last one, if that leaves half of the width.
+        (CHECK, 72, [CHECK[:-6], f"{' ' * 36}it up"]),
+        (CHECK, 71, ["  ok       drift", f"      {CHECK[36:]}"]),
+        # What begins in the right half is moved to the left.
+        (REQUESTS, 60, [f"      fix:{' Send a request.' * 3}"]),
+        (
+            TWO_COMMANDS,
+            80,
+            [
+                "                                    fix: See",
+                f"      `{LOOK}`.",
+                "                                        Run it again:",
+                f"      `{RUN}`.",
+                "                                        Then wait.",
+            ],
+        ),
+        # A piece that does not fit has its own line, but a sign or a title stays beside it.
+        (f"    - Function  {'f' * 53}", 60, ["    - Function", f"      {'f' * 53}"]),
+        (f'  +     "{ARN}"]}}', 60, [f'  +     "{ARN}"]}}']),
+        (f"  through   {ARN}", 60, [f"  through   {ARN}"]),
+        (f"    Bucket: {ARN} -> {ARN}", 60, ["    Bucket:", f"      {ARN}", f"      -> {ARN}"]),
+        # A line has at most one command.
+        (f"Run `{LOOK}`, or `{RUN}`.", 200, [f"Run `{LOOK}`, or", f"    `{RUN}`."]),
+        ("Use `plan` or `deploy`.", 80, ["Use `plan` or `deploy`."]),
+        # A value in quotes is one piece; an apostrophe is not a quote.
+        (
+            "The 'a b' of us isn't ('c d').",
+            10,
+            ["The 'a b'", "    of us", "    isn't", "    ('c d')."],
+        ),
+    ],
+)
+def test_a_line_is_wrapped_to_the_width(line: str, width: int, shown: list[str]) -> None:
+    assert wrapped(line, width) == shown
+    for narrow in (1, 5, 10):  # no text is lost
+        assert "".join("".join(wrapped(line, narrow)).split()) == "".join(line.split())
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -116,59 +135,34 @@ def test_commands_json_and_arns_can_be_copied(piece: str, indent: int, width: in
     assert all(len(each) <= width for each in found if each is not line)
 
 
-def test_a_piece_that_does_not_fit_has_its_own_line_further_to_the_left() -> None:
-    assert wrapped(f"{' ' * 36}fix: See `{LOOK}`. Run it again: `{RUN}`. Then wait.", 80) == [
-        "                                    fix: See",
-        f"      `{LOOK}`.",
-        "                                        Run it again:",
-        f"      `{RUN}`.",
-        "                                        Then wait.",
-    ]
-    assert wrapped(f"    - Function  {'f' * 53}", 60) == ["    - Function", f"      {'f' * 53}"]
-
-
-def test_a_sign_or_a_title_stays_beside_what_fits_nowhere() -> None:
-    assert wrapped(f'  +     "{ARN}"]}}', 60) == [f'  +     "{ARN}"]}}']
-    assert wrapped(f"  through   {ARN}", 60) == [f"  through   {ARN}"]
-    assert wrapped(f"    Bucket: {ARN} -> {ARN}", 60) == [
-        *("    Bucket:", f"      {ARN}", f"      -> {ARN}")
-    ]
-
-
-def test_a_line_has_one_command() -> None:
-    assert wrapped(f"Run `{LOOK}`, or `{RUN}`.", 200) == [f"Run `{LOOK}`, or", f"    `{RUN}`."]
-    assert wrapped("Use `plan` or `deploy`.", 80) == ["Use `plan` or `deploy`."]
-
-
-def test_a_terminal_gets_lines_that_fit_in_colours(terminal: Terminal) -> None:
+def test_a_result_fits_a_terminal_in_colours_and_is_whole_and_plain_elsewhere(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     added = f"  + policy {'ListBucket ' * 20}".rstrip()
-    lines = ["as expected, DENIED, UPDATE_ROLLBACK_COMPLETE", "  - gone", added]
-    show(lines, file := io.StringIO())
-    assert (file.getvalue().splitlines(), columns(file)) == (lines, None)
+    states = "as expected, DENIED, UPDATE_ROLLBACK_COMPLETE"
+    lines = ["head\n  ok  \x1b[2J", states, "  - gone", added]
+    result(False, {}, lines)
+    assert capsys.readouterr().out == "\n".join((*lines, ""))
+    show(lines[1:], file := io.StringIO())
+    assert (file.getvalue().splitlines(), columns(file)) == (lines[1:], None)
 
-    show(lines, terminal.stream)
+    monkeypatch.setattr("sys.stdout", terminal.stream)
+    result(False, {}, lines)
 
-    good, gone, *parts = terminal.shown()
+    head, check, good, gone, *parts = terminal.shown()
+    assert (head, check) == ("head", "\x1b[32m  ok\x1b[0m   [2J")
     assert good == (
         "\x1b[32mas expected\x1b[0m, \x1b[31mDENIED\x1b[0m, \x1b[33mUPDATE_ROLLBACK_COMPLETE\x1b[0m"
     )
     assert gone == "\x1b[31m  - gone\x1b[0m"
     assert len(parts) > 3  # every line of a change is coloured
     assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in parts)
-
-
-def test_a_result_fits_a_terminal_and_is_whole_elsewhere(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    long = " ".join(["logs"] * 50)
-    lines = ["head\n  ok  \x1b[2J", long]
-    result(False, {}, lines)
-    assert capsys.readouterr().out == f"head\n  ok  \x1b[2J\n{long}\n"
-    monkeypatch.setattr("sys.stdout", terminal.stream)
-    result(False, {}, lines)
-    head, check, *parts = terminal.shown()
-    assert (head, check) == ("head", "\x1b[32m  ok\x1b[0m   [2J")
-    assert len(parts) > 3 and max(map(len, parts)) <= 60
+    assert max(map(len, parts)) <= 60 + len("\x1b[32m\x1b[0m")
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as shell:
+            shell.setenv(name, value)
+            show(["as expected"], terminal.stream)
+        assert terminal.shown() == ["as expected"]
 
 
 @pytest.mark.parametrize(
@@ -208,17 +202,6 @@ def test_an_error_fits_a_terminal_and_no_value_is_cut_apart(
         main(argv)
 
     assert terminal.shown()[-len(told) :] == told
-
-
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_colours_can_be_refused(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    monkeypatch.setenv(name, value)
-
-    show(["as expected"], terminal.stream)
-
-    assert terminal.shown() == ["as expected"]
 
 
 def test_what_is_told_stands_above_what_is_waited_for(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dt_logs_cfn import Settings, Vendor, canonical
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publish.plan import chosen, destination
+from dt_logs_cfn.publish.destination import chosen, destination
 from dt_logs_cfn.release.catalogue import Catalogue, Entry, Withdrawn, numbers, pointed, pointer
 
 NOW = "2027-01-31T12:00:00Z"

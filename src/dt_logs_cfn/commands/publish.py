@@ -12,15 +12,15 @@ from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands import release_options
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
-from dt_logs_cfn.publish.plan import (
-    Destination,
+from dt_logs_cfn.publish.destination import Destination, chosen, revision
+from dt_logs_cfn.publish.publisher import (
+    Counted,
+    Done,
     Plan,
-    chosen,
     publication_plan,
-    revision,
+    publish,
     withdrawal_plan,
 )
-from dt_logs_cfn.publish.publisher import Counted, data, print_plan, publish, summary
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
 from dt_logs_cfn.release.catalogue import VERSION
@@ -103,12 +103,24 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         plan = _publication(arguments, settings, now)
     if arguments.dry_run:
-        print_plan(plan, places, arguments.json)
+        steps = {each: [step.told(each) for group in plan for step in group] for each in places}
+        planned = [_data(each, steps=told) for each, told in steps.items()]
+        lines = (
+            "\n  ".join((f"{each.bucket} in {each.region}:", *told)) for each, told in steps.items()
+        )
+        result(arguments.json, {"destinations": planned}, lines)
         return 0
     stores = _stores(arguments, places)
     done = publish(plan, places, stores, optional, signers().signer, Counted(plan))
-    found = {"destinations": [data(each) for each in done]}
-    result(arguments.json, found, map(summary, done))
+    found = [
+        _data(
+            each.destination,
+            steps=[{"step": step, "result": outcome} for step, outcome in each.results],
+            failure=str(each.failure) if each.failure else None,
+        )
+        for each in done
+    ]
+    result(arguments.json, {"destinations": found}, map(_summary, done))
     for each in done:
         if each.failure:
             tell(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}")
@@ -196,6 +208,16 @@ def _public_url(destination: Destination, endpoint: str) -> str:
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
+
+
+def _data(place: Destination, **more: object) -> dict[str, object]:
+    return {"bucket": place.bucket, "region": place.region, "url": place.url, **more}
+
+
+def _summary(done: Done) -> str:
+    created = sum(outcome.startswith(("created", "changed")) for _, outcome in done.results)
+    said = f"{'stopped' if done.failure else 'done'}; {len(done.results)} steps"
+    return f"{done.destination.url}: {said}, {created} of them changed something"
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ from dt_logs_cfn.cli.terminal import result, shown_ascii
 from dt_logs_cfn.commands.release_options import add_customize, load_customize
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.publish.plan import destination
+from dt_logs_cfn.publish.destination import destination
 from dt_logs_cfn.release.build import installed_settings
 from dt_logs_cfn.release.folder import write_files
 from dt_logs_cfn.settings import Settings, Vendor

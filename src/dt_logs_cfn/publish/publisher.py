@@ -1,4 +1,10 @@
-"""Carry out a plan at all destinations, independently and at the same time; print the results."""
+"""Plan the steps of a publication, and carry them out at all destinations at the same time.
+
+The groups of steps run one after the other. `--dry-run` prints the steps that would be carried out.
+The first upload, SHA256SUMS, claims the version. It covers every other file of the release, so if
+several publishers have different files, only one continues. Nothing points to a version until every
+file has been uploaded, and then fetched as a customer would fetch it.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +12,123 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from threading import Event, Lock
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli import terminal
 from dt_logs_cfn.errors import DtLogsError, PublishError
-from dt_logs_cfn.publish.plan import (
-    Compare,
-    Destination,
-    Enter,
-    Plan,
-    Point,
-    Step,
-    Upload,
-    Withdraw,
-    told,
+from dt_logs_cfn.publish.destination import Destination
+from dt_logs_cfn.publish.store import Signer, Store, Upload, content_type
+from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.catalogue import (
+    LATEST,
+    LIMIT,
+    VERSIONS,
+    Catalogue,
+    Entry,
+    Withdrawn,
+    pointed,
+    pointer,
 )
-from dt_logs_cfn.publish.store import Signer, Store
-from dt_logs_cfn.release.catalogue import LATEST, LIMIT, VERSIONS, Catalogue, pointed, pointer
-from dt_logs_cfn.verify.provenance import SIGNATURE_LIMIT
+from dt_logs_cfn.verify.provenance import SIGNATURE, SIGNATURE_LIMIT
 
 _WORKERS = 8
 _LOOKS = 5
 _OTHER = "Check whether another bucket or a cache answers."
 
 Fetch = Callable[[str, int], "bytes | None"]
-Progress = Callable[[Destination, Step, str], None]
+Progress = Callable[[Destination, str, str], None]  # (destination, step, result)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: `told` describes it in one line, and `run` carries it out and returns the result."""
+
+    told: Callable[[Destination], str]
+    run: Callable[[Site], str]
+
+
+Plan = tuple[tuple[Step, ...], ...]
+
+
+def publication_plan(
+    release: Release,
+    signature: bytes | None,
+    revision: str,
+    at: datetime,
+    latest: bool = False,
+    retain_until: datetime | None = None,
+) -> Plan:
+    """Return the steps that publish a release of a revision at a time (UTC), in order.
+
+    They are the same at every destination.
+    """
+    version = release.version
+    entry = Entry(version, release.sha256, revision, _timestamp(at))
+    sums = release.files[CHECKSUMS]
+    contents = {CHECKSUMS: sums, **release.files}  # the checksums come first
+    if signature is not None:
+        contents[SIGNATURE] = signature
+    uploads = [
+        Upload(f"{version}/{name}", each, retain_until, sums if name == SIGNATURE else None)
+        for name, each in contents.items()
+    ]
+    claim, *others = map(_put, uploads)
+    accepts = Step(
+        lambda _: f"check whether {VERSIONS} accepts {version}", lambda site: site.accepts(entry)
+    )
+    enter = Step(
+        lambda _: f"enter {version} into {VERSIONS}",
+        lambda site: site.change(lambda found: found.entered(entry)),
+    )
+    steps = ((accepts,), (claim,), tuple(others), tuple(map(_compare, uploads)), (enter,))
+    return (*steps, (_point(version, version),)) if latest else steps
+
+
+def withdrawal_plan(version: str, reason: str, at: datetime) -> Plan:
+    """Return the steps that withdraw a version. Raises ValueError for an invalid reason."""
+    withdrawal = Withdrawn(_timestamp(at), reason)
+    withdraw = Step(
+        lambda _: f"mark {version} in {VERSIONS} as withdrawn: {reason}",
+        lambda site: site.change(lambda found: found.withdrawn(version, withdrawal)),
+    )
+    earlier = "an earlier version, if it points to the withdrawn one"
+    return ((withdraw,), (_point(None, earlier),))
+
+
+def _put(upload: Upload) -> Step:
+    lock = f", locked until {upload.retain_until:%Y-%m-%d}" if upload.retain_until else ""
+    what = f"{len(upload.content):,} bytes, {content_type(upload.name)}{lock}"
+    return Step(
+        lambda to: f"put s3://{to.bucket}/{to.key(upload.name)} if it does not exist ({what})",
+        lambda site: site.store.create(upload, site.signer),
+    )
+
+
+def _compare(upload: Upload) -> Step:
+    """Fetch an uploaded file by its public URL; compare it, or verify it as a signature."""
+    how = "verify" if upload.signs else "compare"
+    return Step(lambda at: f"get {at.url}/{upload.name} and {how}", lambda site: site.same(upload))
+
+
+def _point(version: str | None, to: str) -> Step:
+    """Point `latest.json` to a version; None replaces a withdrawn version with an earlier one."""
+    return Step(lambda _: f"point {LATEST} to {to}", lambda site: site.point(version))
+
+
+def _timestamp(at: datetime) -> str:
+    """Return a time (UTC) in the catalogue's format."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
 class Done:
-    """The results at a destination: one for each finished step, and the failure, if any."""
+    """What was done at a destination: each finished step with its result, and any failure."""
 
     destination: Destination
-    results: tuple[tuple[Step, str], ...]
+    results: tuple[tuple[str, str], ...]
     failure: DtLogsError | None = None
 
 
@@ -58,12 +147,22 @@ def publish(
     stopped = Event()
 
     def carry_out(destination: Destination) -> Done:
-        results: list[tuple[Step, str]] = []
+        results: list[tuple[str, str]] = []
+
+        def perform(site: Site, step: Step) -> None:
+            if stopped.is_set():
+                return
+            with aws.errors():
+                done = step.told(destination), step.run(site)
+            progress(destination, *done)
+            results.append(done)
+
         try:
             with aws.errors():
-                run = _Run(store(destination), fetch, signer, progress, stopped)
+                site = Site(store(destination), fetch, signer)
             for group in plan:
-                run.carry_out(group, results)
+                with ThreadPoolExecutor(_WORKERS) as pool:
+                    list(pool.map(partial(perform, site), group))
         except DtLogsError as error:
             return Done(destination, tuple(results), error)
         return Done(destination, tuple(results))
@@ -84,87 +183,28 @@ class Counted:
         self._done = Counter[Destination]()
         self._lock = Lock()
 
-    def __call__(self, destination: Destination, step: Step, result: str) -> None:
+    def __call__(self, destination: Destination, step: str, result: str) -> None:
         with self._lock:
             self._done[destination] += 1
             at = f"{self._done[destination]:>{len(str(self._total))}}/{self._total}"
-            terminal.tell(f"{destination.bucket} {at} {told(step, destination)}: {result}")
-
-
-def print_plan(plan: Plan, destinations: Sequence[Destination], as_json: bool) -> None:
-    """Print the planned steps for each destination, in order."""
-    lines: list[str] = []
-    found = []
-    for each in destinations:
-        steps = [told(step, each) for group in plan for step in group]
-        lines += [f"{each.bucket} in {each.region}:", *(f"  {step}" for step in steps)]
-        found.append({**_place(each), "steps": steps})
-    terminal.result(as_json, {"destinations": found}, lines)
-
-
-def summary(done: Done) -> str:
-    """Return a destination's result as one line."""
-    results = [result for _, result in done.results]
-    created = sum(result.startswith(("created", "changed")) for result in results)
-    said = "stopped" if done.failure else "done"
-    return (
-        f"{done.destination.url}: {said}; {len(results)} steps, {created} of them changed something"
-    )
-
-
-def data(done: Done) -> dict[str, object]:
-    """Return the result and each step as data for a program."""
-    return {
-        **_place(done.destination),
-        "steps": [
-            {"step": told(step, done.destination), "result": result}
-            for step, result in done.results
-        ],
-        "failure": str(done.failure) if done.failure else None,
-    }
+            terminal.tell(f"{destination.bucket} {at} {step}: {result}")
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Carries out steps at one destination."""
+class Site:
+    """A destination's bucket, how customers fetch from it, and who signs its files."""
 
     store: Store
     fetch: Fetch
     signer: Signer
-    progress: Progress
-    stopped: Event
 
-    def carry_out(self, group: Sequence[Step], results: list[tuple[Step, str]]) -> None:
-        """Carry out the steps of a group at the same time, and add their results."""
+    def accepts(self, entry: Entry) -> str:
+        """Check that `versions.json` would accept an entry."""
+        self._catalogue().entered(entry)
+        return "it does"
 
-        def perform(step: Step) -> None:
-            if self.stopped.is_set():
-                return
-            with aws.errors():
-                result = self._result(step)
-            self.progress(self.store.destination, step, result)
-            results.append((step, result))
-
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            list(pool.map(perform, group))
-
-    def _result(self, step: Step) -> str:
-        match step:
-            case Upload():
-                return self.store.create(step, self.signer)
-            case Compare():
-                return self._compared(step.upload)
-            case Enter(only_check=True):
-                self._catalogue().entered(step.entry)
-                return "it does"
-            case Enter():
-                return self._changed(lambda found: found.entered(step.entry))
-            case Withdraw():
-                return self._changed(lambda found: found.withdrawn(step.version, step.withdrawal))
-            case Point():
-                return self._pointed(step)
-
-    def _compared(self, upload: Upload) -> str:
+    def same(self, upload: Upload) -> str:
+        """Check that a published file is the one that was uploaded, or another valid signature."""
         limit = len(upload.content) if upload.signs is None else SIGNATURE_LIMIT
         found = self._public(upload.name, limit)
         if upload.signs is None and found == upload.content:
@@ -175,9 +215,11 @@ class _Run:
             f"{self.store.public_url}/{upload.name} does not return what was published.", _OTHER
         )
 
-    def _changed(self, change: Callable[[Catalogue], Catalogue]) -> str:
+    def change(self, change: Callable[[Catalogue], Catalogue]) -> str:
+        """Change `versions.json`, and check that everybody sees the change."""
+
         def changed(found: bytes | None) -> bytes:
-            before = Catalogue.parse(found) if found is not None else Catalogue()
+            before = _parsed(found)
             after = change(before)
             if found is not None and after == before:
                 return found
@@ -191,32 +233,31 @@ class _Run:
             )
         return result
 
-    def _pointed(self, step: Point) -> str:
+    def point(self, version: str | None) -> str:
         """Point `latest.json` to a version; try again if the version is withdrawn meanwhile."""
 
         def changed(found: bytes | None) -> bytes | None:
-            if found is None and step.version is None:
+            if found is None and version is None:
                 return None
             current = pointed(found) if found is not None else None
-            entry = self._catalogue().latest(current, step.version)
+            entry = self._catalogue().latest(current, version)
             return canonical.dumps(pointer(entry, self.store.destination.url)).encode()
 
         for _ in range(_LOOKS):
             result, content = self.store.change(LATEST, changed)
             if content is None:
                 return "there is none"
-            version = pointed(content)
-            entry = self._catalogue().find(version) if version else None
+            now = pointed(content)
+            entry = self._catalogue().find(now) if now else None
             if entry is None or not entry.withdrawn:
                 self._public(LATEST, LIMIT)
-                return f"{result}: {version or 'no version'}"
+                return f"{result}: {now or 'no version'}"
         raise PublishError(
             f"Others keep withdrawing the version that {LATEST} names.", "Publish it again."
         )
 
     def _catalogue(self) -> Catalogue:
-        found = self.store.read(VERSIONS)
-        return Catalogue.parse(found) if found is not None else Catalogue()
+        return _parsed(self.store.read(VERSIONS))
 
     def _public(self, name: str, limit: int) -> bytes:
         url = f"{self.store.public_url}/{name}"
@@ -229,5 +270,5 @@ class _Run:
         return found
 
 
-def _place(destination: Destination) -> dict[str, str]:
-    return {"bucket": destination.bucket, "region": destination.region, "url": destination.url}
+def _parsed(found: bytes | None) -> Catalogue:
+    return Catalogue.parse(found) if found is not None else Catalogue()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from random import uniform
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Destination, Upload, content_type
+from dt_logs_cfn.publish.destination import Destination
 from dt_logs_cfn.release.catalogue import LIMIT
 from dt_logs_cfn.verify.provenance import SIGNATURE_LIMIT
 from dt_logs_handler.aws import code
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 Result = Literal["created", "there already", "changed"]
 Signer = Callable[[bytes, bytes], "str | None"]  # (content, signature): the signer, or None
 
+# A version's objects never change. `versions.json` and `latest.json` do, so caches must revalidate
+# them.
+_FOR_EVER = "public, max-age=31536000, immutable"
+_FRESH = "no-cache"
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "zip": "application/zip",
+}
+_TEXT = "text/plain; charset=utf-8"
+
 # S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
@@ -32,6 +45,20 @@ _TAKEN = frozenset(("PreconditionFailed", "412"))
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
 _TRIES = 20
 _LONGEST_PAUSE = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Write an object unless it exists; accept an existing one only if its bytes are equal.
+
+    For a signature, `signs` has the signed bytes. Any valid signature of them is also accepted,
+    because some kinds of keys sign differently each time.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    retain_until: datetime | None = None
+    signs: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,7 +81,7 @@ class Store:
         but its lock may be extended. Raises ClientError, and PublishError if the existing bytes
         differ and are not a valid signature, or if others keep writing.
         """
-        request = self._request(upload.name, upload.content, FOR_EVER)
+        request = self._request(upload.name, upload.content, _FOR_EVER)
         request["IfNoneMatch"] = "*"
         if upload.retain_until is not None:
             request["ObjectLockMode"] = "COMPLIANCE"
@@ -82,7 +109,7 @@ class Store:
             wanted = change(found)
             if wanted is None or wanted == found:
                 return "there already", found
-            request = self._request(name, wanted, FRESH)
+            request = self._request(name, wanted, _FRESH)
             if there is None:
                 request["IfNoneMatch"] = "*"
             else:
@@ -166,3 +193,8 @@ class Store:
 
     def _shown(self, name: str) -> str:
         return f"s3://{self.destination.bucket}/{self.destination.key(name)}"
+
+
+def content_type(name: str) -> str:
+    """Return the media type of a release file, from its name."""
+    return _TYPES.get(name.rpartition(".")[2], _TEXT)

@@ -151,30 +151,19 @@ class _Session(boto3.Session):
 
     def client(self, *args: Any, **given: Any) -> Any:
         """Return a client. Raises botocore's errors and AwsError."""
-        if not self._signed_in:
-            self._sign_in()
+        failure = _no_credentials
         try:
+            if not self._signed_in and (found := self.get_credentials()):
+                found.get_frozen_credentials()
+            self._signed_in = True
+            failure = _no_setup
             made: Any = super().client(*args, **given)
             _ = urlsplit(made.meta.endpoint_url).port  # an invalid port would fail only at signing
             return made
         except (botocore.BotoCoreError, botocore.ClientError):
             raise
-        except Exception as error:  # the error may quote an endpoint that contains a secret
-            raise AwsError(
-                f"The AWS SDK cannot be set up ({type(error).__name__}).",
-                "Check AWS_ENDPOINT_URL, the other AWS settings and ~/.aws/config, then try again.",
-            ) from error
-
-    def _sign_in(self) -> None:
-        try:
-            found = self.get_credentials()
-            if found is not None:
-                found.get_frozen_credentials()
-        except (botocore.BotoCoreError, botocore.ClientError):
-            raise
         except Exception as error:
-            raise _no_credentials(error) from error
-        self._signed_in = True
+            raise failure(error) from error
 
 
 def _time(value: Any) -> datetime:
@@ -292,3 +281,11 @@ def _unreachable(error: botocore.BotoCoreError) -> AwsError:
 
 def _no_credentials(error: Exception) -> AwsError:
     return AwsError(f"There are no AWS credentials ({type(error).__name__}).", _SIGN_IN)
+
+
+def _no_setup(error: Exception) -> AwsError:
+    """Return an error without the SDK's message, which may quote an endpoint with a secret."""
+    return AwsError(
+        f"The AWS SDK cannot be set up ({type(error).__name__}).",
+        "Check AWS_ENDPOINT_URL, the other AWS settings and ~/.aws/config, then try again.",
+    )

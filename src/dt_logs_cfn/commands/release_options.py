@@ -6,7 +6,6 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 from dt_logs_cfn.cli.terminal import cut, one_line, tell
 from dt_logs_cfn.errors import BuildError, UsageError
@@ -58,7 +57,14 @@ def load_customize(named: str | None) -> Customize | None:
     if folder not in sys.path:  # as `python -m` does, but installed modules come first
         sys.path.append(folder)
     module, name = form.groups()
-    found = getattr(_imported(module), name, None)
+    try:
+        found = getattr(import_module(module), name, None)
+    except (Exception, SystemExit) as error:  # a customer's code may raise anything
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if not missing or not f"{module}.".startswith(f"{missing}."):
+            why = cut(one_line(f"{type(error).__name__}: {error}"), 200).rstrip(".")
+            raise BuildError(f"{module} cannot be imported: {why}.", "Correct it first.") from error
+        found = None
     if not callable(found):
         raise UsageError(
             f"Module {module} was not found, or has no function {name}.",
@@ -66,15 +72,3 @@ def load_customize(named: str | None) -> Customize | None:
         )
     customize: Customize = found
     return customize
-
-
-def _imported(module: str) -> ModuleType | None:
-    """Import a module; return None if it does not exist. Raises BuildError for other failures."""
-    try:
-        return import_module(module)
-    except (Exception, SystemExit) as error:  # a customer's code may raise anything
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and f"{module}.".startswith(f"{missing}."):
-            return None
-        why = cut(one_line(f"{type(error).__name__}: {error}"), 200).rstrip(".")
-        raise BuildError(f"{module} cannot be imported: {why}.", "Correct it first.") from error

@@ -18,7 +18,6 @@ from dt_logs_cfn.release.build import installed_templates
 from dt_logs_cfn.release.lint import check, unscoped_actions
 
 FILES = build_release(SETTINGS).files
-TEMPLATES = {name: FILES[name].decode() for name in FILES if name.endswith(".template.json")}
 TODAY = date(2026, 11, 23)
 ENDS = {"python3.13": date(2029, 6, 30)}
 
@@ -171,37 +170,28 @@ def test_size_counts_bytes(length: int, expected: list[str]) -> None:
     assert [each.severity for each in check("t", text, {}, TODAY, ENDS)] == expected
 
 
-validator = pytest.mark.skipif(
+@pytest.mark.skipif(
     find_spec(lint.VALIDATOR) is None,
     reason="cloudformation-validate, which finds faults that cfn-lint misses, is not installed",
 )
-
-
-@validator
 def test_cloudformation_validate_finds_errors_and_none_in_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wrong = changed(put(f"Resources/{FUNCTION}/Properties/MemorySize", "much"))
-
     (found,) = lint.validate({NAME: json.dumps(wrong)})
-
     assert (found.template, found.severity, "MemorySize" in found.path) == (NAME, "error", True)
-    assert len(TEMPLATES) == 3
-    assert lint.validate(TEMPLATES) == []
-    # An explanation must be removed once its rule no longer finds anything.
-    monkeypatch.setattr(lint, "EXPLAINED", {})
-    assert {each.rule for each in lint.validate(TEMPLATES)} == {"W1030"}
-
-
-@validator
-def test_a_template_that_the_validator_cannot_check_is_a_finding() -> None:
     wrong = changed(lambda t: statements_of(t).append({"Fn::If": ["HasLogBucketName"]}))
-
     *_, found = lint_templates({NAME: json.dumps(wrong)}, TODAY)
-
     assert (found.template, found.rule, found.severity) == (NAME, "validator", "error")
     assert found.message.startswith("cloudformation-validate cannot check the template: ")
     assert "Statement" in found.message and "Fn::If" in found.message
+
+    templates = {name: FILES[name].decode() for name in FILES if ".template." in name}
+    assert len(templates) == 3
+    assert lint.validate(templates) == []
+    # An explanation must be removed once its rule no longer finds anything.
+    monkeypatch.setattr(lint, "EXPLAINED", {})
+    assert {each.rule for each in lint.validate(templates)} == {"W1030"}
 
 
 def test_findings_of_every_linter_are_printed_and_cannot_be_silenced(
@@ -237,9 +227,9 @@ def test_findings_of_every_linter_are_printed_and_cannot_be_silenced(
 
 
 @pytest.mark.parametrize("command", ["lint", "verify", "diff", "explain --added-in"])
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
+def test_what_is_not_a_template_is_told_in_a_line(run: Run, here: Path, command: str) -> None:
+    words, path = command.split(), here / "t.json"
+    for content, complaint in (
         (FILES[NAME][:20_000], "not a JSON template, or it is truncated"),
         (b"AWSTemplateFormatVersion: '2010-09-09'\n", "not a JSON template"),
         (b"\xff\xfe", "not UTF-8 text"),
@@ -248,25 +238,13 @@ def test_findings_of_every_linter_are_printed_and_cannot_be_silenced(
         (b'{"Resources": {"a": NaN}}', "not a JSON template"),
         (b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nests deeper|not a JSON"),
         (b'{"Resources": {}' + b" " * 1_000_000 + b"}", "more than 1,000,000 bytes"),
-    ],
-)
-def test_what_is_not_a_template_is_told_in_a_line(
-    run: Run, here: Path, command: str, content: bytes, complaint: str
-) -> None:
-    (here / "t.json").write_bytes(content)
-
-    failure = run(*command.split(), "t.json").failure
-
-    assert failure.startswith("t.json ")
-    assert any(each in failure for each in complaint.split("|"))
-
-
-@pytest.mark.parametrize("command", ["lint", "verify"])
-def test_what_is_not_ours_or_not_there_is_told_in_a_line(
-    run: Run, here: Path, command: str
-) -> None:
-    (here / "t.json").write_text('{"Resources": {}}')
-
-    assert "does not name its release" in run(command, "t.json").failure
-    assert "missing.json cannot be read: No such file" in run(command, "missing.json").failure
-    assert "cannot be read: Is a directory" in run(command, here).failure
+    ):
+        path.write_bytes(content)
+        failure = run(*words, "t.json").failure
+        assert failure.startswith("t.json ")
+        assert any(each in failure for each in complaint.split("|"))
+    assert "missing.json cannot be read: No such file" in run(*words, "missing.json").failure
+    if command in ("lint", "verify"):
+        path.write_text('{"Resources": {}}')
+        assert "does not name its release" in run(command, "t.json").failure
+        assert "cannot be read: Is a directory" in run(command, here).failure

@@ -364,6 +364,7 @@ def test_a_released_version_is_neither_built_over_nor_changed(run: Run, here: Pa
     assert "RELEASED" not in run("build", "--mark-released").err  # it is there already
     out = here / "build"
     assert list(released(out)) == [__version__]
+    assert run("build", "--check").code == 0
     shutil.copytree(out / __version__, out / "0.0.9")
     listed = (out / "RELEASED").read_text()
     (out / "RELEASED").write_text(listed + listed.replace(__version__, "0.0.9"))

@@ -107,9 +107,6 @@ def test_a_release_takes_the_place_of_the_one_before_it_or_fails_and_leaves_it(
     (real / "left-over.json").write_text("{}")
     os.mkfifo(real / "pipe")
     (real / "nowhere").symlink_to(tmp_path / "gone")
-    killed = real.parent / f".{real.name}.new"
-    killed.mkdir()
-    (killed / "half").write_text("")
     extra = {"left-over.json", "nowhere", "pipe"}
     assert {each.name for each in compare(build_release(ONE), folder)} == extra
 
@@ -117,6 +114,9 @@ def test_a_release_takes_the_place_of_the_one_before_it_or_fails_and_leaves_it(
     with pytest.raises(ReleaseError):
         write_release(unwritable, out)
     assert tree(real) == {**FILES, "left-over.json": b"{}"}
+    killed = real.parent / f".{real.name}.new"
+    killed.mkdir()
+    (killed / "half").write_text("")
     write_release(build_release(OTHER), out)
 
     assert tree(real) == dict(build_release(OTHER).files)
@@ -291,6 +291,7 @@ def test_a_function_that_does_not_exist_or_fails_is_told_in_a_line(
 ) -> None:
     (here / "broken.py").write_text("raise ValueError('not\\nnow')")
     (here / "leaving.py").write_text("raise SystemExit(0)")
+    (here / "needy.py").write_text("import nowhere")
     fails = f"{module}:fails failed for the least-privilege template: AttributeError"
     for given, code, told in (
         ("add", 2, "'add' is not a function. Give --customize MODULE:FUNCTION."),
@@ -298,6 +299,11 @@ def test_a_function_that_does_not_exist_or_fails_is_told_in_a_line(
         ("json:no_such", 2, "Module json was not found, or has no function no_such."),
         ("json:__doc__", 2, "Module json was not found, or has no function __doc__."),
         ("broken:add", 3, "broken cannot be imported: ValueError: not now."),
+        (
+            "needy:add",
+            3,
+            "needy cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
+        ),
         ("leaving:add", 3, "leaving cannot be imported: SystemExit: 0."),
         (f"{module}:fails", 3, fails),
         (f"{module}:fails", 3, f"Correct line 9 of {here / module}.py"),

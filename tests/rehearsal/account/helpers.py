@@ -64,6 +64,11 @@ def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[s
     return {key: value for key, value in raw.items() if value is not None}
 
 
+def allow(action: str, resource: str = "*", **elements: Any) -> dict[str, Any]:
+    """Return an identity's policy that allows an action."""
+    return document({"Effect": "Allow", "Action": action, "Resource": resource, **elements})
+
+
 def put_policy(account: Account, *statements: dict[str, Any], bucket: str = "logs") -> None:
     """Put a bucket policy as an administrator."""
     account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document(*statements)))

@@ -28,6 +28,7 @@ from dt_logs_rehearsal.account import Account
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 UNABLE = "Unable to validate the following destination configurations"
 ATTRIBUTES, NOBODY = "get_subscription_attributes", "00000000-0000-4000-8000-000000000000"
+TELEPATHY = "Amazon SNS does not support this protocol string: telepathy"
 GONE = "The destination queue does not exist"
 AMBIGUOUS = "Configuration is ambiguously defined."
 
@@ -114,11 +115,6 @@ def topic(text: str, **params: Any) -> Refusal:
     return sns("create_topic", "InvalidParameter", f"Invalid parameter: {text}", **params)
 
 
-def subscription(text: str, protocol: str, endpoint: str) -> Refusal:
-    about = {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
-    return sns("subscribe", "InvalidParameter", f"Invalid parameter: {text}", **about)
-
-
 def batch(code: str, *entries: dict[str, str], status: int = 400, to: str = TOPIC) -> Refusal:
     sent = [*entries]
     return sns("publish_batch", code, "", status, TopicArn=to, PublishBatchRequestEntries=sent)
@@ -128,8 +124,8 @@ def entries(*messages: str) -> list[dict[str, str]]:
     return [{"Id": f"m-{n}", "Message": each} for n, each in enumerate(messages)]
 
 
-def key(name: str) -> str:
-    return json.dumps({"Records": [{"s3": {"object": {"key": name}}}]})
+def sized(size: int, letter: str = "x") -> str:
+    return json.dumps({"a": letter * size})
 
 
 def attributes(text: str, **values: str) -> Refusal:
@@ -144,12 +140,6 @@ def pairs(values: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def create(code: str, text: str, location: str) -> Refusal:
-    """Return the refusal of creating a bucket with this location constraint."""
-    where = {"LocationConstraint": location}
-    return bucket("create_bucket", code, text, Bucket="new", CreateBucketConfiguration=where)
-
-
 SSE = {"SSEAlgorithm": "AES256", "KMSMasterKeyID": "k"}
 RULE = {"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}
 OWNER = "The value of the expected bucket owner parameter must be an AWS Account ID..."
@@ -157,16 +147,33 @@ REFUSALS = [
     # Buckets and objects
     *(
         bucket("create_bucket", "InvalidBucketName", Bucket=name)
-        for name in ("ab", "a" * 64, "UPPER", "a..b", "-ab", "192.168.5.4", "xn--a", "a-s3alias")
+        for name in (
+            *("ab", "a" * 64, "UPPER", "a..b", "-ab", "192.168.5.4", "xn--a", "a-s3alias", "a_b"),
+        )
     ),
-    bucket("create_bucket", "InvalidBucketName", Bucket="a_b"),
-    create("InvalidLocationConstraint", "is not valid", "us-east-1"),
-    create("InvalidLocationConstraint", "is not valid", "nowhere-1"),
-    create("IllegalLocationConstraintException", "eu-west-1", "eu-west-1"),
+    *(
+        bucket("create_bucket", code, text, Bucket="new", CreateBucketConfiguration=where)
+        for code, text, where in (
+            ("InvalidLocationConstraint", "is not valid", {"LocationConstraint": "us-east-1"}),
+            ("InvalidLocationConstraint", "is not valid", {"LocationConstraint": "nowhere-1"}),
+            (
+                "IllegalLocationConstraintException",
+                "eu-west-1",
+                {"LocationConstraint": "eu-west-1"},
+            ),
+        )
+    ),
     bucket("create_bucket", "BucketAlreadyExists", status=409, Bucket="theirs"),
-    bucket("get_bucket_policy", "NoSuchBucketPolicy", status=404),
-    bucket("get_bucket_policy_status", "NoSuchBucketPolicy", status=404),
-    bucket("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration", status=404),
+    *(
+        bucket(f"get_{method}", code, status=404, Bucket="old")
+        for method, code in (
+            ("bucket_policy", "NoSuchBucketPolicy"),
+            ("bucket_policy_status", "NoSuchBucketPolicy"),
+            ("bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
+            ("bucket_ownership_controls", "OwnershipControlsNotFoundError"),
+            ("public_access_block", "NoSuchPublicAccessBlockConfiguration"),
+        )
+    ),
     bucket(
         "get_bucket_policy",
         *("AccessDenied", "no resource-based policy allows the s3:GetBucketPolicy", 403),
@@ -322,14 +329,15 @@ REFUSALS = [
     topic(
         "Tags Reason: Topic already exists with different tags", Name="t", Tags=pairs({"a": "b"})
     ),
-    subscription("Endpoint", "https", "http://plain.example"),
-    subscription("Amazon SNS does not support this protocol string: telepathy", "telepathy", QUEUE),
-    sns(
-        *("subscribe", "NotFound", "", 404),
-        TopicArn=f"{TOPIC}x",
-        Protocol="https",
-        Endpoint="https://a",
+    *(
+        sns("subscribe", *refused, TopicArn=arn, Protocol=protocol, Endpoint="http://plain.example")
+        for arn, protocol, *refused in (
+            (TOPIC, "https", "InvalidParameter", "Invalid parameter: Endpoint"),
+            (TOPIC, "telepathy", "InvalidParameter", f"Invalid parameter: {TELEPATHY}"),
+            (f"{TOPIC}x", "http", "NotFound", "", 404),
+        )
     ),
+    sns("get_topic_attributes", "NotFound", "Topic does not exist", 404, TopicArn=f"{TOPIC}x"),
     *(
         sns(*refused, SubscriptionArn=arn)
         for arn, *refused in (
@@ -343,8 +351,8 @@ REFUSALS = [
     batch("BatchEntryIdsNotDistinct", *entries("{}"), *entries("{}")),
     batch("InvalidBatchEntryId", {"Id": "a.b", "Message": "{}"}),
     batch("InvalidBatchEntryId", {"Id": "a" * 81, "Message": "{}"}),
-    batch("BatchRequestTooLong", *entries(key("x" * 131_072), key("é" * 70_000))),
-    batch("BatchRequestTooLong", *entries(json.dumps({"a": "x" * (262_144 - 9)}), "{}")),
+    batch("BatchRequestTooLong", *entries(sized(131_072), sized(70_000, "é"))),
+    batch("BatchRequestTooLong", *entries(sized(262_144 - 9), "{}")),
     batch("NotImplemented", {"Id": "1", "Message": "plain"}, status=501),
     batch("NotImplemented", {"Id": "1", "Message": "{}", "Subject": "s"}, status=501),
     batch("NotFound", *entries("{}"), status=404, to=f"{TOPIC}x"),
@@ -369,6 +377,7 @@ REFUSALS = [
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
 def test_a_wrong_call_changes_nothing(account: Account, refusal: Refusal) -> None:
     account.add_bucket("theirs", owner=VENDOR)
+    account.add_bucket("old", ownership=None, block=None)
     web = account.add_load_balancer("web")
     params = {**refusal.params}
     if "LoadBalancerArn" in params:

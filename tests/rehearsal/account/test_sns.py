@@ -1,35 +1,44 @@
-"""Topics, subscriptions, and messages that an account publishes to its own topic.
+"""Topics, subscriptions, event notifications, and the messages that they deliver.
 
 The recordings are from localstack/localstack, `tests/aws/services/sns`, *.snapshot.json.
+tests/operating tests vended logs and metrics through `status`.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from rehearsal.account.helpers import ACCOUNT, TOPIC, VENDOR, refused, topic_policy
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    QUEUE,
+    TOPIC,
+    VENDOR,
+    notify,
+    put_notifications,
+    put_policy,
+    refused,
+    statement,
+    topic_policy,
+)
+from support.drifts import announcements
+from support.looks import delivered
 
-from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account import Account, LogDelivery
 
 POLICY = json.dumps(topic_policy(TOPIC))
 HTTPS, OTHER = "https://vendor.example/logs", "https://other.example/in"
 BODY = {"FilterPolicyScope": "MessageBody"}
-KEYS = {"Records": {"s3": {"object": {"key": [{"prefix": "a/"}]}}}}
 
 
 def subscribe(
     account: Account, protocol: str = "https", endpoint: str = HTTPS, **attributes: str
 ) -> str:
     """Subscribe an endpoint, and return the subscription's ARN even if it is not confirmed."""
-    answer = account.sns.subscribe(
-        TopicArn=TOPIC,
-        Protocol=protocol,
-        Endpoint=endpoint,
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
-    )
+    about: Any = {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
+    answer = account.sns.subscribe(**about, Attributes=attributes, ReturnSubscriptionArn=True)
     return answer["SubscriptionArn"]
 
 
@@ -41,6 +50,13 @@ def put(account: Account, arn: str, name: str, value: str) -> None:
     account.sns.set_subscription_attributes(
         SubscriptionArn=arn, AttributeName=name, AttributeValue=value
     )
+
+
+def listed(account: Account) -> list[str]:
+    """Return the ARNs that SNS lists, which are the same of a topic and of all topics."""
+    found = account.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+    assert found == account.sns.list_subscriptions()["Subscriptions"]
+    return [each["SubscriptionArn"] for each in found]
 
 
 def test_creating_a_topic_again_changes_nothing(account: Account) -> None:
@@ -55,13 +71,9 @@ def test_creating_a_topic_again_changes_nothing(account: Account) -> None:
 
 def test_deleting_a_topic_takes_its_subscriptions(account: Account) -> None:
     subscribe(account)
-
-    account.sns.delete_topic(TopicArn=TOPIC)
-    account.sns.delete_topic(TopicArn=TOPIC)
-
+    for _ in range(2):
+        account.sns.delete_topic(TopicArn=TOPIC)
     assert account.sns.list_subscriptions()["Subscriptions"] == []
-    with refused("NotFound", "Topic does not exist", 404):
-        account.sns.get_topic_attributes(TopicArn=TOPIC)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +93,43 @@ def test_who_must_confirm(account: Account, protocol: str, endpoint: str, confir
     first = shown()
     arn = subscribe(account, protocol, endpoint)
 
-    (listed,) = account.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
     assert first == (arn if confirmed else "pending confirmation")
-    assert listed["SubscriptionArn"] == (arn if confirmed else "PendingConfirmation")
+    assert listed(account) == [arn if confirmed else "PendingConfirmation"]
     assert attributes(account, arn)["PendingConfirmation"] == str(not confirmed).lower()
     account.confirm(arn)
     assert shown() == arn
+
+
+def test_a_subscription_is_confirmed_with_its_token_and_ended_only_then(account: Account) -> None:
+    arn = subscribe(account)
+    (asked,) = account.world.deliveries[HTTPS]
+    assert asked["Type"] == "SubscriptionConfirmation"
+    vendor = account.client("sns", caller=account.caller(account=VENDOR))
+    with refused("InvalidParameter", "Token"):
+        vendor.confirm_subscription(TopicArn=TOPIC, Token="guessed")
+    with refused("InvalidParameter", "pending confirmation"):
+        account.sns.unsubscribe(SubscriptionArn=arn)
+    answer = vendor.confirm_subscription(TopicArn=TOPIC, Token=asked["Token"])
+    assert answer["SubscriptionArn"] == arn
+    assert attributes(account, arn)["PendingConfirmation"] == "false"
+    for _ in range(2):
+        account.sns.unsubscribe(SubscriptionArn=arn)
+    with refused("NotFound", status=404):
+        attributes(account, arn)
+
+
+def test_what_its_endpoint_ended_is_listed_as_deleted_for_three_days(account: Account) -> None:
+    arn = subscribe(account)
+    account.confirm(HTTPS)
+    account.unsubscribe(HTTPS)
+    assert listed(account) == ["Deleted"]
+    assert account.snapshot()["subscriptions"] == {}
+    with refused("NotFound", status=404):
+        attributes(account, arn)
+    subscribe(account)
+    assert listed(account) == ["PendingConfirmation", "Deleted"]
+    account.clock.sleep(72 * 3600)
+    assert listed(account) == ["PendingConfirmation"]
 
 
 def test_subscribing_again_compares_what_is_sent_by_what_it_means(account: Account) -> None:
@@ -103,29 +146,8 @@ def test_subscribing_again_compares_what_is_sent_by_what_it_means(account: Accou
             subscribe(account, **other)
 
 
-def test_a_pending_subscription_can_not_be_ended(account: Account) -> None:
-    arn = subscribe(account)
-
-    with refused("InvalidParameter", "pending confirmation"):
-        account.sns.unsubscribe(SubscriptionArn=arn)
-    account.confirm(HTTPS)
-    account.sns.unsubscribe(SubscriptionArn=arn)
-    account.sns.unsubscribe(SubscriptionArn=arn)
-
-    with refused("NotFound", status=404):
-        attributes(account, arn)
-
-
-def test_an_endpoint_confirms_with_the_token_that_it_was_sent(account: Account) -> None:
-    arn = subscribe(account)
-    (asked,) = account.world.deliveries[HTTPS]
-    assert asked["Type"] == "SubscriptionConfirmation"
-    vendor = account.client("sns", caller=account.caller(account=VENDOR))
-    with refused("InvalidParameter", "Token"):
-        vendor.confirm_subscription(TopicArn=TOPIC, Token="guessed")
-    answer = vendor.confirm_subscription(TopicArn=TOPIC, Token=asked["Token"])
-    assert answer["SubscriptionArn"] == arn
-    assert attributes(account, arn)["PendingConfirmation"] == "false"
+COMPLEX = "Filter policy is too complex"
+NESTED = "Filter policy scope MessageAttributes does not support nested filter policy"
 
 
 @pytest.mark.parametrize(
@@ -133,26 +155,25 @@ def test_an_endpoint_confirms_with_the_token_that_it_was_sent(account: Account) 
     [
         ("RawMessageDelivery", "maybe", "Invalid value [maybe]. Must be true or false."),
         (
-            "FilterPolicyScope",
-            "All",
+            *("FilterPolicyScope", "All"),
             "Invalid value [All]. Please use either MessageBody or MessageAttributes",
         ),
-        ("FilterPolicy", "{bad", "failed to parse JSON."),
-        ("FilterPolicy", '{"a":"b"}', '"a" must be an object or an array'),
-        ("FilterPolicy", '{"a":[["b"]]}', "Match value must be String, number, true,"),
-        ("FilterPolicy", '{"a":[{"like":1}]}', "Unrecognized match type like"),
-        (
-            "FilterPolicy",
-            '{"a":[{"prefix":"b","suffix":"c"}]}',
-            "Only one key allowed in match expression",
+        *(
+            ("FilterPolicy", value, text)
+            for value, text in (
+                ("{bad", "failed to parse JSON."),
+                ('{"a":"b"}', '"a" must be an object or an array'),
+                ('{"a":[["b"]]}', "Match value must be String, number, true,"),
+                ('{"a":[{"like":1}]}', "Unrecognized match type like"),
+                ('{"a":[{"prefix":"b","suffix":"c"}]}', "Only one key allowed in match expression"),
+                (
+                    '{"a":[1],"b":[1],"c":[1],"d":[1],"e":[1],"f":[1]}',
+                    "Filter policy can not have more than 5 keys",
+                ),
+                (f'{{"a":{[*range(151)]}}}', COMPLEX),
+                ('{"a":[]}', "Empty arrays"),
+            )
         ),
-        (
-            "FilterPolicy",
-            '{"a":[1],"b":[1],"c":[1],"d":[1],"e":[1],"f":[1]}',
-            "Filter policy can not have more than 5 keys",
-        ),
-        ("FilterPolicy", f'{{"a":{[*range(151)]}}}', "Filter policy is too complex"),
-        ("FilterPolicy", '{"a":[]}', "Empty arrays"),
     ],
 )
 def test_subscribe_says_where_a_wrong_attribute_was_sent(
@@ -165,77 +186,60 @@ def test_subscribe_says_where_a_wrong_attribute_was_sent(
         put(account, subscribe(account), attribute, value)
 
 
-def test_a_filter_s_alternatives_and_levels_count(account: Account) -> None:
-    either: dict[str, Any] = {"$or": [{"a": ["1"]}, {"b": [{"prefix": "2"}]}]}
-    arn = subscribe(account, **BODY, FilterPolicy=json.dumps(either))
-    assert json.loads(attributes(account, arn)["FilterPolicy"]) == either
-    for many in (
-        {"$or": [{"a": [*range(50)]}, {"b": [*range(101)]}]},
-        {"a": {"b": {"c": {"d": [*range(10)], "e": ["x"]}}}},
-    ):
-        with refused("InvalidParameter", "Filter policy is too complex"):
-            put(account, arn, "FilterPolicy", json.dumps(many))
-
-
-def test_attributes_are_set_one_by_one(account: Account) -> None:
-    nested = "Filter policy scope MessageAttributes does not support nested filter policy"
-    with refused("InvalidParameter", nested):
-        subscribe(account, FilterPolicy='{"a":{"b":["c"]}}')
+def test_a_filter_s_scope_levels_and_alternatives_count(account: Account) -> None:
+    nested, either = '{"a":{"b":["c"]}}', {"$or": [{"a": ["1"]}, {"b": [{"prefix": "2"}]}]}
+    with refused("InvalidParameter", NESTED):
+        subscribe(account, FilterPolicy=nested)
     arn = subscribe(account)
     put(account, arn, "FilterPolicyScope", "MessageBody")
-    put(account, arn, "FilterPolicy", '{"a":{"b":["c"]}}')
-    assert attributes(account, arn)["FilterPolicy"] == '{"a":{"b":["c"]}}'
-    with refused("InvalidParameter", nested):
-        put(account, arn, "FilterPolicyScope", "MessageAttributes")
-    with refused("InvalidParameter", "AttributeName"):
-        put(account, arn, "Nothing", "x")
+    for policy in (nested, json.dumps(either)):
+        put(account, arn, "FilterPolicy", policy)
+        assert attributes(account, arn)["FilterPolicy"] == policy
+    put(account, arn, "FilterPolicy", nested)
+    for name, value, text in (
+        ("FilterPolicy", {"$or": [{"a": [*range(50)]}, {"b": [*range(101)]}]}, COMPLEX),
+        ("FilterPolicy", {"a": {"b": {"c": {"d": [*range(10)], "e": ["x"]}}}}, COMPLEX),
+        ("FilterPolicyScope", "MessageAttributes", NESTED),
+        ("Nothing", "x", "AttributeName"),
+    ):
+        with refused("InvalidParameter", text):
+            put(account, arn, name, value if isinstance(value, str) else json.dumps(value))
     put(account, arn, "FilterPolicy", "{}")
     assert "FilterPolicy" not in attributes(account, arn)
 
 
-def test_subscriptions_come_a_hundred_a_page(account: Account) -> None:
-    for number in range(250):
+def test_lists_come_in_pages(account: Account) -> None:
+    web = account.add_load_balancer("web")
+    for number in range(101):
         subscribe(account, "https", f"{HTTPS}/{number}")
-
+        to = LogDelivery(web, "ALB_ACCESS_LOGS", "S3", f"arn:aws:s3:::vended-{number}")
+        account.world.log_deliveries.append(to)
+    for service, operation, key, sizes in (
+        ("sns", "list_subscriptions", "Subscriptions", [100, 1]),
+        ("logs", "describe_delivery_sources", "deliverySources", [50, 50, 1]),
+        ("logs", "describe_delivery_destinations", "deliveryDestinations", [50, 50, 1]),
+        ("logs", "describe_deliveries", "deliveries", [50, 50, 1]),
+    ):
+        pages = account.client(service).get_paginator(operation).paginate()
+        assert [len(page[key]) for page in pages] == sizes
     of_topic = account.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=TOPIC)
-    every = account.sns.get_paginator("list_subscriptions").paginate()
-
-    assert [len(page["Subscriptions"]) for page in of_topic] == [100, 100, 50]
-    assert [len(page["Subscriptions"]) for page in every] == [100, 100, 50]
-
-
-def test_what_its_endpoint_ended_is_listed_as_deleted_for_three_days(account: Account) -> None:
-    def listed() -> list[str]:
-        found = account.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
-        assert found == account.sns.list_subscriptions()["Subscriptions"]
-        return [each["SubscriptionArn"] for each in found]
-
-    arn = subscribe(account)
-    account.confirm(HTTPS)
-    account.unsubscribe(HTTPS)
-    assert listed() == ["Deleted"]
-    assert account.snapshot()["subscriptions"] == {}
-    with refused("NotFound", status=404):
-        attributes(account, arn)
-    subscribe(account)
-    assert listed() == ["PendingConfirmation", "Deleted"]
-    account.clock.sleep(72 * 3600)
-    assert listed() == ["PendingConfirmation"]
+    assert [len(page["Subscriptions"]) for page in of_topic] == [100, 1]
+    assert account.client("logs", region="eu-west-1").describe_deliveries()["deliveries"] == []
 
 
 def about(key: str) -> str:
     return json.dumps({"Records": [{"s3": {"object": {"key": key}}}]})
 
 
-def publish(account: Account, *messages: str, sns: Any = None) -> Any:
-    entries = [{"Id": f"m-{n}", "Message": each} for n, each in enumerate(messages)]
-    batch: Any = {"TopicArn": TOPIC, "PublishBatchRequestEntries": entries}
-    return (sns or account.sns).publish_batch(**batch)
+def publish(account: Account, *messages: str) -> Any:
+    entries: Any = [{"Id": f"m-{n}", "Message": each} for n, each in enumerate(messages)]
+    return account.sns.publish_batch(TopicArn=TOPIC, PublishBatchRequestEntries=entries)
 
 
 def test_each_message_goes_to_each_subscription_whose_filter_passes_it(account: Account) -> None:
+    keys = {"Records": {"s3": {"object": {"key": [{"prefix": "a/"}]}}}}
     subscribe(account)
-    subscribe(account, "https", OTHER, **BODY, FilterPolicy=json.dumps(KEYS))
+    subscribe(account, "https", OTHER, **BODY, FilterPolicy=json.dumps(keys))
     for endpoint in (HTTPS, OTHER):
         account.confirm(endpoint)
     account.world.deliveries.clear()
@@ -250,24 +254,124 @@ def test_each_message_goes_to_each_subscription_whose_filter_passes_it(account: 
     assert received(OTHER) == [about("a/1")]
     account.world.unreachable.add(HTTPS)
     account.world.metrics.clear()
-    publish(account, "{}")
+    largest = json.dumps({"a": "x" * (262_144 - 9)})
+    assert len(largest) == 262_144
+    publish(account, largest)
     assert received(HTTPS) == [about("a/1"), about("b/2")]  # refused messages are lost but counted
     assert [each.name for each in account.world.metrics] == ["NumberOfNotificationsFailed"]
 
 
-def test_the_largest_batch_is_taken(account: Account) -> None:
-    largest = json.dumps({"a": "x" * (262_144 - 9)})
-    assert len(largest) == 262_144
-    publish(account, largest)
+def test_a_put_of_notifications_replaces_everything(account: Account) -> None:
+    assert announcements(account, "logs") == {}
+
+    put_notifications(account, notify(TOPIC, "a/", Id="one"), EventBridgeConfiguration={})
+    found = announcements(account, "logs")
+
+    assert found["EventBridgeConfiguration"] == {}
+    rules = found["TopicConfigurations"][0]["Filter"]["Key"]["FilterRules"]
+    assert rules == [{"Name": "Prefix", "Value": "a/"}]
+    put_notifications(account, notify(TOPIC))
+    found = announcements(account, "logs")
+    assert set(found) == {"TopicConfigurations"} and found["TopicConfigurations"][0]["Id"]
+    put_notifications(account)
+    assert announcements(account, "logs") == {}
+    for prefix, suffix, more in (
+        ("b/", "", {}),
+        ("a/", ".txt", {}),
+        ("a/", ".gz", {"Events": ["s3:ObjectRemoved:*"]}),
+    ):  # none of these overlaps with the topic's filter
+        queue = {"QueueArn": QUEUE, **notify("", prefix, suffix, **more)}
+        del queue["TopicArn"]
+        put_notifications(account, notify(TOPIC, "a/", ".gz"), QueueConfigurations=[queue])
 
 
-def test_publishing_needs_the_right_to_publish(account: Account) -> None:
-    def client(action: str, owner: str = "") -> Any:
-        policy = {"Statement": [{"Effect": "Allow", "Action": action, "Resource": TOPIC}]}
-        caller = account.caller([policy], account=owner or None)
-        return account.client("sns", caller=caller)
+@pytest.mark.parametrize(
+    ("arn", "elements"),
+    [
+        (f"{TOPIC}-none", None),
+        (f"{TOPIC}-plain", None),  # SNS's default policy
+        (TOPIC, {"Principal": {"Service": "sns.amazonaws.com"}}),
+        (TOPIC, {"Action": "sns:Subscribe"}),
+        (TOPIC, {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::other"}}}),
+        (TOPIC, {"Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}),
+    ],
+)
+def test_a_destination_that_does_not_take_it_is_refused(
+    account: Account, arn: str, elements: dict[str, Any] | None
+) -> None:
+    """Also one that was there before and is dead, beside one that takes it."""
+    other = account.add_topic("other", topic_policy(f"{TOPIC[:-1]}other"))
+    account.add_topic("t-plain")
+    if elements:
+        account.add_topic("t", topic_policy(TOPIC, **elements))
+    for dead in (notify(arn, "a/"), notify(arn, "a/", Id="old")):
+        before = account.snapshot()
+        unable = "Unable to validate the following destination configurations"
+        with refused("InvalidArgument", unable, ArgumentName1=arn):
+            put_notifications(account, dead, notify(other, "b/"))
+        assert account.snapshot() == before
+        put_notifications(account, notify(arn, "a/", Id="old"), skip=True)
 
-    publish(account, "{}", sns=client("sns:Publish"))
-    for nobody in (client("sns:PublishBatch"), client("sns:Publish", VENDOR)):
-        with refused("AuthorizationError", "SNS:Publish on resource", status=403):
-            publish(account, "{}", sns=nobody)
+
+def test_events_reach_confirmed_subscriptions_that_want_them(account: Account) -> None:
+    wanted = {"Records": {"s3": {"object": {"key": [{"prefix": "p/AWSLogs"}]}}}}
+    other = {"Records": {"s3": {"bucket": {"name": ["other"]}}}}
+    for number, policy in enumerate((None, wanted, other)):
+        passed = {"FilterPolicy": json.dumps(policy)} if policy else {}
+        subscribe(account, "https", f"https://{number}", **BODY, **passed)
+        if number != 0:
+            account.confirm(f"https://{number}")
+    # This filters on message attributes, which S3 does not send.
+    subscribe(account, "sqs", QUEUE, FilterPolicy='{"key":["a"]}')
+    put_notifications(account, notify(TOPIC, "p/", ".gz"), EventBridgeConfiguration={})
+    put_policy(account, statement())
+
+    key = account.write_log(account.add_load_balancer("web", bucket="logs", prefix="p"))
+    account.s3.put_object(Bucket="logs", Key="p/other.gz")
+    account.s3.put_object(Bucket="logs", Key="p/AWSLogs.txt")
+
+    found = [message["Records"][0]["s3"] for message in delivered(account, "https://1")]
+    assert [(each["bucket"]["name"], each["object"]["key"]) for each in found] == [("logs", key)]
+    assert not any(delivered(account, each) for each in ("https://0", "https://2", QUEUE))
+    assert len(delivered(account, "events.amazonaws.com")) == 3
+
+
+def test_a_put_sends_a_test_event_and_keys_and_filters_are_encoded(account: Account) -> None:
+    subscribe(account, "sqs", QUEUE)
+
+    put_notifications(account, notify(TOPIC))
+    put_notifications(account, notify(TOPIC, "a+b/c%3D"), skip=True)
+    account.s3.put_object(Bucket="logs", Key="a b/c=1")
+
+    test, message = delivered(account, QUEUE)
+    assert test["Event"] == "s3:TestEvent"
+    assert message["Records"][0]["s3"]["object"]["key"] == "a+b/c%3D1"
+
+
+def sums(account: Account, metric: str) -> list[float]:
+    """Return a metric's sums for the last two hours, the latest hour first."""
+    now = account.clock()
+    begin, end = (datetime.fromtimestamp(each, timezone.utc) for each in (now - 7200, now + 1))
+    dimensions = [{"Name": "TopicName", "Value": "t"}]
+    named = {"Namespace": "AWS/SNS", "MetricName": metric, "Dimensions": dimensions}
+    query = {"Id": "q", "MetricStat": {"Metric": named, "Period": 3600, "Stat": "Sum"}}
+    answer: Any = account.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[query], StartTime=begin, EndTime=end
+    )
+    return list(answer["MetricDataResults"][0]["Values"])
+
+
+def test_sns_counts_what_it_delivered_and_what_failed(account: Account) -> None:
+    subscribe(account)
+    account.confirm(HTTPS)
+    put_notifications(account, notify(TOPIC), skip=True)
+    account.s3.put_object(Bucket="logs", Key="a")
+    account.clock.sleep(3600)
+    for key in "bc":
+        account.s3.put_object(Bucket="logs", Key=key)
+    account.world.unreachable.add(HTTPS)
+    account.s3.put_object(Bucket="logs", Key="d")
+
+    assert sums(account, "NumberOfNotificationsDelivered") == [2.0, 1.0]
+    assert sums(account, "NumberOfNotificationsFailed") == [1.0]
+    assert sums(account, "NumberOfMessagesPublished") == []

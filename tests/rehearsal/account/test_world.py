@@ -1,8 +1,12 @@
-"""The account's time, consistency and snapshots."""
+"""The account's clients, time, consistency and snapshots."""
 
 import json
+from collections.abc import Mapping
+from threading import Thread
 from typing import Any
 
+import pytest
+from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from rehearsal.account.helpers import (
     TOPIC,
     VENDOR,
@@ -13,44 +17,125 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
-from support.drifts import set_logging
+from support.drifts import announcements, set_logging
 
 from dt_logs_rehearsal.account import Account, Consistency
 
+OBJECT = {"Bucket": "logs", "Key": "k"}
+
+
+def test_wrong_parameters_are_boto3s_own_error_and_what_is_not_emulated_fails(
+    account: Account,
+) -> None:
+    for service, method, params, error, text in (
+        (
+            "s3",
+            "get_bucket_policy",
+            {"Bucket": "logs", "Owner": "x"},
+            ParamValidationError,
+            "Unknown parameter",
+        ),
+        (
+            "s3",
+            "put_bucket_policy",
+            {"Bucket": "logs"},
+            ParamValidationError,
+            "Missing required parameter",
+        ),
+        ("s3", "get_bucket_policy", {"Bucket": 1}, ParamValidationError, "Invalid type"),
+        ("s3", "get_bucket_policy", {"Bucket": ""}, ParamValidationError, "Invalid bucket name"),
+        ("s3", "get_bucket_nothing", {}, AttributeError, "get_bucket_nothing"),
+        ("s3", "get_bucket_cors", {"Bucket": "logs"}, NotImplementedError, "GetBucketCors"),
+        ("s3", "put_object", {**OBJECT, "Tagging": "a=b"}, NotImplementedError, "Tagging"),
+        ("elbv2", "describe_load_balancers", {"Names": ["web"]}, NotImplementedError, "Names"),
+    ):
+        with pytest.raises(error, match=text):
+            getattr(account.client(service), method)(**params)
+
+
+def test_hooks_run_and_may_fail_before_and_after_the_effect() -> None:
+    account = Account()
+    seen: list[tuple[object, ...]] = []
+
+    def note(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        seen.append((service, operation, params["Bucket"], len(account.world.buckets)))
+
+    def fail(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        raise ReadTimeoutError(endpoint_url="https://s3.example")
+
+    account.client("s3", before=note, after=note).create_bucket(Bucket="logs")
+    assert seen == [("s3", "CreateBucket", "logs", number) for number in (0, 1)]
+    for when in ("before", "after"):
+        with pytest.raises(ReadTimeoutError):
+            account.client("s3", **{when: fail}).create_bucket(Bucket=when)
+    assert set(account.world.buckets) == {"logs", "after"}
+
+
+def test_threads_may_call_at_once_and_from_hooks() -> None:
+    account = Account()
+    failures: list[BaseException] = []
+
+    def nested(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        Thread(target=account.s3.list_buckets).run()
+
+    def work(number: int) -> None:
+        try:
+            for step in range(20):
+                client = account.client("s3", before=nested)
+                client.create_bucket(Bucket=f"logs-{number}-{step}")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(account.world.buckets) == 160
+
+
+def read(account: Account) -> str:
+    return account.s3.get_bucket_policy(Bucket="logs")["Policy"]
+
+
+def changed(seed: int, stale: float) -> Account:
+    """Return an account with a bucket's new policy and new notifications, which spread."""
+    account = Account(seed=seed, consistency=Consistency(stale_reads=stale))
+    account.add_bucket("logs", policy={"Statement": [statement()]})
+    account.add_topic("t", topic_policy(TOPIC))
+    account.clock.sleep(100)
+    put_policy(account, statement(path="/new/*"))
+    put_notifications(account, notify(TOPIC, Id="x"))
+    return account
+
 
 def test_reads_may_be_stale_for_a_while_and_no_longer() -> None:
-    account = Account(consistency=Consistency(stale_reads=10))
-    account.add_bucket("logs", policy={"Statement": [statement()]})
-    account.clock.sleep(100)
-    before = account.s3.get_bucket_policy(Bucket="logs")["Policy"]
-    put_policy(account, statement(path="/new/*"))
+    account = changed(0, stale=10)
+    before = json.dumps({"Statement": [statement()]}, separators=(",", ":"))
 
+    assert not any(announcements(account, "logs") for _ in range(20))
     early = set()
     for _ in range(20):
         account.clock.sleep(0.4)
-        early.add(account.s3.get_bucket_policy(Bucket="logs")["Policy"])
+        early.add(read(account))
     account.clock.sleep(2.1)
-    late = {account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(20)}
+    late = {read(account) for _ in range(20)}
 
     assert before in early and len(early) == 2
     assert late == early - {before}
+    assert announcements(account, "logs")
 
 
-def test_notifications_may_be_stale_too() -> None:
-    account = Account(consistency=Consistency(stale_reads=10))
-    account.add_bucket("logs")
-    account.add_topic("t", topic_policy(TOPIC))
-    put_notifications(account, notify(TOPIC, Id="x"))
+def test_the_same_seed_gives_the_same_world() -> None:
+    def run(seed: int) -> list[str]:
+        account = changed(seed, stale=5)
+        account.clock.sleep(2)
+        return [read(account) for _ in range(30)]
 
-    shown = ["TopicConfigurations" in _read(account) for _ in range(20)]
-    account.clock.sleep(11)
-
-    assert not any(shown)
-    assert "TopicConfigurations" in _read(account)
-
-
-def _read(account: Account) -> Any:
-    return account.s3.get_bucket_notification_configuration(Bucket="logs")
+    assert run(1) == run(1)
+    assert run(1) != run(2)
 
 
 def test_new_policies_spread_to_elb_and_s3_in_time() -> None:
@@ -69,18 +154,6 @@ def test_new_policies_spread_to_elb_and_s3_in_time() -> None:
     put_notifications(account, notify(TOPIC))
 
 
-def test_the_same_seed_gives_the_same_world() -> None:
-    def run(seed: int) -> list[str]:
-        account = Account(seed=seed, consistency=Consistency(stale_reads=5))
-        account.add_bucket("logs", policy={"Statement": [statement()]})
-        put_policy(account, statement(path="/new/*"))
-        account.clock.sleep(2)
-        return [account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(30)]
-
-    assert run(1) == run(1)
-    assert run(1) != run(2)
-
-
 def test_a_snapshot_leaves_out_what_means_nothing() -> None:
     one, other = Account(), Account(seed=5)
     role = f"arn:aws:iam::{VENDOR}:root"
@@ -92,15 +165,12 @@ def test_a_snapshot_leaves_out_what_means_nothing() -> None:
     assert one.snapshot() == other.snapshot()
 
 
-def test_snapshots_and_answers_are_copies() -> None:
-    account = Account()
+def test_snapshots_and_answers_are_copies(account: Account) -> None:
     account.add_bucket("logs", tags={"a": "b"})
-    account.add_topic("t", topic_policy(TOPIC))
     put_notifications(account, notify(TOPIC, "a/"))
     before, again = account.snapshot(), account.snapshot()
 
-    answer = _read(account)
-    answer["TopicConfigurations"][0]["Events"].clear()
+    announcements(account, "logs")["TopicConfigurations"][0]["Events"].clear()
     rules = account.s3.get_bucket_encryption(Bucket="logs")["ServerSideEncryptionConfiguration"]
     rules["Rules"].clear()
     assert account.snapshot() == before

@@ -24,10 +24,10 @@ _NOT_EMULATED = (
     "DeploymentConfig",
     "DeploymentMode",
     "DisableRollback",
-    "ForceRollback",
     "ImportExistingResources",
     "NotificationARNs",
     "ResourcesToImport",
+    "RetainResources",
     "StackPolicyBody",
     "StackPolicyURL",
     "StackSetName",
@@ -102,41 +102,6 @@ def check_updatable(stack: Stack) -> None:
     """Raise Refused unless the stack's last creation, update or update rollback is complete."""
     if stack.status not in _UPDATABLE:
         raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-
-def retained(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources that a deletion retains after an earlier one failed. Raises Refused.
-
-    [CloudFormation API, DeleteStack: RetainResources; the second message as users quote it]
-    """
-    named = tuple(call.params.get("RetainResources", ()))
-    if named and stack.status != "DELETE_FAILED":
-        raise invalid(
-            f"Invalid operation on stack [{stack.id}]. Resources can be retained only when the"
-            " stack is in the DELETE_FAILED state."
-        )
-    if not stack.resources.keys() >= set(named):
-        raise invalid(
-            "The specified resources to retain must be in a valid state. Do not specify resources"
-            " that are in the DELETE_COMPLETE state."
-        )
-    return named
-
-
-def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources that a continued rollback skips. Raises Refused.
-
-    [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the messages are unverified]
-    """
-    if stack.status != "UPDATE_ROLLBACK_FAILED":
-        raise invalid(
-            f"Stack:{stack.id} is in {stack.status} state and its rollback can not be continued."
-        )
-    last = {each.logical_id: each.status for each in stack.events}
-    named = tuple(call.params.get("ResourcesToSkip", ()))
-    if any(last.get(each) != "UPDATE_FAILED" for each in named):
-        raise invalid("Only resources in the UPDATE_FAILED state can be skipped.")
-    return named
 
 
 def check_emulated(call: Call) -> None:

@@ -73,18 +73,8 @@ class StacksApi:
         if stack.status.endswith("_IN_PROGRESS") and stack.status != requests.REVIEW:
             text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
             raise invalid(text)
-        retained = requests.retained(stack, call)
-        self._begin(stack, call, lambda: self._engine.begin_delete(stack, retained))
+        self._begin(stack, call, lambda: self._engine.begin_delete(stack))
         self._change_sets.pop(stack.id, None)
-        return {}
-
-    def continue_update_rollback(self, world: World, call: Call) -> Response:
-        """Continue a failed rollback; `ResourcesToSkip` stay as they are."""
-        stack = self._find(call)
-        requests.check_emulated(call)
-        if not self._repeated(stack, call):
-            skipped = requests.skipped(stack, call)
-            self._begin(stack, call, lambda: self._engine.begin_continue(stack, skipped))
         return {}
 
     def describe_stacks(self, world: World, call: Call) -> Response:

@@ -8,7 +8,7 @@ RoleARN].
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Thread
 from typing import Any
@@ -95,12 +95,6 @@ class CloudFormation:
             if any(old.get(n) != new.get(n) for n in create_only(resources[logical]["Type"])):
                 raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
 
-    def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
-        """Accept the continuation of a failed rollback; it may skip resources. Raises Refused."""
-        self._context(stack)
-        self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
-        return lambda: self._roll_back(stack, skipped)
-
     def go_on(self, work: Rest) -> None:
         """Continue an accepted operation in a thread."""
         thread = Thread(target=work, name="stack", daemon=True)
@@ -112,11 +106,11 @@ class CloudFormation:
         for each in self._threads:
             each.join()
 
-    def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
-        """Accept the deletion of a stack, which may retain resources. Raises Refused."""
+    def begin_delete(self, stack: Stack) -> Rest:
+        """Accept the deletion of a stack. Raises Refused."""
         self._context(stack)
         self._at(stack, "DELETE_IN_PROGRESS", _INITIATED)
-        return lambda: self._delete(stack, retained)
+        return lambda: self._delete(stack)
 
     def _create(self, stack: Stack, asked: Asked) -> None:
         failed = self._make(stack, asked, self._order(stack, asked))
@@ -140,29 +134,19 @@ class CloudFormation:
         stack.asked = asked
         self._finish(stack, "UPDATE_COMPLETE")
 
-    def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
+    def _roll_back(self, stack: Stack) -> None:
         """Restore the state that a stack had before an update, and delete its new resources."""
-        for logical in skipped:
-            self._emit(stack, logical, stack.resources[logical].kind, "UPDATE_COMPLETE", "")
-        left = [name for name in self._order(stack, stack.asked) if name not in skipped]
-        before = dict(stack.resources)
-        failed = self._make(stack, stack.asked, left)
+        failed = self._make(stack, stack.asked, self._order(stack, stack.asked))
         if failed:
-            if failed in before:  # so that a continued rollback tries it again
-                stack.resources[failed] = before[failed]
             self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
             return
         self._at(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         self._remove(stack, self._new(stack))
         self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
 
-    def _delete(self, stack: Stack, retained: Collection[str]) -> None:
+    def _delete(self, stack: Stack) -> None:
         old = [name for name in self._order(stack, stack.asked) if name in stack.resources]
-        for logical in retained:
-            made = stack.resources.pop(logical)
-            self._emit(stack, logical, made.kind, "DELETE_SKIPPED", "")
-        order = [name for name in (*self._new(stack), *old[::-1]) if name not in retained]
-        left = self._remove(stack, order)
+        left = self._remove(stack, (*self._new(stack), *old[::-1]))
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:

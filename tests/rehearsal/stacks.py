@@ -140,8 +140,8 @@ def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
 
 
 def proposed(cfn: Any, **asked: Any) -> dict[str, Any]:
-    """Create a change set for the stack `thing`, and return it once it is complete or failed."""
-    made = cfn.create_change_set(StackName="thing", **asked)["Id"]
+    """Create a change set, and return it once it is complete or failed."""
+    made = cfn.create_change_set(**asked)["Id"]
     return _at_rest(lambda: cfn.describe_change_set(ChangeSetName=made), "Status")
 
 

@@ -1,4 +1,4 @@
-"""Play every scenario to its end, under both privilege sets, through the lifecycle role."""
+"""Play every scenario to its end through the lifecycle role, and releases that were customized."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support.generators import alarm
+from troposphere import Template
+from troposphere.sns import Topic
 
+from dt_logs_cfn import Customize, Settings, TemplateKind, build_release, write_release
 from dt_logs_cfn.commands.rehearse import NAMES
+from dt_logs_cfn.errors import RehearsalError
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Consistency
 from dt_logs_rehearsal.report.data import Report
@@ -17,13 +22,14 @@ from dt_logs_rehearsal.scenarios.play import Play, rehearse
 from dt_logs_rehearsal.scenarios.released import load
 
 BY_NAME = {each.name: each for each in SCENARIOS}
+LEAST = Privileges.LEAST_PRIVILEGE
 
 
 def play(
     name: str,
     release: Path,
     folder: Path,
-    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
+    privileges: Privileges = LEAST,
     consistency: Consistency | None = None,
 ) -> Report:
     released = load(release, privileges, "lifecycle")
@@ -39,6 +45,7 @@ def test_the_command_knows_every_scenario() -> None:
 def test_a_scenario_goes_as_expected(
     name: str, privileges: Privileges, release: Path, tmp_path: Path
 ) -> None:
+    """Also: the vendor gets the log line and nothing else, and no neighbour's log."""
     report = play(name, release, tmp_path, privileges)
     assert not report.unexpected
     assert report.restored
@@ -47,21 +54,14 @@ def test_a_scenario_goes_as_expected(
     allowed = [each for call in stacks for each in call.decisions if each.allowed]
     assert len(allowed) > 40
     assert all(each.by not in ("", "administrator") for each in allowed)
-
-
-def test_the_vendor_gets_the_log_line_and_nothing_else(release: Path, tmp_path: Path) -> None:
-    report = play("fresh", release, tmp_path)
-    (line,) = report.vendor_received
-    assert '"GET https://web.example.com:443/visit/1 HTTP/1.1"' in line
-    assert len(report.attempts) == 5
-    assert all(each.refused for each in report.attempts)
-    assert "X-Amz-Signature" not in json.dumps([str(each) for each in report.stages])
-
-
-def test_a_neighbours_log_is_announced_and_not_readable(release: Path, tmp_path: Path) -> None:
-    report = play("logging", release, tmp_path)
-    assert report.denied == ("s3:GetObject",)
-    assert len(report.vendor_received) == 1
+    if name == "fresh":
+        (line,) = report.vendor_received
+        assert '"GET https://web.example.com:443/visit/1 HTTP/1.1"' in line
+        assert [each.refused for each in report.attempts] == [True] * 5
+        assert "X-Amz-Signature" not in json.dumps([str(each) for each in report.stages])
+    if name == "logging":  # a neighbour's log is announced, and not readable
+        assert report.denied == ("s3:GetObject",)
+        assert len(report.vendor_received) == 1
 
 
 def test_it_works_while_policies_roles_and_reads_spread_slowly(
@@ -86,3 +86,70 @@ def test_the_service_role_runs_no_stack_of_another_name(release: Path, tmp_path:
         assert stack.status == "ROLLBACK_COMPLETE"
         assert "is not authorized to perform: iam:CreateRole" in play.reason()
         assert "role/somebody-elses" in play.reason()
+
+
+def rehearsed(customize: Customize, folder: Path) -> Report:
+    release = write_release(build_release(Settings(), customize), folder / "build")
+    released = load(release, LEAST, "lifecycle", customize)
+    return rehearse(BY_NAME["delete"], released, folder)
+
+
+def test_the_alarm_is_made_through_the_service_role(tmp_path: Path) -> None:
+    """The alarm of docs/library.md; the service role creates it, and later deletes it."""
+    report = rehearsed(alarm()["add"], tmp_path)
+
+    assert report.unexpected == []
+    events = [event for stage in report.stages for event in stage.events]
+    statuses = [each.status for each in events if each.resource_type == "AWS::CloudWatch::Alarm"]
+    assert statuses[-1] == "DELETE_COMPLETE"
+    assert "CREATE_COMPLETE" in statuses
+    decided = [
+        each
+        for call in report.calls
+        for each in call.decisions
+        if each.action.startswith("cloudwatch:")
+    ]
+    assert len({each.by for each in decided if each.action == "cloudwatch:PutMetricAlarm"}) == 1
+    alarms = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:dt-logs-"
+    assert all(each.resource.startswith(alarms) for each in decided)
+
+
+def test_a_changed_function_runs_and_a_right_that_the_service_role_lacks_is_seen(
+    tmp_path: Path,
+) -> None:
+    def renamed(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            function = template.resources["DTLogsAnalysisLambdaFunction"]
+            function.FunctionName = "dt-logs-analysis-of-the-edge-team"
+            function.MemorySize = 1024
+
+    def with_alarm(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            alarm()["add_alarm"](template)
+
+    report = rehearsed(renamed, tmp_path / "renamed")
+    assert report.unexpected == []
+    ids = {event.physical_id for stage in report.stages for event in stage.events}
+    assert "dt-logs-analysis-of-the-edge-team" in ids
+    report = rehearsed(with_alarm, tmp_path / "alarm")
+    assert report.denied == ("cloudwatch:PutMetricAlarm",)
+    assert not report.passed
+
+
+def test_what_cannot_be_emulated_is_refused_by_name(tmp_path: Path) -> None:
+    def with_topic(template: Template, kind: TemplateKind) -> None:
+        template.add_resource(Topic("Operators"))
+
+    with pytest.raises(RehearsalError, match="Operators has the type AWS::SNS::Topic"):
+        rehearsed(with_topic, tmp_path)
+
+
+def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path) -> None:
+    """Without a folder, `load` customizes the installed release."""
+    add = alarm()["add"]
+    release = write_release(build_release(Settings(), add), tmp_path)
+
+    with pytest.raises(RehearsalError, match="is not what this release builds"):
+        load(release, LEAST, "lifecycle")
+    assert load(None, LEAST, "lifecycle", add) == load(release, LEAST, "lifecycle", add)
+    assert load(None, LEAST, "lifecycle") != load(None, LEAST, "lifecycle", add)

@@ -1,12 +1,13 @@
-"""Fixtures: an emulated account, which environment variables point to, and its caller."""
+"""Fixtures: an emulated account that environment variables point to, and an empty one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rehearsal.shell import Shell
 from support.emulated import Emulated, emulated
 
 from cloudformation_api.api import serve
@@ -22,14 +23,10 @@ def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture
-def act_as(account: Emulated, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that lets the commands run as a person with only these permissions."""
-
-    def become(*statements: Mapping[str, object]) -> None:
-        for name, value in account.person(*statements).items():
-            monkeypatch.setenv(name.upper(), value)
-
-    return become
+def shell(
+    account: Emulated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    return Shell(account, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -8,38 +8,46 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
+from rehearsal.shell import Shell
 from support.commands import Ran, Runner
-from support.drifts import add_statement, document, encrypted_by_kms, owned_by_writers
+from support.drifts import (
+    add_statement,
+    announce,
+    document,
+    encrypted_by_kms,
+    log_bucket,
+    owned_by_writers,
+)
+from support.emulated import ENDPOINT, emulated
 from support.emulated import STACK as NAME
-from support.emulated import Emulated, emulated
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy, plan, remove, replay, status
-from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account import Account, Refused
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
 
 ACCOUNT, VENDOR = "123456789012", "999988887777"
-SECRET = "s3cr3t"
-ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
-GIVEN = (f"DataTheoremAccountId={VENDOR}", f"NotificationEndpoint={ENDPOINT}")
-PARAMETERS = tuple(each for value in GIVEN for each in ("--parameter", value))
 LOGS = "logs-of-shop"  # the customer's bucket, with a public policy and a topic for all objects
+PARAMETERS = (
+    *("--parameter", f"DataTheoremAccountId={VENDOR}"),
+    *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
+)
 EVERYTHING = f"arn:aws:sns:us-east-1:{ACCOUNT}:everything"
 ONCE = aws.Config(retries={"mode": "standard", "total_max_attempts": 1})
 Verdicts = dict[tuple[str, str], set[str]]
-
-
 # A service's code for a denied call, if AWS documents a code other than AccessDenied.
 _CODES = {
     "elbv2": "UnauthorizedOperation",
@@ -168,86 +176,56 @@ def _error(denial: Denial) -> Exception:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Tried(Shell):
     """An account, and a gate that can refuse calls of the commands that run in the account."""
 
-    account: Emulated
-    gate: Gate
-    capsys: pytest.CaptureFixture[str]
+    gate: Gate = field(default_factory=lambda: Gate(ACCOUNT))
 
-    def run(self, command: Any, *argv: str) -> Ran:
-        """Run a command, with --yes unless `--ask` is given; check that it prints no secret."""
-        edge: Callable[..., int] = {
-            plan: lambda arguments, operator: plan.run(arguments),
-            status: lambda arguments, operator: status.run(arguments),
-            deploy: deploy.run,
-            remove: lambda arguments, operator: remove.run(arguments, hurried(operator)),
-            replay: lambda arguments, operator: replay.run(
-                arguments, hurried(operator), self.account.sandbox.pace
-            ),
-        }[command]
+    def tried(self, command: ModuleType, *argv: str) -> Ran:
+        """Run a command, with --yes unless `--ask` is given."""
+        if command is replay:
+            assert self.account.write_log(self.web)
+            argv = ("--since", (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat(), *argv)
         if command is deploy:
-            argv = ("--role-arn", self.account.role, *argv)
+            argv = ("--release", str(self.release), "--role-arn", self.emulated.role, *argv)
         if command in (deploy, remove, replay):
             argv = (*argv, "--yes") if "--ask" not in argv else argv[:-1]
-        if command is replay:
-            assert self.account.sandbox.account.write_log(self.load_balancer)
-            argv = ("--since", (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat(), *argv)
-        found = Runner(command.configure, edge, self.capsys)(*argv)
-        assert SECRET not in found.out + found.told + found.failure
-        return found
 
-    def heard(self, command: Any, *argv: str) -> list[Operation]:
+        def edge(arguments: Namespace, operator: Operator) -> int:
+            more = {plan: [], status: [], deploy: [operator], remove: [hurried(operator)]}
+            pace = self.emulated.sandbox.pace
+            return command.run(arguments, *more.get(command, [hurried(operator), pace]))
+
+        ran = Runner(command.configure, edge, self.printed)(*argv)
+        assert "SECRET" not in ran.out + ran.told + ran.failure
+        return ran
+
+    def heard(self, command: ModuleType, *argv: str) -> list[Operation]:
         """Run a command as an administrator, and return the operations that it called."""
         self.gate.refuse(None)
-        self.run(command, *argv)
+        self.tried(command, *argv)
         return list(self.gate.heard)
 
-    def without(self, denial: Denial, command: Any, *argv: str) -> Ran:
+    def without(self, denial: Denial, command: ModuleType, *argv: str) -> Ran:
         """Run a command with one call refused, and wait until CloudFormation has finished."""
         self.gate.refuse(denial)
-        found = self.run(command, *argv)
+        found = self.tried(command, *argv)
         assert self.gate.refused, f"{denial} was not called"
         self.gate.refuse(None)
-        self.account.sandbox.cloudformation.join()
+        self.emulated.sandbox.cloudformation.join()
         return found
-
-    @property
-    def load_balancer(self) -> str:
-        return self.account.load_balancers[0]
-
-    def stack(self) -> dict[str, Any] | None:
-        """Return the stack, if there is one."""
-        found = self.account.client("cloudformation").describe_stacks()["Stacks"]
-        return next((each for each in found if each["StackName"] == NAME), None)
 
     def create(self) -> None:
         """Create the stack, and confirm its subscriptions."""
-        given = dict(each.split("=", 1) for each in GIVEN)
-        given["LoadBalancerArns"] = f"{self.load_balancer},{self.shop}"
-        self.account.create_stack(**given)
-        for each in self.account.sandbox.account.world.subscriptions.values():
-            each.confirmed = True
-        made = self.stack()
-        assert made and made["StackStatus"] == "CREATE_COMPLETE", self.account.sandbox.events
+        shop = next(each for each in self.account.world.load_balancers if "/shop/" in each)
+        self.emulated.create_stack(LoadBalancerArns=f"{self.web},{shop}")
+        self.account.confirm(ENDPOINT)
+        assert self.status() == "CREATE_COMPLETE", self.emulated.sandbox.events
 
     def delete(self) -> None:
         """Delete the stack, if there is one."""
-        self.account.client("cloudformation").delete_stack(StackName=NAME)
-        self.account.sandbox.cloudformation.join()
-        assert self.stack() is None
-
-    @property
-    def shop(self) -> str:
-        """Return the ARN of the load balancer that already logs."""
-        found = self.account.sandbox.account.world.load_balancers
-        return next(each for each in found if "/shop/" in each)
-
-    def snapshot(self) -> dict[str, Any]:
-        return {
-            **self.account.sandbox.account.snapshot(),
-            **self.account.sandbox.endpoint.deployed(),
-        }
+        self.emulated.client("cloudformation").delete_stack(StackName=NAME)
+        assert self.stacks() == []
 
 
 def hurried(operator: Operator) -> Operator:
@@ -266,11 +244,7 @@ def statement(sid: str, effect: str, principal: Any, action: Any, resource: str)
     return {**named, "Action": action, "Resource": resource}
 
 
-DELIVERY = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
-SHOP_POLICY = document(
-    statement("Delivery", "Allow", DELIVERY, "s3:PutObject", f"arn:aws:s3:::{LOGS}/*"),
-    statement("Web", "Allow", "*", "s3:GetObject", f"arn:aws:s3:::{LOGS}/public/*"),
-)
+WEB = statement("Web", "Allow", "*", "s3:GetObject", f"arn:aws:s3:::{LOGS}/public/*")
 OWNER = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 OWN = ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
 SHARED = document(
@@ -290,39 +264,35 @@ def tried(
     with emulated(tmp_path, release) as account:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
-        gate = account.sandbox.endpoint.before = Gate(ACCOUNT)
-        kept = Kept(gate, "us-east-1", dict(account.credentials), account.sandbox.endpoint.url)
+        found = Tried(account, monkeypatch, capsys)
+        account.sandbox.endpoint.before = found.gate
+        kept = Kept(
+            found.gate, "us-east-1", dict(account.credentials), account.sandbox.endpoint.url
+        )
         monkeypatch.setattr(aws, "session", lambda profile, region: kept)
         inside = account.sandbox.account
         inside.add_topic("everything", SHARED)
         entry = {"Id": "all", "TopicArn": EVERYTHING, "Events": ["s3:ObjectCreated:*"]}
-        inside.add_bucket(
-            LOGS,
-            policy=SHOP_POLICY,
-            block=None,
-            notifications={"TopicConfigurations": [entry]},
-        )
+        log_bucket(inside, LOGS, WEB)
+        inside.world.buckets[LOGS].public_access_block = None
+        announce(inside, LOGS, {"TopicConfigurations": [entry]})
         inside.add_load_balancer("shop", bucket=LOGS)
         inside.add_bucket("attic", policy=document())
-        yield Tried(account, gate, capsys)
+        yield found
 
 
-def fine(tried: Tried) -> None:
+def fine(account: Account) -> None:
     """Leave everything as it is."""
 
 
-def silent(tried: Tried) -> None:
+def silent(account: Account) -> None:
     """Remove all event notifications."""
-    account = tried.account.sandbox.account
     for bucket in account.world.buckets:
-        account.s3.put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={}
-        )
+        announce(account, bucket, {})
 
 
-def shut(tried: Tried) -> None:
+def shut(account: Account) -> None:
     """Deny the vendor access, and change settings of the buckets, account and subscriptions."""
-    account = tried.account.sandbox.account
     vendor = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     for name in account.world.buckets:
         deny = statement("NotYou", "Deny", vendor, "s3:*", f"arn:aws:s3:::{name}/*")
@@ -334,43 +304,31 @@ def shut(tried: Tried) -> None:
         each.confirmed = False
 
 
-def cut(tried: Tried) -> None:
+def cut(account: Account) -> None:
     """Remove policies and subscriptions, and tag buckets as another stack's."""
-    account = tried.account.sandbox.account
     for name, bucket in account.world.buckets.items():
         account.s3.delete_bucket_policy(Bucket=name)
         bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # a stack that does not exist
     account.world.subscriptions.clear()
 
 
-SUBJECTS = {
-    "all": (),
-    "stack": ("--stack", NAME),
-    "load balancers": ("--load-balancer", "*"),
-}
+STACK, EVERY = ("--stack", NAME), ("--load-balancer", "*")
 
 
 @pytest.mark.parametrize(
     ("state", "subject"),
-    [
-        (fine, "all"),
-        (fine, "load balancers"),
-        (silent, "all"),
-        (shut, "all"),
-        (cut, "stack"),
-        (cut, "load balancers"),
-    ],
+    [(fine, ()), (fine, EVERY), (silent, ()), (shut, ()), (cut, STACK), (cut, EVERY)],
 )
 def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
-    tried: Tried, state: Callable[[Tried], None], subject: str
+    tried: Tried, state: Callable[[Account], None], subject: tuple[str, ...]
 ) -> None:
     """The states need different verdicts, so that a guess is wrong in at least one of them."""
     tried.create()
-    state(tried)
-    argv = (*SUBJECTS[subject], "--json")
-    before, was = tried.snapshot(), verdicts(tried.run(status, *argv))
+    state(tried.account)
+    argv = (*subject, "--json")
+    before, was = tried.snapshot(), verdicts(tried.tried(status, *argv))
     wrong = []
-    for denial in denials(tried.heard(status, *argv), both=state is fine and subject == "all"):
+    for denial in denials(tried.heard(status, *argv), both=state is fine and not subject):
         ran = tried.without(denial, status, *argv)
         if ran.code == 3:
             if not denial.operation.named_in(ran.failure):
@@ -401,9 +359,9 @@ def verdicts(ran: Ran) -> Verdicts:
 @pytest.mark.parametrize(
     "argv",
     [
-        ("--load-balancer", "*", *PARAMETERS),
-        ("--stack", NAME),
-        ("--stack", NAME, "--load-balancer", "*"),
+        (*EVERY, *PARAMETERS),
+        STACK,
+        (*STACK, *EVERY),
     ],
     ids=["new", "unchanged", "update"],
 )
@@ -416,7 +374,7 @@ def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> 
         unread = re.split("You may not read|Unknown whether", ran.out, maxsplit=1)[1:]
         told = ran.failure or "".join(unread)
         # `deploy` would not change an unchanged stack, whichever reads are denied.
-        fine = (0, 3) if argv == ("--stack", NAME) else (1, 3)
+        fine = (0, 3) if argv == STACK else (1, 3)
         if ran.code not in fine or not denial.operation.named_in(told):
             wrong.append(f"{denial}: exit {ran.code}, {told}")
     assert not wrong, "\n".join(wrong)
@@ -425,9 +383,8 @@ def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("change", ["create", "update", "nothing"])
 def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: str) -> None:
-    argv = ("--load-balancer", tried.load_balancer, *PARAMETERS) if change == "create" else ()
-    if change == "update":
-        argv = ("--load-balancer", "*")
+    first = ("--load-balancer", tried.web, *PARAMETERS)
+    argv = {"create": first, "update": EVERY, "nothing": ()}[change]
     wrong = []
     renew(tried, change)
     for denial in denials(tried.heard(deploy, *argv)):
@@ -440,7 +397,7 @@ def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: 
             wrong.append(f"{denial}: {ran.failure or 'not told'} {ran.told}")
         if tried.snapshot() != before and "continues" not in ran.failure:
             wrong.append(f"{denial}: changed in silence: {ran.failure} {ran.told}")
-        held = change == "create" and tried.stack() and "continues" not in ran.failure
+        held = change == "create" and tried.stacks() and "continues" not in ran.failure
         if held and "left behind" not in ran.told:
             wrong.append(f"{denial}: a stack is left behind in silence: {ran.failure}")
     assert not wrong, "\n".join(wrong)
@@ -448,11 +405,11 @@ def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: 
 
 def renew(tried: Tried, change: str) -> dict[str, Any]:
     """Restore the account to its state before a deployment, and return its snapshot."""
-    found = tried.stack()
+    found = tried.stacks()
     if change == "create":
         if found:
             tried.delete()
-    elif found is None or found["StackStatus"] != "CREATE_COMPLETE":
+    elif not found or tried.status() != "CREATE_COMPLETE":
         tried.delete()
         tried.create()
     return tried.snapshot()
@@ -484,7 +441,7 @@ def test_remove_tells_what_it_may_not_look_at_afterwards(tried: Tried) -> None:
             wrong.append(f"{denial}: not told: exit {ran.code}, {ran.failure or ran.out}")
         if ran.code == 0 and not same(tried.snapshot(), empty):
             wrong.append(f"{denial}: {ran.out}")
-        if ran.code < 3 and tried.stack():
+        if ran.code < 3 and tried.stacks():
             wrong.append(f"{denial}: not removed, and not said")
         if ran.code == 3 and tried.snapshot() != before and "continues" not in ran.failure:
             wrong.append(f"{denial}: removed in silence: {ran.failure}")
@@ -500,20 +457,13 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one[each] == other[each] for each in ("buckets", "topics", "functions"))
 
 
-COMMANDS: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "plan": (plan, ("--stack", NAME)),
-    "status": (status, ("--stack", NAME)),
-    "deploy": (deploy, ("--load-balancer", "*")),
-    "remove": (remove, ()),
-    "replay": (replay, ()),
-}
+COMMANDS = {plan: STACK, status: STACK, deploy: EVERY, remove: (), replay: ()}
 
 
 @pytest.mark.parametrize("code", [THROTTLED, LOST])
-@pytest.mark.parametrize("name", COMMANDS)
-def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str) -> None:
-    command, argv = COMMANDS[name]
-    wrong = []
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_aws_does_not_answer_is_one_line(tried: Tried, command: ModuleType, code: str) -> None:
+    argv, wrong = COMMANDS[command], []
     tried.create()
     heard = list(dict.fromkeys(tried.heard(command, *argv)))
     some = heard[:: max(1, len(heard) // (2 if command is remove else 6))]
@@ -521,7 +471,7 @@ def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str
         renew(tried, "nothing")
         ran = tried.without(Denial(operation, code), command, *argv)
         told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
-        done = command is remove and ran.code == 0 and not tried.stack()  # even if a read failed
+        done = command is remove and ran.code == 0 and not tried.stacks()  # even if a read failed
         # Nothing depends on these reads, so the command only reports their results as unknown.
         if "CloudWatch Logs' deliveries cannot be read (" in " ".join(ran.out.split()):
             assert operation.service == "logs"

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,62 +17,35 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from rehearsal.shell import Shell
 from rehearsal.stacks import given
-from support.commands import Runner
 from support.drifts import add_statement, log_bucket
-from support.emulated import BOTH, ENDPOINT, Emulated
+from support.emulated import BOTH, ENDPOINT
+from support.emulated import STACK as NAME
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.commands import deploy, remove
+from dt_logs_cfn.commands import deploy
+from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account.world import Call
 
-NAME = "dt-logs-analysis"
-ActAs = Callable[..., None]
 PATIENCE = 300  # seconds that a process may take on a busy machine
 
 
-@pytest.fixture
-def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
-    return Runner(deploy.configure, deploy.run, capsys)
+def outputs(out: str, name: str) -> list[str]:
+    """Return the lines of an output's items; the first one has its name."""
+    lines = out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith(f"  {name} "))
+    rest = (line for line in lines[at + 1 :] if not line.startswith(" " * 20))
+    return lines[at : lines.index(next(rest))]
 
 
-def options(account: Emulated, *load_balancers: str) -> list[str]:
-    """Return the arguments that a first deployment needs."""
-    return [
-        *("--release", str(account.release), "--role-arn", account.role),
-        *("--parameter", "DataTheoremAccountId=999988887777"),
-        *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
-        *(w for a in load_balancers or account.load_balancers[:1] for w in ("--load-balancer", a)),
-    ]
-
-
-def again(account: Emulated, *more: str) -> list[str]:
-    return ["--release", str(account.release), "--yes", *more]
-
-
-def stack(account: Emulated) -> Any:
-    return account.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
-
-
-def stacks(account: Emulated) -> list[str]:
-    found = account.client("cloudformation").describe_stacks()["Stacks"]
-    return [each["StackName"] for each in found if each["StackName"] != "service-role"]
-
-
-def parameters(account: Emulated) -> dict[str, str]:
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack(account)["Parameters"]}
-
-
-def logs(account: Emulated, arn: str) -> bool:
-    """Return whether a load balancer's access logging is on."""
-    found = account.sandbox.account.world.load_balancers[arn].attributes
-    return found["access_logs.s3.enabled"] == "true"
-
-
-def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Runner) -> None:
-    ran = run.answering("y")(*options(account), "--tag", "team=edge")
+def test_a_stack_is_shown_confirmed_made_updated_and_then_left_alone(shell: Shell) -> None:
+    web, api = shell.emulated.load_balancers
+    assert shell.deploy(*shell.first(), answers=["no"]).failure.startswith("It was not confirmed")
+    assert shell.stacks() == []
+    ran = shell.deploy(*shell.first(), "--tag", "team=edge", answers=["y"])
     assert (ran.code, ran.failure) == (0, "")
-    assert run.asked == ["Go ahead? [y/N]"]
+    assert shell.asked == ["Go ahead? [y/N]"] * 2
     lines = ran.told.splitlines()
     assert lines[0] == f"create stack {NAME} in account 123456789012, us-east-1"
     assert "    + InvokeLambdaFunction  Custom::DTLogsAnalysis" in lines
@@ -88,136 +61,120 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
     assert ran.out.endswith(
         f"\nNext: `dt-logs-cfn status --stack {NAME}` checks whether logs flow.\n"
     )
-    assert "SECRET" not in ran.told + ran.out
-    found = stack(account)
-    assert (found["StackStatus"], found["RoleARN"]) == ("CREATE_COMPLETE", account.role)
+    found, before = shell.stack(), shell.parameters()
+    assert (found["StackStatus"], found["RoleARN"]) == ("CREATE_COMPLETE", shell.emulated.role)
     assert found["Tags"] == [{"Key": "team", "Value": "edge"}]
-    assert logs(account, account.load_balancers[0])
+    assert shell.logs() == [True, False]
 
-
-def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
-    account: Emulated, run: Runner
-) -> None:
-    web, api = account.load_balancers
-    run(*options(account), "--yes", "--tag", "team=edge")
-    before = parameters(account)
-    ran = run(
-        *again(account, "--load-balancer", web, "--load-balancer", api),
-        *("--parameter", f"NotificationEndpoint={ENDPOINT}2", "--tag", "cost=7"),
+    ran = shell.deploy(
+        *("--load-balancer", web, "--load-balancer", api, "--tag", "cost=7"),
+        *("--parameter", f"NotificationEndpoint={ENDPOINT}2"),
     )
+
     assert (ran.code, ran.failure) == (0, "")
     assert f"    LoadBalancerArns: {web} -> {web},{api}" in ran.told.splitlines()
     hidden = "https://logs.example.com/… -> https://logs.example.com/…"
     assert f"    NotificationEndpoint: {hidden} (the hidden part changes)" in ran.told
     assert "    ~ InvokeLambdaFunction  Custom::DTLogsAnalysis  (LoadBalancerArns" in ran.told
-    assert "SECRET" not in ran.told + ran.out
-    assert parameters(account) == {
-        **before,
-        "LoadBalancerArns": f"{web},{api}",
-        "NotificationEndpoint": f"{ENDPOINT}2",
-    }
-    assert stack(account)["RoleARN"] == account.role
-    assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
+    changed = {"LoadBalancerArns": f"{web},{api}", "NotificationEndpoint": f"{ENDPOINT}2"}
+    assert shell.parameters() == {**before, **changed}
+    assert shell.stack()["RoleARN"] == shell.emulated.role
+    assert sorted(each["Key"] for each in shell.stack()["Tags"]) == ["cost", "team"]
+
+    stack = shell.emulated.sandbox.cloudformation.stacks[found["StackId"]]
+    json_fix = 'add {"Bool":{"a":"b"},"Null":{"c":["d","e"]}} to it, then run the stack again'
+    stack.outputs["Warnings"] = f"app/web/1 stays: {json_fix},Note: bucket b stays,… and 2 more"
+    ran = shell.deploy()
+    assert (ran.code, ran.out.splitlines()[0]) == (0, f"{NAME}: nothing to do, UPDATE_COMPLETE")
+    assert outputs(ran.out, "Warnings") == [
+        f"  Warnings          app/web/1 stays: {json_fix}",
+        "                    Note: bucket b stays",
+        "                    … and 2 more",
+    ]
+    data = json.loads(shell.deploy("--json").out)
+    assert (data["result"], data["outputs"]["TemplateVersion"]) == ("unchanged", __version__)
+    left = shell.emulated.client("cloudformation").list_change_sets(StackName=NAME)["Summaries"]
+    assert {each["ExecutionStatus"] for each in left} == {"EXECUTE_COMPLETE"}
 
 
+LEAVE = (
+    "These load balancers leave the stack. Data Theorem no longer gets their logs, and the access"
+    " logging that the stack turned on stops:"
+)
 NOT_AGREED = (
     "Load balancers would leave the stack, so nothing was changed."
     " Add --allow-removal to --yes, or keep them in the list."
 )
 
 
-def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) -> None:
-    web, api = account.load_balancers
-    assert run(*options(account), "--yes").code == 0
+def test_load_balancers_that_would_leave_are_listed_and_leave_only_if_agreed(shell: Shell) -> None:
+    web, api = shell.emulated.load_balancers
+    names = [f"  {load_balancer_name(each)}" for each in (web, api)]
 
-    assert run(*again(account, "--add-load-balancer", api)).code == 0
-    assert parameters(account)["LoadBalancerArns"] == f"{web},{api}"
-    assert (logs(account, web), logs(account, api)) == (True, True)
-    before = account.sandbox.account.snapshot()
-    ran = run(*again(account, "--remove-load-balancer", web))
-    assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
-    assert ran.told.splitlines() == [
-        "These load balancers leave the stack. Data Theorem no longer gets their logs, and the"
-        " access logging that the stack turned on stops:",
-        f"  {web.partition(':loadbalancer/')[2]}",
-    ]
-    assert account.sandbox.account.snapshot() == before
-    assert parameters(account)["LoadBalancerArns"] == f"{web},{api}"
-    wanted = ("--release", str(account.release), "--load-balancer", api)
-    assert run(*wanted, "--yes").failure == NOT_AGREED
+    def refused(*argv: str) -> list[str]:
+        """Return what is told before the refusal; nothing is changed."""
+        before = shell.account.snapshot(), shell.parameters()
+        ran = shell.deploy(*argv)
+        assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
+        assert (shell.account.snapshot(), shell.parameters()) == before
+        return ran.told.splitlines()
 
-    ran = run.answering("y")(*wanted)
+    shell.deploy(*shell.first("*"))
+    assert refused("--load-balancer", web) == [LEAVE, names[1]]
+    shell.deploy("--load-balancer", web, "--allow-removal")
+    assert (shell.parameters()["LoadBalancerArns"], shell.logs()) == (web, [True, False])
+    assert shell.deploy("--add-load-balancer", api).code == 0
+    assert (shell.parameters()["LoadBalancerArns"], shell.logs()) == (f"{web},{api}", [True] * 2)
+    assert refused("--remove-load-balancer", web) == [LEAVE, names[0]]
 
-    assert (ran.code, run.asked) == (0, ["Go ahead? [y/N]"])
-    assert ran.told.splitlines()[1] == f"  {web.partition(':loadbalancer/')[2]}"
-    assert parameters(account)["LoadBalancerArns"] == api
-    assert (logs(account, web), logs(account, api)) == (False, True)
-    assert run(*again(account, "--add-load-balancer", web)).code == 0
-    removal = ("--remove-load-balancer", web, "--allow-removal")
-    assert run(*again(account, *removal)).code == 0
-    assert parameters(account)["LoadBalancerArns"] == api
+    ran = shell.deploy("--load-balancer", api, answers=["y"])
 
-
-def test_of_every_load_balancer_those_that_leave_are_listed(
-    account: Emulated, run: Runner, act_as: ActAs
-) -> None:
-    web, api = account.load_balancers
-    run(*options(account, "*"), "--yes")
-
-    ran = run(*again(account, "--load-balancer", web))
-
-    assert (ran.failure, ran.told.splitlines()[1:]) == (
-        NOT_AGREED,
-        [f"  {api.partition(':loadbalancer/')[2]}"],
-    )
-    may = {"Effect": "Allow", "Action": list(RIGHTS), "Resource": "*"}
-    act_as(may)
-    ran = run(*again(account, "--load-balancer", web))
-    assert (ran.failure, ran.told.splitlines()[1:]) == (
-        NOT_AGREED,
-        ["  every other load balancer in this region (you are not allowed to list them)"],
-    )
-    assert (logs(account, web), logs(account, api)) == (True, True)
+    assert (ran.code, shell.asked, ran.told.splitlines()[1]) == (0, ["Go ahead? [y/N]"], names[0])
+    assert (shell.parameters()["LoadBalancerArns"], shell.logs()) == (api, [False, True])
+    shell.deploy("--load-balancer", "*")
+    shell.act_as({"Effect": "Allow", "Action": list(RIGHTS), "Resource": "*"})
+    unnamed = "  every other load balancer in this region (you are not allowed to list them)"
+    assert shell.deploy("--load-balancer", web).told.splitlines()[1:] == [unnamed]
+    assert shell.logs() == [True, True]
 
 
-def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, run: Runner) -> None:
-    account.sandbox.account.add_bucket("kms", kms=True)
-    api = account.sandbox.account.add_load_balancer("kms", bucket="kms")
-    name = api.partition(":loadbalancer/")[2]
+def test_load_balancer_that_was_left_out_is_named_and_fails(shell: Shell) -> None:
+    shell.account.add_bucket("kms", kms=True)
+    name = load_balancer_name(shell.account.add_load_balancer("kms", bucket="kms"))
 
-    ran = run(*options(account, "*"), "--yes")
+    ran = shell.deploy(*shell.first("*"))
 
     assert (ran.code, ran.failure) == (1, "")
     lines = ran.out.splitlines()
     assert lines[0] == f"{NAME}: created, CREATE_COMPLETE"
-    (told,) = (line for line in lines if line.startswith("  NotOnboarded "))
+    (told,) = outputs(ran.out, "NotOnboarded")
     assert told.startswith(f"  NotOnboarded      {name}: Bucket kms encrypts with aws:kms")
     assert lines[-2] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
-    assert run(*again(account)).code == 1
+    assert shell.deploy().code == 1
 
 
-def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) -> None:
-    inside = account.sandbox.account
-    log_bucket(inside, "named-logs")
-    web = inside.add_load_balancer("other", bucket="named-logs")
-    assert run(*options(account, web), "--yes").code == 0
-    before = inside.s3.get_bucket_policy(Bucket="named-logs")["Policy"]
+def test_what_stops_logs_is_a_warning_and_fails(shell: Shell) -> None:
+    log_bucket(shell.account, "named-logs")
+    web = shell.account.add_load_balancer("other", bucket="named-logs")
+    assert shell.deploy(*shell.first(web)).code == 0
+    before = shell.account.s3.get_bucket_policy(Bucket="named-logs")["Policy"]
     deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
-    add_statement(inside, "named-logs", {**deny, "Resource": "arn:aws:s3:::named-logs/*"})
+    add_statement(shell.account, "named-logs", {**deny, "Resource": "arn:aws:s3:::named-logs/*"})
 
-    ran = run(*again(account, "--parameter", "RunToken=2"))
+    ran = shell.deploy("--parameter", "RunToken=2")
 
     assert (ran.code, ran.failure) == (1, "")
-    *_, warning, status = lines = ran.out.splitlines()
+    *_, warning, status = ran.out.splitlines()
     assert warning == "WARNING: logs may not flow: Warnings, above, says why."
-    (told,) = (line for line in lines if line.startswith("  Warnings          app/other/"))
+    told = outputs(ran.out, "Warnings")[0]
+    assert told.startswith("  Warnings          app/other/")
     assert "Statement OursAlone of the policy of bucket named-logs denies" in told
     assert "OursAlone" not in ran.out.replace(told, "")
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
 
-    inside.s3.put_bucket_policy(Bucket="named-logs", Policy=before)
+    shell.account.s3.put_bucket_policy(Bucket="named-logs", Policy=before)
     for change in ((), ("--tag", "team=edge")):  # neither change runs the function
-        ran = run(*again(account, *change))
+        ran = shell.deploy(*change)
 
         assert (ran.code, ran.failure) == (0, "")
         *_, warning, status = ran.out.splitlines()
@@ -226,181 +183,134 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
         assert status.endswith("` checks whether logs flow.")
 
 
-def test_what_only_stays_behind_is_a_note_and_fine(account: Emulated, run: Runner) -> None:
-    assert run(*options(account), "--privileges", "documented", "--yes").code == 0
-    account.sandbox.account.add_bucket("other-logs")
+def test_privileges_stay_unless_told_otherwise_and_what_stays_behind_is_fine(shell: Shell) -> None:
+    assert shell.deploy(*shell.first(), "--privileges", "documented").code == 0
+    shell.account.add_bucket("other-logs")
 
-    ran = run(*again(account, "--parameter", "LogBucketName=other-logs"))
+    ran = shell.deploy("--parameter", "LogBucketName=other-logs")
 
     assert (ran.code, ran.failure) == (0, "")
-    (told,) = (line for line in ran.out.splitlines() if line.startswith("  Warnings "))
+    (told,) = outputs(ran.out, "Warnings")
     assert told.startswith("  Warnings          Note: topic arn:aws:sns:")
     assert "WARNING" not in ran.out
+    ran = shell.deploy("--parameter", "RunToken=a\x9b31m")
+    assert (ran.code, "documented" in ran.told) == (0, True)
+    ran = shell.deploy("--privileges", "least-privilege", "--parameter", "RunToken=c")
+    assert (ran.code, "\x9b" in ran.told) == (0, False)
 
 
-def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    ran = run(*again(account))
-    assert (ran.code, ran.out.splitlines()[0]) == (0, f"{NAME}: nothing to do, CREATE_COMPLETE")
-    found = json.loads(run(*again(account, "--json")).out)
-    assert (found["result"], found["outputs"]["TemplateVersion"]) == ("unchanged", __version__)
-    cfn = account.client("cloudformation")
-    left = cfn.list_change_sets(StackName=NAME)["Summaries"]
-    assert [each["ExecutionStatus"] for each in left] == ["EXECUTE_COMPLETE"]
-
-
-def test_each_item_of_a_list_has_its_line(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    found = account.sandbox.cloudformation.stacks[stack(account)["StackId"]]
-    json_fix = 'add {"Bool":{"a":"b"},"Null":{"c":["d","e"]}} to it, then run the stack again'
-    found.outputs["Warnings"] = f"app/web/1 stays: {json_fix},Note: bucket b stays,… and 2 more"
-
-    lines = run(*again(account)).out.splitlines()
-
-    at = next(number for number, line in enumerate(lines) if line.startswith("  Warnings "))
-    assert lines[at : at + 3] == [
-        f"  Warnings          app/web/1 stays: {json_fix}",
-        "                    Note: bucket b stays",
-        "                    … and 2 more",
-    ]
-
-
-def test_another_role_is_used_only_with_an_update(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    iam, (name, role) = account.client("iam"), (account.role.rpartition("/")[2], "dt-logs-other")
+def test_another_role_is_used_only_with_an_update(shell: Shell) -> None:
+    shell.deploy(*shell.first())
+    mine, iam = shell.emulated.role, shell.emulated.client("iam")
+    name, role = mine.rpartition("/")[2], "dt-logs-other"
     document = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
     other = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     for each in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         policy = iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
         iam.put_role_policy(RoleName=role, PolicyName=each, PolicyDocument=json.dumps(policy))
 
-    ran = run(*again(account, "--role-arn", other))
+    ran = shell.deploy("--role-arn", other)
 
     command = f"dt-logs-cfn deploy --stack {NAME} --parameter RunToken=1 --role-arn {other}"
-    assert (ran.code, stack(account)["RoleARN"]) == (1, account.role)
+    assert (ran.code, shell.stack()["RoleARN"]) == (1, mine)
     assert (
-        f"The stack keeps its service role, {account.role}, because CloudFormation changes it only"
+        f"The stack keeps its service role, {mine}, because CloudFormation changes it only"
         f" with an update. To change it: `{command}`."
     ) in ran.out.splitlines()
-    assert run(*again(account, "--role-arn", account.role)).code == 0
+    assert shell.deploy("--role-arn", mine).code == 0
 
-    ran = run(*again(account, "--parameter", "RunToken=1", "--role-arn", other))
+    ran = shell.deploy("--parameter", "RunToken=1", "--role-arn", other)
 
-    assert (ran.code, stack(account)["RoleARN"]) == (0, other)
+    assert (ran.code, shell.stack()["RoleARN"]) == (0, other)
     assert f"  through   {other}" in ran.told.splitlines()
 
 
-def test_a_stack_keeps_its_privileges_unless_told_otherwise(account: Emulated, run: Runner) -> None:
-    assert run(*options(account), "--privileges", "documented", "--yes").code == 0
-
-    ran = run(*again(account))
-
-    assert (ran.code, "nothing to do" in ran.out) == (0, True)
-    ran = run(*again(account, "--parameter", "RunToken=a\x9b31m"))
-    assert (ran.code, "documented" in ran.told) == (0, True)
-    ran = run(*again(account, "--privileges", "least-privilege", "--parameter", "RunToken=c"))
-    assert (ran.code, "\x9b" in ran.told) == (0, False)
-
-
-def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Runner) -> None:
-    account.create_stack(wait=False)
-    ran = run(*again(account, "--parameter", "RunToken=2"))  # the stack is still being created
+def test_a_stack_that_another_client_made_is_followed_and_updated(shell: Shell) -> None:
+    shell.emulated.create_stack(wait=False)
+    ran = shell.deploy("--parameter", "RunToken=2")  # the stack is still being created
     assert (ran.code, ran.failure) == (0, "")
     assert f"Stack {NAME} is being changed (CREATE_IN_PROGRESS); following that first." in ran.told
     assert "RunToken: empty -> 2" in ran.told
-    assert stack(account)["StackStatus"] == "UPDATE_COMPLETE"
+    assert shell.status() == "UPDATE_COMPLETE"
 
 
-def test_a_failure_tells_the_function_s_own_reason_first(account: Emulated, run: Runner) -> None:
-    gone = account.load_balancers[0].replace("/web/", "/wob/")
-    ran = run(*options(account, gone), "--yes")
-    assert ran.code == 3
+DELETE_IT = f"Delete it: `dt-logs-cfn remove --stack {NAME}`"
+
+
+def test_a_failure_tells_the_function_s_own_reason_and_what_to_do(shell: Shell) -> None:
+    gone = shell.web.replace("/web/", "/wob/")
+    ran = shell.deploy(*shell.first(gone))
+    assert (ran.code, "RequestId" in ran.failure) == (3, False)
     assert ran.failure.startswith("InvokeLambdaFunction failed: ")
     assert "Load balancer app/wob/00000001d82c4000 does not exist." in ran.failure
     assert ran.failure.endswith(
-        f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that. Delete it: `dt-logs-cfn remove"
-        f" --stack {NAME}`; then deploy it again."
+        f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that. {DELETE_IT}; then deploy it"
+        " again."
     )
-    assert "RequestId" not in ran.failure
-    second = run(*options(account), "--yes")
-    assert second.failure == (
-        f"The stack {NAME} is in ROLLBACK_COMPLETE and cannot be updated. Delete it:"
-        f" `dt-logs-cfn remove --stack {NAME}`; then deploy it again."
+    assert shell.deploy(*shell.first()).failure == (
+        f"The stack {NAME} is in ROLLBACK_COMPLETE and cannot be updated. {DELETE_IT}; then deploy"
+        " it again."
     )
-
-
-def test_a_failed_update_goes_back_and_says_why(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    gone = account.load_balancers[0].replace("/web/", "/wob/")
-    ran = run(*again(account, "--load-balancer", gone, "--allow-removal"))
+    assert shell.remove().code == 0
+    shell.deploy(*shell.first())
+    ran = shell.deploy("--load-balancer", gone, "--allow-removal")
     assert ran.failure.startswith("InvokeLambdaFunction failed: ")
     assert ran.failure.endswith(
         f"The stack {NAME} is in UPDATE_ROLLBACK_COMPLETE. Correct that, and deploy again."
     )
-    assert run(*again(account)).code == 0
+    assert shell.deploy().code == 0
+    stack = shell.emulated.sandbox.cloudformation.stacks[shell.stack()["StackId"]]
     for status, fix in (
-        ("ROLLBACK_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
-        ("DELETE_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
+        ("ROLLBACK_FAILED", DELETE_IT),
+        ("DELETE_FAILED", DELETE_IT),
         ("UPDATE_ROLLBACK_FAILED", f"continue-update-rollback --stack-name {NAME}"),
     ):
-        for each in account.sandbox.cloudformation.stacks.values():
-            if each.name == NAME:
-                each.status = status
-        ran = run(*again(account))
-        assert ran.failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
-        assert fix in ran.failure
+        stack.status = status
+        failure = shell.deploy().failure
+        assert failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
+        assert fix in failure
 
 
 def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
-    account: Emulated, run: Runner, tmp_path: Path
+    shell: Shell, tmp_path: Path
 ) -> None:
-    good = account.template()
+    good = shell.emulated.template()
     (tmp_path / "good.json").write_text(good)
     (tmp_path / "bad.json").write_text(good.replace('"Timeout":900', '"Timeout":899'))
     folder = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), folder) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        more = [*options(account)[2:], "--yes", "--template-url"]
-        ran = run(*more, f"{url}/bad.json?X-Amz-Signature=SECRET")
+        more = [*shell.first(), "--template-url"]
+        ran = shell.run(deploy, *more, f"{url}/bad.json?X-Amz-Signature=SECRET")
         assert ran.failure.startswith(
             f"{url}/bad.json differs from the template that this release builds: "
             "Resources/DTLogsAnalysisLambdaFunction/Properties/Timeout changed."
         )
-        assert stacks(account) == []
-        other = run(*more, f"{url}/good.json", "--privileges", "documented")
+        assert shell.stacks() == []
+        other = shell.run(deploy, *more, f"{url}/good.json", "--privileges", "documented")
         assert "has least-privilege privileges, not documented" in other.failure
-        assert run(*more, f"{url}/good.json").code == 0
+        assert shell.run(deploy, *more, f"{url}/good.json").code == 0
         server.shutdown()
 
 
-def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
-    account: Emulated, run: Runner
-) -> None:
-    before = len(account.sandbox.calls)
-    wrong = "LogRetentionDays '0' is not valid. It takes 1 to 36500."
-    ran = run(*options(account), "--yes", "--parameter", "LogRetentionDays=0")
-    assert (ran.code, ran.out, ran.failure) == (2, "", wrong)
-    ran = run(*options(account), "--yes", "--role-arn", f"'{account.role}'")
-    assert ran.failure == f"\"'{account.role}'\" contains quotes or blanks. Give {account.role}."
-    ran = run(*options(account), "--yes", "--role-arn", "role/x")
-    assert (ran.code, ran.out) == (2, "")
+def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(shell: Shell) -> None:
+    before, role, folder = len(shell.emulated.sandbox.calls), shell.emulated.role, shell.release
+    days, form = "LogRetentionDays", "service role's: arn:…:iam::ACCOUNT:role/NAME."
+    for option, value, failure in (
+        ("--parameter", f"{days}=0", f"{days} '0' is not valid. It takes 1 to 36500."),
+        ("--role-arn", f"'{role}'", f"\"'{role}'\" contains quotes or blanks. Give {role}."),
+        ("--role-arn", "role/x", f"'role/x' is not the ARN of a role. Give the {form}"),
+    ):
+        ran = shell.deploy(*shell.first(), option, value)
+        assert (ran.code, ran.out, ran.failure) == (2, "", failure)
+    assert len(shell.emulated.sandbox.calls) == before
+    ran = shell.deploy(*shell.first(), "--region", "eu-west-1")
     assert ran.failure == (
-        "'role/x' is not the ARN of a role. Give the service role's: arn:…:iam::ACCOUNT:role/NAME."
+        f"'{shell.web}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1."
     )
-    assert len(account.sandbox.calls) == before
-
-
-def test_a_wrong_region_and_a_folder_of_releases_are_told_with_the_right_ones(
-    account: Emulated, run: Runner
-) -> None:
-    arn = account.load_balancers[0]
-    ran = run(*options(account), "--yes", "--region", "eu-west-1")
-    assert ran.failure == (
-        f"'{arn}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1."
-    )
-    ran = run(*options(account)[2:], "--yes", "--release", str(account.release.parent))
-    assert ran.failure.endswith(f"is not the folder of a release. Give {account.release}.")
+    ran = shell.deploy(*shell.first(), "--release", str(folder.parent))
+    assert ran.failure.endswith(f"is not the folder of a release. Give {folder}.")
 
 
 RIGHTS = (
@@ -416,26 +326,20 @@ RIGHTS = (
 )
 
 
-def test_the_rights_that_the_guide_names_are_enough_and_needed(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_rights_that_the_guide_names_are_enough_and_needed(shell: Shell) -> None:
     here = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/*"
-    credentials = account.person(
+    shell.act_as(
         {"Effect": "Allow", "Action": list(RIGHTS), "Resource": here},
-        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": account.role},
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": shell.emulated.role},
     )
-    for name, value in credentials.items():
-        monkeypatch.setenv(name.upper(), value)
-    ran = run.answering("no")(*options(account))
+    ran = shell.deploy(*shell.first(), answers=["no"])
     assert (ran.code, ran.out, "create stack" in ran.told) == (3, "", True)
-    assert ran.failure.startswith("It was not confirmed, so nothing was changed.")
-    account.sandbox.cloudformation.join()
-    assert stacks(account) == []
-    assert run(*options(account), "--yes").code == 0
-    assert run(*again(account, "--parameter", "RunToken=2")).code == 0
+    assert shell.stacks() == []
+    assert shell.deploy(*shell.first()).code == 0
+    assert shell.deploy("--parameter", "RunToken=2").code == 0
     asked = {
         f"{each.service}:{each.operation}"
-        for each in account.sandbox.calls
+        for each in shell.emulated.sandbox.calls
         if each.caller == "person" and each.service != "sts"
     }
     assert asked == set(RIGHTS)
@@ -443,13 +347,13 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
     assert all(f"`{each.partition(':')[2]}`" in text for each in RIGHTS)
 
 
-def review(account: Emulated, name: str) -> None:
+def review(shell: Shell, name: str) -> None:
     """Let another client create a change set for a stack that does not exist yet."""
-    account.client("cloudformation").create_change_set(
+    shell.emulated.client("cloudformation").create_change_set(
         StackName=NAME,
         ChangeSetName=name,
         ChangeSetType="CREATE",
-        TemplateBody=account.template(),
+        TemplateBody=shell.emulated.template(),
         Capabilities=list(BOTH),
         Parameters=given(
             LoadBalancerArns="*",
@@ -459,42 +363,36 @@ def review(account: Emulated, name: str) -> None:
     )
 
 
-def test_a_stack_that_an_earlier_deploy_left_for_review_is_made_or_removed(
-    account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
-) -> None:
-    review(account, "dt-logs-cfn-of-before")
-    ran = Runner(remove.configure, remove.run, capsys)("--yes")
-    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
-    assert stacks(account) == []
-    review(account, "dt-logs-cfn-of-before")
-    assert run.answering("no")(*options(account)).code == 3
-    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
-    assert run(*options(account), "--yes").code == 0
-    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
-
-
-def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
-    account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
-) -> None:
-    review(account, "mine")
-    removal = Runner(remove.configure, remove.run, capsys)
-    for ran in (run(*options(account), "--yes"), removal("--yes")):
+def test_a_stack_that_waits_for_review_is_made_or_removed_only_if_it_is_ours(shell: Shell) -> None:
+    review(shell, "mine")
+    for ran in (shell.deploy(*shell.first()), shell.remove()):
         assert ran.failure == (
             f"Another change set, mine, is about to create the stack {NAME}. Execute or delete it"
             " first, or choose another name with --stack."
         )
-    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
-    (left,) = account.client("cloudformation").list_change_sets(StackName=NAME)["Summaries"]
-    assert left["ChangeSetName"] == "mine"
+    cfn = shell.emulated.client("cloudformation")
+    (left,) = cfn.list_change_sets(StackName=NAME)["Summaries"]
+    assert (left["ChangeSetName"], shell.status()) == ("mine", "REVIEW_IN_PROGRESS")
+    cfn.delete_stack(StackName=NAME)
+
+    review(shell, "dt-logs-cfn-of-before")
+    ran = shell.remove()
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert shell.stacks() == []
+    review(shell, "dt-logs-cfn-of-before")
+    assert shell.deploy(*shell.first(), answers=["no"]).code == 3
+    assert shell.status() == "REVIEW_IN_PROGRESS"
+    assert shell.deploy(*shell.first()).code == 0
+    assert shell.status() == "CREATE_COMPLETE"
 
 
-def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runner) -> None:
-    run(*options(account), "--yes")
-    cfn = account.client("cloudformation")
+def test_who_is_overtaken_by_another_change_is_told(shell: Shell) -> None:
+    shell.deploy(*shell.first())
+    cfn, endpoint = shell.emulated.client("cloudformation"), shell.emulated.sandbox.endpoint
 
     def overtaking(call: Call) -> None:
         if call.operation == "ExecuteChangeSet":
-            account.sandbox.endpoint.before = lambda call: None
+            endpoint.before = lambda call: None
             (waiting,) = [
                 each["ChangeSetName"]
                 for each in cfn.list_change_sets(StackName=NAME)["Summaries"]
@@ -502,19 +400,19 @@ def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runn
             ]
             cfn.delete_change_set(StackName=NAME, ChangeSetName=waiting)
 
-    account.sandbox.endpoint.before = overtaking
-    ran = run(*again(account, "--parameter", "RunToken=2"))
-    assert ran.failure == (
+    endpoint.before = overtaking
+    assert shell.deploy("--parameter", "RunToken=2").failure == (
         f"Another change to stack {NAME} ran first and replaced this one. Run the same"
         " command again to see the remaining changes."
     )
 
 
-def process(account: Emulated, *more: str, **how: Any) -> subprocess.Popen[bytes]:
+def process(shell: Shell, *more: str, **how: Any) -> subprocess.Popen[bytes]:
     """Begin to deploy in a process."""
-    command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]
+    words = ("deploy", "--release", str(shell.release), *shell.first(), *more)
     pipe = subprocess.PIPE
-    environment = {**account.environment, "PYTHONUNBUFFERED": "1"}
+    environment = {**shell.emulated.environment, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "dt_logs_cfn", *words]
     return subprocess.Popen(command, env=environment, **{"stdout": pipe, "stderr": pipe, **how})
 
 
@@ -530,7 +428,7 @@ def interrupted(process: subprocess.Popen[bytes], text: bytes) -> str:
     return err.decode()
 
 
-def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: Emulated) -> None:
+def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(shell: Shell) -> None:
     over = Event()
 
     def before(call: Call) -> None:
@@ -538,24 +436,14 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
         if call.operation == "CreateRole":
             over.wait(PATIENCE)
 
-    account.sandbox.endpoint.before = before
-    err = interrupted(process(account, "--yes"), b"CREATE_IN_PROGRESS")
+    shell.emulated.sandbox.endpoint.before = before
+    err = interrupted(process(shell, "--yes"), b"CREATE_IN_PROGRESS")
     over.set()
     assert "The stack continues by itself." in err
     assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
     assert "Traceback" not in err
-    account.sandbox.cloudformation.join()
-    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
-
-
-def unread(account: Emulated, *more: str, stdin: int = subprocess.DEVNULL) -> int:
-    """Deploy with a closed pipe as the output, and return the exit code."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        return process(account, *more, stdin=stdin, stdout=writer, stderr=writer).wait()
-    finally:
-        os.close(writer)
+    assert shell.stacks() == [NAME]
+    assert shell.status() == "CREATE_COMPLETE"
 
 
 @pytest.fixture
@@ -567,26 +455,25 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(terminal)
 
 
-def test_a_stack_is_followed_to_its_end_without_a_reader(account: Emulated) -> None:
-    assert unread(account, "--yes") == 0
-    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
-
-
-def test_a_question_that_nobody_sees_is_not_asked(
-    account: Emulated, terminal: tuple[int, int]
+def test_without_a_reader_nothing_is_asked_and_a_stack_is_followed_to_its_end(
+    shell: Shell, terminal: tuple[int, int]
 ) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
     keyboard, stdin = terminal
     os.write(keyboard, b"y\n")
-    assert unread(account, stdin=stdin) == 3
-    account.sandbox.cloudformation.join()
-    assert stacks(account) == []
+    assert process(shell, stdin=stdin, stdout=writer, stderr=writer).wait() == 3
+    assert shell.stacks() == []
+    assert process(shell, "--yes", stdout=writer, stderr=writer).wait() == 0
+    assert shell.status() == "CREATE_COMPLETE"
+    os.close(writer)
 
 
-def test_what_is_told_goes_nowhere_else_where_stderr_is_closed(account: Emulated) -> None:
-    words = shlex.join(["-m", "dt_logs_cfn", "deploy", *options(account), "--yes", "--json"])
+def test_what_is_told_goes_nowhere_else_where_stderr_is_closed(shell: Shell) -> None:
+    words = shlex.join(["-m", "dt_logs_cfn", "deploy", *shell.first(), "--yes", "--json"])
     done = subprocess.run(
         ["sh", "-c", f"{shlex.quote(sys.executable)} {words} 2>&-"],
-        env=account.environment,
+        env=shell.emulated.environment,
         capture_output=True,
         text=True,
     )
@@ -594,14 +481,12 @@ def test_what_is_told_goes_nowhere_else_where_stderr_is_closed(account: Emulated
 
 
 def test_ctrl_c_at_the_question_says_that_nothing_was_changed(
-    account: Emulated, terminal: tuple[int, int]
+    shell: Shell, terminal: tuple[int, int]
 ) -> None:
-    _, stdin = terminal
-    err = interrupted(process(account, stdin=stdin), b"Go ahead? [y/N] ")
+    err = interrupted(process(shell, stdin=terminal[1]), b"Go ahead? [y/N] ")
     assert err.splitlines() == [
         "",
         "It was not confirmed, so nothing was changed.",
         "dt-logs-cfn: interrupted",
     ]
-    account.sandbox.cloudformation.join()
-    assert stacks(account) == []
+    assert shell.stacks() == []

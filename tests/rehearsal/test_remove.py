@@ -1,14 +1,17 @@
-"""`remove`, against an emulated account over HTTP."""
+"""`remove`, against an emulated account over HTTP; the AWS CLI as another client of our stacks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
-from support.commands import Runner
+from rehearsal.shell import Shell
+from support.commands import Ran, aws_cli
+from support.drifts import denies
 from support.emulated import BOTH, ENDPOINT, Emulated
 from support.emulated import STACK as NAME
 from support.lossy import EVERY, lossy
@@ -18,25 +21,15 @@ from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.operate.stacks.removing import delete
 from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.account.elbv2 import Visit, log_file
+from dt_logs_handler.names import load_balancer_name
 
-ActAs = Callable[..., None]
 CLEAN = (0, f"{NAME}: deleted, and the account is clean\n")
+DOCUMENTED, LEAST = Privileges.DOCUMENTED, Privileges.LEAST_PRIVILEGE
 
 
-@pytest.fixture
-def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
-    return Runner(remove.configure, remove.run, capsys)
-
-
-def deployed(
-    account: Emulated,
-    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
-    name: str = NAME,
-    **more: str,
-) -> str:
+def deployed(shell: Shell, privileges: Privileges = LEAST, name: str = NAME, **more: str) -> str:
     """Create a stack with one of the two privilege sets, and return its ID."""
-    return account.create_stack(name, account.template(privileges), **more)
+    return shell.emulated.create_stack(name, shell.emulated.template(privileges), **more)
 
 
 def changed_to(account: Emulated, privileges: Privileges, **more: str) -> None:
@@ -54,45 +47,34 @@ def changed_to(account: Emulated, privileges: Privileges, **more: str) -> None:
     account.sandbox.cloudformation.join()
 
 
-def status(account: Emulated, stack: str) -> str:
-    found = account.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    return str(found["StackStatus"])
+def removes(ran: Ran) -> list[str]:
+    """Return what a removal announces to remove besides the stack's four resources."""
+    return [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:]
 
 
-def write_log(account: Emulated) -> None:
-    balancer = account.load_balancers[0]
-    body = log_file(balancer, [Visit("192.0.2.7", "/")], account.sandbox.pace())
-    account.sandbox.account.write_log(balancer, body)
+def topics(shell: Shell) -> list[str]:
+    return list(shell.account.world.topics)
 
 
-def snapshot(account: Emulated) -> dict[str, Any]:
-    return {**account.sandbox.account.snapshot(), **account.sandbox.endpoint.deployed()}
-
-
-def stack_bucket(account: Emulated) -> str:
-    (name,) = (each for each in account.sandbox.account.world.buckets if each.startswith(NAME))
-    return name
-
-
-def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
-    account: Emulated, run: Runner
-) -> None:
-    before = snapshot(account)
-    stack = deployed(account)
-    bucket = stack_bucket(account)
-    ran = run.answering("yes")()
-    assert (ran.code, ran.failure) == (0, "")
-    assert run.asked == [f"Delete the stack {NAME}? [y/N]"]
+def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(shell: Shell) -> None:
+    before = shell.snapshot()
+    stack = deployed(shell)
+    bucket, made = shell.bucket(), shell.snapshot()
+    refused = shell.remove(answers=["n"]).failure
+    assert refused.startswith("It was not confirmed, so nothing was changed.")
+    assert (shell.status(), shell.snapshot()) == ("CREATE_COMPLETE", made)
+    ran = shell.remove(answers=["yes"])
+    assert (ran.code, ran.failure, ran.out) == (0, "", CLEAN[1])
+    assert shell.asked == [f"Delete the stack {NAME}? [y/N]"] * 2
     lines = ran.told.splitlines()
     assert lines[:4] == [
         "searching the account for what the stack set up",
         f"delete stack {NAME}, which is in CREATE_COMPLETE",
-        f"  through   {account.role}",
+        f"  through   {shell.emulated.role}",
         "  Remove",
     ]
-    assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
-        "the access logging of load balancer"
-        f" app/web/{account.load_balancers[0].rpartition('/')[2]}",
+    assert removes(ran) == [
+        f"the access logging of load balancer {load_balancer_name(shell.web)}",
         f"bucket {bucket}: it is empty, and nobody uses it",
         f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
     ]
@@ -100,128 +82,107 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
     assert lines[at + 1 : at + 3] == [
         "    the bucket's name in the attributes of the load balancers, because AWS does not accept"
         " an empty one",
-        f"    the service role {account.role}",
+        f"    the service role {shell.emulated.role}",
     ]
-    assert ran.out == f"{NAME}: deleted, and the account is clean\n"
-    assert status(account, stack) == "DELETE_COMPLETE"
+    assert shell.status(stack) == "DELETE_COMPLETE"
     assert f"To check again later: `dt-logs-cfn remove --stack {stack}`" in lines
-    after = snapshot(account)
-    assert after["buckets"] == before["buckets"]
-    assert after["topics"] == before["topics"]
-    assert after["functions"] == before["functions"]
-    assert after["log_groups"] == before["log_groups"]
-    assert "SECRET" not in ran.told + ran.out
+    after = shell.snapshot()
+    for each in ("buckets", "topics", "functions", "log_groups"):
+        assert after[each] == before[each]
 
 
-def test_what_is_not_confirmed_stays_as_it_is(account: Emulated, run: Runner) -> None:
-    stack = deployed(account)
-    before = snapshot(account)
-    assert run.answering("n")().failure.startswith("It was not confirmed, so nothing was changed.")
-    assert (status(account, stack), snapshot(account)) == ("CREATE_COMPLETE", before)
-
-
-def test_the_topic_of_a_bucket_that_is_gone_goes_as_was_said(
-    account: Emulated, run: Runner
-) -> None:
-    deployed(account)
-    bucket = stack_bucket(account)
-    del account.sandbox.account.world.buckets[bucket]
-    ran = run("--yes")
+def test_the_topic_of_a_bucket_that_is_gone_goes_as_was_said(shell: Shell) -> None:
+    deployed(shell)
+    bucket = shell.bucket()
+    del shell.account.world.buckets[bucket]
+    ran = shell.remove()
     (goes,) = (line for line in ran.told.splitlines() if line.startswith("    - topic "))
     assert goes.endswith(f":{NAME}-1-{bucket}: no other stack uses it")
     assert (ran.code, ran.out) == CLEAN
-    assert account.sandbox.account.world.topics == {}
+    assert topics(shell) == []
 
 
-def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete(
-    account: Emulated, run: Runner
-) -> None:
-    stack = deployed(account)
-    changed_to(account, Privileges.DOCUMENTED)
-    ran = run("--yes")
-    (topic,) = account.sandbox.account.world.topics
-    inert = f"topic {topic}: no other stack uses it, and the stack's role may not delete it"
-    assert (ran.code, f"    {inert}" in ran.told.splitlines()) == (0, True)
-    again = run("--stack", stack)
-    assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
-
-
-def test_a_log_group_that_lambda_made_before_stays_and_is_announced(
-    account: Emulated, run: Runner
-) -> None:
-    deployed(account, Privileges.DOCUMENTED)
-    changed_to(account, Privileges.LEAST_PRIVILEGE, RoleARN=account.role)
-    ran = run("--yes")
-    (group,) = account.sandbox.endpoint.deployed()["log_groups"]
+def test_what_the_role_may_not_delete_or_lambda_made_stays_and_is_announced(shell: Shell) -> None:
+    """A stack that changes its privileges leaves some things that it made before."""
+    deployed(shell, DOCUMENTED)
+    changed_to(shell.emulated, LEAST, RoleARN=shell.emulated.role)
+    ran = shell.remove()
+    (group,) = shell.emulated.sandbox.endpoint.deployed()["log_groups"]
     why = f"log group {group}: Lambda made it, so it is not a resource of the stack"
     assert (ran.code, f"    {why}" in ran.told.splitlines()) == (0, True)
     assert f"  stays    {why}" in ran.out.splitlines()
 
+    stack = deployed(shell)
+    changed_to(shell.emulated, DOCUMENTED)
+    ran = shell.remove()
+    (topic,) = topics(shell)
+    inert = f"topic {topic}: no other stack uses it, and the stack's role may not delete it"
+    assert (ran.code, f"    {inert}" in ran.told.splitlines()) == (0, True)
+    again = shell.remove("--stack", stack)
+    assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
 
-def test_a_deleted_stack_s_leftovers_are_removed_if_that_is_agreed_to(
-    account: Emulated, run: Runner
-) -> None:
+
+def test_a_deleted_stack_s_leftovers_are_removed_if_that_is_agreed_to(shell: Shell) -> None:
     """The stack's role may not delete everything, so the operator's permissions are used."""
-    stack = deployed(account, Privileges.DOCUMENTED)
-    bucket = stack_bucket(account)
-    write_log(account)
-    ran = run("--yes")
-    (topic,) = account.sandbox.account.world.topics
+    stack = deployed(shell, DOCUMENTED)
+    bucket = shell.bucket()
+    shell.account.write_log(shell.web)
+    ran = shell.remove()
+    (topic,) = topics(shell)
     assert f"           aws sns delete-topic --topic-arn {topic}" in ran.out.splitlines()
     assert "aws logs delete-log-group --log-group-name /aws/lambda/" in ran.out
-    ran = run.answering("y")("--stack", stack, "--json")
-    assert run.asked == ["Remove these? [y/N]"]
+    ran = shell.remove("--stack", stack, "--json", answers=["y"])
+    assert shell.asked == ["Remove these? [y/N]"]
     found = json.loads(ran.out)
     assert [each["what"] for each in found["removed"]] == ["topic", "log group"]
     assert [(each["what"], each["name"]) for each in found["left"]] == [("bucket", bucket)]
     assert (ran.code, found["clean"]) == (0, True)
-    assert account.sandbox.account.world.topics == {}
-    assert account.sandbox.endpoint.deployed()["log_groups"] == {}
-    again = run("--stack", stack, "--leftovers")
+    assert topics(shell) == []
+    assert shell.emulated.sandbox.endpoint.deployed()["log_groups"] == {}
+    again = shell.remove("--stack", stack, "--leftovers")
     assert (again.out.count("\n"), f"  stays    bucket {bucket}: " in again.out) == (2, True)
 
 
-def test_a_topic_with_somebody_else_s_subscription_stays(account: Emulated, run: Runner) -> None:
-    deployed(account, Privileges.DOCUMENTED)
-    (topic,) = account.sandbox.account.world.topics
-    account.sandbox.account.confirm(ENDPOINT)
+def test_a_topic_with_somebody_else_s_subscription_stays(shell: Shell) -> None:
+    deployed(shell, DOCUMENTED)
+    (topic,) = topics(shell)
+    shell.account.confirm(ENDPOINT)
     queue = "arn:aws:sqs:us-east-1:123456789012:mine"
-    account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
-    ran = run("--yes", "--leftovers")
+    shell.account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    ran = shell.remove("--leftovers")
     assert f"stays    topic {topic}: somebody else is subscribed to it" in ran.out
     assert "removed  subscription " in ran.out
-    left = account.sandbox.account.world.subscriptions.values()
-    assert [each.endpoint for each in left] == [queue]
+    assert [each.endpoint for each in shell.account.world.subscriptions.values()] == [queue]
 
 
-def test_what_another_stack_uses_stays_until_that_one_goes(account: Emulated, run: Runner) -> None:
+def test_what_another_stack_uses_stays_until_that_one_goes(shell: Shell) -> None:
     """Removing the last stack also removes the first stack's resources, and says so."""
-    before = snapshot(account)
-    deployed(account)
-    bucket = stack_bucket(account)
-    deployed(account, name=f"{NAME}-2")
-    ran = run("--yes")
+    before = shell.snapshot()
+    deployed(shell)
+    bucket = shell.bucket()
+    deployed(shell, name=f"{NAME}-2")
+    ran = shell.remove()
     assert f"    bucket {bucket}: another stack uses it" in ran.told.splitlines()
     assert f"  stays    bucket {bucket}: another stack uses it" in ran.out.splitlines()
     assert ran.code == 0
-    ran = run("--yes", "--stack", f"{NAME}-2")
-    assert [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:] == [
+    ran = shell.remove("--stack", f"{NAME}-2")
+    assert removes(ran) == [
         "the access logging (turned on by a stack that no longer uses it) of load balancer"
-        f" app/web/{account.load_balancers[0].rpartition('/')[2]}",
+        f" {load_balancer_name(shell.web)}",
         f"bucket {bucket}: it is empty, and nobody uses it; a stack that no longer uses it created"
         " it",
         f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
     ]
     assert (ran.code, ran.out) == (0, f"{NAME}-2: deleted, and the account is clean\n")
-    assert snapshot(account)["buckets"] == before["buckets"]
+    assert shell.snapshot()["buckets"] == before["buckets"]
 
 
-def left_behind(account: Emulated, run: Runner) -> str:
-    """Remove a stack, and return its bucket: it holds logs, and a load balancer still names it."""
-    deployed(account)
-    bucket = stack_bucket(account)
-    write_log(account)
-    ran = run("--yes")
+def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(shell: Shell) -> None:
+    """A stack whose function is not asked to delete anything takes nothing over."""
+    deployed(shell)
+    bucket = shell.bucket()
+    assert shell.account.write_log(shell.web)
+    ran = shell.remove()
     assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
     assert (ran.code, ran.out) == (
         0,
@@ -229,71 +190,42 @@ def left_behind(account: Emulated, run: Runner) -> str:
         " it holds logs, which are yours; empty and delete it when you like (its tag"
         " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )
-    assert bucket in account.sandbox.account.world.buckets
-    return bucket
+    failed = deployed(shell, LoadBalancerArns=shell.web.replace("/web/", "/wob/"))
+    assert shell.status() == "ROLLBACK_COMPLETE"
+    for each in shell.snapshot()["buckets"][bucket]["objects"]:
+        shell.account.s3.delete_object(Bucket=bucket, Key=each)
+    ran = shell.remove()
+    assert bucket not in ran.told
+    assert (ran.code, ran.out) == CLEAN
+    assert shell.remove("--stack", failed).out == ran.out
+    assert bucket in shell.account.world.buckets
 
-
-def empty(account: Emulated, bucket: str) -> None:
-    """Delete the bucket's logs as the customer would."""
-    client = account.client("s3")
-    for each in client.list_objects_v2(Bucket=bucket)["Contents"]:
-        client.delete_object(Bucket=bucket, Key=each["Key"])
-
-
-def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(
-    account: Emulated, run: Runner
-) -> None:
-    bucket = left_behind(account, run)
-    empty(account, bucket)
-    deployed(account, LoadBalancerArns=account.sandbox.account.add_load_balancer("other"))
-    ran = run("--yes")
+    deployed(shell, LoadBalancerArns=shell.account.add_load_balancer("other"))
+    ran = shell.remove()
     made = "a stack that no longer uses it created it"
     goes = f"    - bucket {bucket}: it is empty, and nobody uses it; {made}"
     assert goes in ran.told.splitlines()
     assert (ran.code, ran.out) == CLEAN
-    assert bucket not in account.sandbox.account.world.buckets
+    assert bucket not in shell.account.world.buckets
 
 
-def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
-    account: Emulated, run: Runner
-) -> None:
-    bucket = left_behind(account, run)
-    missing = account.load_balancers[0].replace("/web/", "/wob/")
-    failed = deployed(account, LoadBalancerArns=missing)
-    assert status(account, failed) == "ROLLBACK_COMPLETE"
-    empty(account, bucket)
-    ran = run("--yes")
-    assert bucket not in ran.told
-    assert (ran.code, ran.out) == CLEAN
-    assert run("--stack", failed).out == ran.out
-    assert bucket in account.sandbox.account.world.buckets
-
-
-def test_a_topic_whose_users_cannot_be_told_is_not_removed(
-    account: Emulated, run: Runner, act_as: ActAs
-) -> None:
+def test_a_topic_whose_users_cannot_be_told_is_not_removed(shell: Shell) -> None:
     """Only the bucket's policy names the topic's users, and the operator may not read it."""
-    deployed(account, Privileges.DOCUMENTED)
-    deployed(account, Privileges.DOCUMENTED, name=f"{NAME}-2")
-    topics = set(account.sandbox.account.world.topics)
+    for name in (NAME, f"{NAME}-2"):
+        deployed(shell, DOCUMENTED, name=name)
+    before = topics(shell)
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    but = {"Effect": "Deny", "Action": "s3:GetBucketPolicy", "Resource": "*"}
-    act_as(everything, but)
+    shell.act_as(everything, {**everything, "Effect": "Deny", "Action": "s3:GetBucketPolicy"})
 
-    ran = run("--yes", "--leftovers")
-
-    assert ran.code == 1
-    assert set(account.sandbox.account.world.topics) == topics
+    assert shell.remove("--leftovers").code == 1
+    assert topics(shell) == before
 
 
-def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runner) -> None:
-    stack = deployed(account)
-    iam = account.client("iam")
-    name = account.role.rpartition("/")[2]
-    deny = {"Effect": "Deny", "Action": "lambda:DeleteFunction", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
-    iam.put_role_policy(RoleName=name, PolicyName="no", PolicyDocument=policy)
-    ran = run("--yes")
+def test_a_delete_that_fails_tells_the_reason_first(shell: Shell) -> None:
+    stack, iam = deployed(shell), shell.emulated.client("iam")
+    named = {"RoleName": shell.emulated.role.rpartition("/")[2], "PolicyName": "no"}
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(denies("lambda:DeleteFunction")))
+    ran = shell.remove()
     assert ran.failure.startswith("DTLogsAnalysisLambdaFunction failed: ")
     assert "lambda:DeleteFunction" in ran.failure
     assert ran.failure.endswith(
@@ -301,9 +233,12 @@ def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runn
         " stack and keep DTLogsAnalysisLambdaFunction: `aws cloudformation delete-stack"
         f" --stack-name {NAME} --retain-resources DTLogsAnalysisLambdaFunction`."
     )
-    iam.delete_role_policy(RoleName=name, PolicyName="no")
-    assert run("--yes").code == 0
-    assert status(account, stack) == "DELETE_COMPLETE"
+    iam.delete_role_policy(**named)
+    role = shell.emulated.sandbox.cloudformation.stacks[stack]
+    role.role = "arn:aws:iam::123456789012:role/gone"
+    assert "role/gone is invalid or cannot be assumed" in shell.remove().failure
+    assert shell.remove("--role-arn", shell.emulated.role).code == 0
+    assert shell.status(stack) == "DELETE_COMPLETE"
 
 
 RIGHTS = (
@@ -325,18 +260,15 @@ RIGHTS = (
 )
 
 
-def test_the_rights_that_the_guide_names_are_enough_and_needed(
-    account: Emulated, run: Runner, act_as: ActAs
-) -> None:
-    deployed(account)
-    account.client("s3").create_bucket(Bucket="somebody-else-s")
-    may = {"Effect": "Allow", "Action": [*RIGHTS], "Resource": "*"}
-    act_as(may)
-    ran = run("--yes")
+def test_the_rights_that_the_guide_names_are_enough_and_needed(shell: Shell) -> None:
+    deployed(shell)
+    shell.account.add_bucket("somebody-else-s")
+    shell.act_as({"Effect": "Allow", "Action": [*RIGHTS], "Resource": "*"})
+    ran = shell.remove()
     assert (ran.code, ran.out) == CLEAN
     asked = {
         decision.action
-        for call in account.sandbox.calls
+        for call in shell.emulated.sandbox.calls
         if call.caller == "person"
         for decision in call.decisions
     }
@@ -345,92 +277,67 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
     assert all(f"`{each.partition(':')[2]}`" in text for each in RIGHTS)
 
 
-def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
+def test_marks_that_are_left_are_findings(shell: Shell) -> None:
     """The stack is deleted without its custom resource, so everything that it set up stays."""
-    stack = deployed(account)
-    bucket = stack_bucket(account)
-    found = account.sandbox.cloudformation.stacks[stack]
-    del found.resources["InvokeLambdaFunction"]
-    ran = run("--yes")
-    assert ran.code == 1
+    stack = deployed(shell)
+    del shell.emulated.sandbox.cloudformation.stacks[stack].resources["InvokeLambdaFunction"]
+    ran = shell.remove()
     lines = ran.out.splitlines()
-    assert lines[0] == f"{NAME}: deleted; look at:"
-    assert any(line.startswith("  LEFT     load balancer app/web/") for line in lines)
-    assert (
-        f"  LEFT     bucket {bucket}: 1 statement of the stack in its policy; remove from the"
-        " policy"
-    ) in lines
-    assert any(line.startswith("  LEFT     topic ") for line in lines)
+    assert (ran.code, lines[0]) == (1, f"{NAME}: deleted; look at:")
+    statement = "1 statement of the stack in its policy; remove from the policy"
+    for left in ("load balancer app/web/", f"bucket {shell.bucket()}: {statement}", "topic "):
+        assert any(line.startswith(f"  LEFT     {left}") for line in lines)
+
+
+ELSEWHERE = "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1"
+NOT_OURS = "The stack service-role does not onboard load balancers. Name another with --stack."
 
 
 @pytest.mark.parametrize(
-    ("name", "failure"),
+    ("command", "name", "failure"),
     [
         (
-            "never",
+            *(remove, "never"),
             "There is no stack never in this account and region. Check --stack, --profile and"
             " --region; use the stack ID for a deleted stack.",
         ),
         (
-            "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1",
-            "No stack in this account and region has the ID"
-            " 'arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1'. Give the whole ID, and use"
-            " credentials of account 123456789012 and --region eu-west-1.",
+            *(remove, ELSEWHERE),
+            f"No stack in this account and region has the ID '{ELSEWHERE}'. Give the whole ID, and"
+            " use credentials of account 123456789012 and --region eu-west-1.",
         ),
-        (
-            "service-role",
-            "The stack service-role does not onboard load balancers. Name another with --stack.",
-        ),
+        (remove, "service-role", NOT_OURS),
+        (deploy, "service-role", NOT_OURS),
     ],
 )
-def test_no_other_stack_is_touched(account: Emulated, run: Runner, name: str, failure: str) -> None:
-    assert run("--yes", "--stack", name).failure == failure
-    assert status(account, "service-role") == "CREATE_COMPLETE"
-
-
-def test_no_other_stack_is_updated_either(
-    account: Emulated, capsys: pytest.CaptureFixture[str]
+def test_no_other_stack_is_touched(
+    shell: Shell, command: ModuleType, name: str, failure: str
 ) -> None:
-    run = Runner(deploy.configure, deploy.run, capsys)
-    more = ("--stack", "service-role", "--release", str(account.release), "--yes")
-    values = ("--load-balancer", "*", "--parameter", "DataTheoremAccountId=999988887777")
-    ran = run(*more, *values, "--parameter", f"NotificationEndpoint={ENDPOINT}")
-    assert ran.failure.startswith("The stack service-role does not onboard load balancers.")
-
-
-def test_a_stack_whose_role_is_gone_is_removed_through_another(
-    account: Emulated, run: Runner
-) -> None:
-    stack = deployed(account)
-    other = account.client("iam").get_role(RoleName=account.role.rpartition("/")[2])["Role"]
-    found = account.sandbox.cloudformation.stacks[stack]
-    found.role = "arn:aws:iam::123456789012:role/gone"
-    assert "role/gone is invalid or cannot be assumed" in run("--yes").failure
-    assert run("--yes", "--role-arn", other["Arn"]).code == 0
+    argv = shell.first()[2:] if command is deploy else []
+    assert shell.run(command, *argv, "--stack", name).failure == failure
+    assert shell.status("service-role") == "CREATE_COMPLETE"
 
 
 @pytest.mark.parametrize("number", [1, EVERY])
-def test_a_delete_whose_answer_is_lost_is_followed(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    stack = deployed(account)
-    with lossy(account.sandbox.endpoint.url) as network:
+def test_a_delete_whose_answer_is_lost_is_followed(shell: Shell, number: int) -> None:
+    stack = deployed(shell)
+    with lossy(shell.emulated.sandbox.endpoint.url) as network:
         # The search for leftovers does not use the query protocol, so it bypasses this network.
-        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", network.url)
+        shell.environment.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", network.url)
         network.calls.add(("DeleteStack", EVERY))
-        assert "127.0.0.1 cannot be reached (ConnectionClosedError)." in run("--yes").failure
-        assert status(account, stack) == "CREATE_COMPLETE"
+        assert "127.0.0.1 cannot be reached (ConnectionClosedError)." in shell.remove().failure
+        assert shell.status(stack) == "CREATE_COMPLETE"
         network.calls.clear()
         network.answers.add(("DeleteStack", number))
         network.sent.clear()
-        ran = run("--yes")
+        ran = shell.remove()
     assert (ran.code, ran.out) == CLEAN
-    assert status(account, stack) == "DELETE_COMPLETE"
+    assert shell.status(stack) == "DELETE_COMPLETE"
 
 
-def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> None:
-    stack, lines = deployed(account), list[str]()
-    client = account.client("cloudformation")
+def test_a_delete_that_is_interrupted_says_what_may_be(shell: Shell) -> None:
+    stack, lines = deployed(shell), list[str]()
+    client = shell.emulated.client("cloudformation")
     found = describe(client, stack)
     assert found is not None
 
@@ -446,5 +353,42 @@ def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> Non
         f"AWS may already be deleting the stack {NAME}. If so, {again} follows the deletion;"
         " otherwise, it asks again.",
     ]
+    assert shell.stacks() == []
+
+
+def cloudformation(account: Emulated, *argv: str) -> Any:
+    """Run `aws cloudformation`, and return its parsed answer."""
+    command = [aws_cli(), "cloudformation", *argv, "--output", "json"]
+    done = subprocess.run(command, env=account.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
+
+
+def test_the_aws_cli_deploys_and_deletes_stacks_that_we_update_and_remove(shell: Shell) -> None:
+    account = shell.emulated
+    proposed = cloudformation(
+        account,
+        *("deploy", "--no-execute-changeset", "--stack-name", NAME),
+        *("--template-file", str(shell.release / "dt-logs-analysis.template.json")),
+        *("--role-arn", account.role, "--capabilities", *BOTH, "--parameter-overrides"),
+        *(f"LoadBalancerArns={shell.web}", "DataTheoremAccountId=999988887777"),
+        "NotificationEndpoint=https://logs.example.com/in",
+    )
+    cloudformation(account, "execute-change-set", "--change-set-name", proposed.split()[-1])
+    # The AWS CLI polls only every 30 seconds, so finish the creation before its first poll.
     account.sandbox.cloudformation.join()
-    assert status(account, stack) == "DELETE_COMPLETE"
+    cloudformation(account, "wait", "stack-create-complete", "--stack-name", NAME)
+    updated = json.loads(shell.deploy("--parameter", "RunToken=2", "--json").out)
+    assert (updated["result"], updated["stack"]["status"]) == ("updated", "UPDATE_COMPLETE")
+    events = cloudformation(account, "describe-stack-events", "--stack-name", NAME)["StackEvents"]
+    assert events[0]["ResourceStatus"] == "UPDATE_COMPLETE"
+    removed = json.loads(shell.remove("--json").out)
+    assert (removed["clean"], removed["left"]) == (True, [])
+    gone = cloudformation(account, "list-stacks", "--stack-status-filter", "DELETE_COMPLETE")
+    assert [each["StackName"] for each in gone["StackSummaries"]] == [NAME]
+
+    made = json.loads(shell.deploy(*shell.first(), "--json").out)["stack"]["id"]
+    cloudformation(account, "delete-stack", "--stack-name", NAME)
+    account.sandbox.cloudformation.join()
+    cloudformation(account, "wait", "stack-delete-complete", "--stack-name", made)
+    assert json.loads(shell.remove("--stack-name", made, "--json").out)["left"] == []

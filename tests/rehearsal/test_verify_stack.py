@@ -21,14 +21,12 @@ FUNCTION, ROLE = "DTLogsAnalysisLambdaFunction", "DTLogsAnalysisLambdaExecutionR
 
 
 def physical(account: Emulated, logical: str) -> str:
-    (found,) = account.client("cloudformation").describe_stack_resources(
-        StackName=STACK, LogicalResourceId=logical
-    )["StackResources"]
-    return str(found["PhysicalResourceId"])
+    stack = next(e for e in account.sandbox.cloudformation.stacks.values() if e.name == STACK)
+    return stack.resources[logical].physical_id
 
 
 @pytest.mark.parametrize("privileges", Privileges)
-def test_a_stack_that_nobody_has_touched(
+def test_a_stack_that_nobody_has_touched_until_code_and_rights_are_changed(
     account: Emulated, privileges: Privileges, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.create_stack(body=account.template(privileges))
@@ -43,11 +41,6 @@ def test_a_stack_that_nobody_has_touched(
     assert (out, err.count("\n")) == ("", 1)
     assert "There is no stack nothing in this account and region." in err
 
-
-def test_code_and_rights_that_were_changed_since(
-    account: Emulated, capsys: pytest.CaptureFixture[str]
-) -> None:
-    account.create_stack()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("index.py", "def handler(event, context): pass\n")
@@ -59,9 +52,7 @@ def test_code_and_rights_that_were_changed_since(
         PolicyName="More",
         PolicyDocument=json.dumps(EVERYTHING),
     )
-
     assert main(["verify", "--stack", STACK]) == 1
-
     out, _ = capsys.readouterr()
     assert "the function's code is not the template's" in out
     assert "the role has another policy More" in out

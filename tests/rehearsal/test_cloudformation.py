@@ -412,8 +412,10 @@ def test_a_failed_rollback_and_a_creation_that_could_not_be_undone_are_deleted(
     sandbox: Sandbox, cfn: Any
 ) -> None:
     first = made(cfn, "One")
+    assert updated(cfn, "One")["StackStatus"] == "UPDATE_COMPLETE"
+    assert roles(sandbox) == {"One": ["Other"]}
     refuse(sandbox.endpoint, "PutRolePolicy", of="One")
-    stack = updated(cfn, "New", "One")
+    stack = updated(cfn, "New", "One", policy="Log")
     assert (stack["StackStatus"], stack["StackStatusReason"]) == (
         "UPDATE_ROLLBACK_FAILED",
         "The following resource(s) failed to update: [One]. ",

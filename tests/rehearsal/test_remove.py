@@ -118,7 +118,7 @@ def test_what_the_role_may_not_delete_or_lambda_made_stays_and_is_announced(shel
     (topic,) = topics(shell)
     inert = f"topic {topic}: no other stack uses it, and the stack's role may not delete it"
     assert (ran.code, f"    {inert}" in ran.told.splitlines()) == (0, True)
-    again = shell.remove("--stack", stack)
+    again = shell.remove("--stack", stack, answers=[])
     assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
 
 
@@ -139,7 +139,7 @@ def test_a_deleted_stack_s_leftovers_are_removed_if_that_is_agreed_to(shell: She
     assert (ran.code, found["clean"]) == (0, True)
     assert topics(shell) == []
     assert shell.emulated.sandbox.endpoint.deployed()["log_groups"] == {}
-    again = shell.remove("--stack", stack, "--leftovers")
+    again = shell.remove("--stack", stack, "--leftovers", answers=[])
     assert (again.out.count("\n"), f"  stays    bucket {bucket}: " in again.out) == (2, True)
 
 
@@ -197,7 +197,7 @@ def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(shell
     ran = shell.remove()
     assert bucket not in ran.told
     assert (ran.code, ran.out) == CLEAN
-    assert shell.remove("--stack", failed).out == ran.out
+    assert shell.remove("--stack", failed, answers=[]).out == ran.out
     assert bucket in shell.account.world.buckets
 
     deployed(shell, LoadBalancerArns=shell.account.add_load_balancer("other"))

@@ -153,6 +153,7 @@ def test_everything_that_a_report_holds_is_on_the_page() -> None:
         "1 x Data Theorem",
         "2 API calls",
         "account CHANGED",
+        "NOT AS EXPECTED",
     ):
         assert part in text
 

@@ -28,7 +28,6 @@ from dt_logs_handler.aws import (
 )
 from dt_logs_handler.errors import CallFailed, OutOfTime, Refused
 from dt_logs_handler.names import Location
-from dt_logs_handler.notifications import NotificationEdit
 from dt_logs_handler.register import PolicyEdit, Registration
 from dt_logs_handler.request import Endpoint
 
@@ -195,11 +194,10 @@ class Bench:
     policies: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     taken: list[model.Step] = field(default_factory=list)
-    logged: list[tuple[model.Step, str]] = field(default_factory=list)
 
     def effects(self) -> Effects:
         calls = aws(Clock(), s3=self, workers=self.workers)
-        return Effects(calls, HERE, int(NOON), lambda *each: self.logged.append(each))
+        return Effects(calls, HERE, int(NOON), lambda step, outcome: None)
 
     def take(self, step: model.Step, effects: Effects) -> str:
         self.taken.append(step)
@@ -214,23 +212,10 @@ class Bench:
         return {"Policy": self.policies[Bucket]}
 
 
-FIRST, SECOND, THIRD = model.SecureBucket("a"), model.SecureBucket("b"), model.SecureBucket("c")
-
-
-def test_steps_are_taken_in_order_until_one_fails() -> None:
-    bench = Bench({SECOND: error("MalformedXML")})
-    effects = bench.effects()
-    with pytest.raises(CallFailed, match="PutBucketPolicy failed with MalformedXML"):
-        carry_out([FIRST, SECOND, THIRD], effects, bench.take)
-    assert bench.taken == [FIRST, SECOND]
-    assert bench.logged == [(FIRST, "done"), (SECOND, "failed")]
-    assert effects.began
-
-
 @pytest.mark.parametrize("workers", [1, 8])
 def test_load_balancers_that_follow_each_other_are_taken_together_each_once(workers: int) -> None:
     on = [model.SetLogging(arn, model.Logging(), ON) for arn in (WEB, API, SHOP)]
-    steps = [*on[:2], model.SetLogging(WEB, ON, OFF), FIRST, on[2]]
+    steps = [*on[:2], model.SetLogging(WEB, ON, OFF), UNMADE, on[2]]
     bench = Bench(workers=workers)
     carry_out(steps, bench.effects(), bench.take)
     assert sorted(map(str, bench.taken[:2])) == sorted(map(str, steps[:2]))
@@ -238,78 +223,36 @@ def test_load_balancers_that_follow_each_other_are_taken_together_each_once(work
 
 
 OUT = model.SetLogging(WEB, ON, OFF)
-QUIET = model.EditNotifications("logs", NotificationEdit(drop=frozenset({"x"})))
-DISARM = model.EditPolicy("logs", PolicyEdit(disarm=frozenset({"sid"}), owner="o"))
 DROP = model.EditPolicy("logs", PolicyEdit(drop=frozenset({"sid"})))
 UNMADE = model.DeleteBucket("logs")
-WAY_OUT: list[model.Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
-
-
-@pytest.mark.parametrize(
-    ("failing", "left"),
-    [
-        ([], []),
-        ([FIRST], [UNMADE, DROP]),
-        ([OUT], [UNMADE, DROP]),
-        ([QUIET], [UNMADE, DROP]),
-        ([DISARM], []),
-        ([DISARM, OUT], [UNMADE, DROP]),
-        ([UNMADE], [DROP]),
-        ([DROP], []),
-    ],
-)
-def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
-    failing: list[model.Step], left: list[model.Step]
-) -> None:
-    """If a policy cannot be changed, the other steps follow; other failures keep the register."""
-    bench = Bench({each: error("MalformedXML") for each in failing})
-    failures = carry_out_all(WAY_OUT, bench.effects(), bench.take)
-    assert len(failures) == len(failing)
-    assert bench.taken == [each for each in WAY_OUT if each not in left]
-    assert [each for each, what in bench.logged if "next try" in what] == left
-
-
 FILE = model.DeleteTestFile(LOCATION)
 UNMADE_TOPIC = model.DeleteTopic(TOPIC, "logs")
 END = Endpoint("https", ENDPOINT)
 ENDED, LIVE = (
     model.Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=live) for live in (False, True)
 )
-WORTHLESS: list[tuple[model.Step, str]] = [
-    (FILE, "s3://logs/web/AWSLogs/123456789012/ELBAccessLogTestFile"),
-    (UNMADE_TOPIC, f"aws sns delete-topic --topic-arn {TOPIC}"),
-    (ENDED, f"aws sns unsubscribe --subscription-arn {TOPIC}:1"),
-]
 
 
 @pytest.mark.parametrize(
-    ("step", "code", "told"),
+    ("step", "told"),
     [
-        *((step, "AccessDenied", told) for step, told in WORTHLESS),
-        *((step, "AuthorizationError", told) for step, told in WORTHLESS),
-        *((step, "InternalError", "") for step, _ in WORTHLESS),
-        (LIVE, "AuthorizationError", ""),  # its topic still gets announcements
-        (OUT, "AccessDenied", ""),
-        (QUIET, "AccessDenied", ""),
+        (FILE, "s3://logs/web/AWSLogs/123456789012/ELBAccessLogTestFile"),
+        (UNMADE_TOPIC, f"aws sns delete-topic --topic-arn {TOPIC}"),
+        (ENDED, f"aws sns unsubscribe --subscription-arn {TOPIC}:1"),
+        (LIVE, ""),  # its topic still gets announcements
     ],
-    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
-def test_only_a_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
-    step: model.Step, code: str, told: str
+def test_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
+    step: model.Step, told: str
 ) -> None:
-    bench = Bench({step: error(code, text="explicit deny")})
+    """A test file is also not tried again where its registration cannot go."""
+    bench = Bench({step: error("AuthorizationError", text="explicit deny")})
     effects = bench.effects()
     failures = carry_out_all([step, DROP], effects, bench.take)
-    if told:
-        assert (failures, bench.taken) == ([], [step, DROP])
-        (kept,) = effects.kept
-        assert told in kept and "explicit deny" in kept
-        assert effects.possible([step, DROP]) == (DROP,)
-    else:
-        assert (len(failures), bench.taken, effects.kept) == (1, [step], [])
-        assert effects.possible([step]) == (step,)
-    # A test file is not tried again where its registration cannot go.
-    effects = bench.effects()
+    assert bench.taken == ([step, DROP] if told else [step])
+    assert (len(failures), len(effects.kept)) == ((0, 1) if told else (1, 0))
+    assert all(told in kept and "explicit deny" in kept for kept in effects.kept)
+    assert effects.possible([step, DROP]) == ((DROP,) if told else (step, DROP))
     effects.keep(DROP, "the statement")
     other = model.DeleteTestFile(Location("more", ""))
     assert effects.possible([FILE, other, DROP, OUT]) == (other, OUT)

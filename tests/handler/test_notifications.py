@@ -1,4 +1,4 @@
-"""Editing notifications, and predicting S3's refusals before anything is written."""
+"""Notifications, topics' policies and subscriptions' filters: ours, and beside others'."""
 
 import copy
 import json
@@ -8,16 +8,28 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import topic_arn
-from support.states import HERE
-from support.strategies import STEADY, configurations
+from support.states import CHINA, HERE
+from support.strategies import STEADY, configurations, json_values
 
 from dt_logs_handler.errors import Refused
+from dt_logs_handler.model import Subscription
 from dt_logs_handler.names import Location
-from dt_logs_handler.notifications import NotificationEdit, covering_topic, encoded, entry, own
+from dt_logs_handler.notifications import (
+    NotificationEdit,
+    covering_topic,
+    encoded,
+    entry,
+    filter_policy,
+    filtered,
+    narrowed_filter,
+    own,
+    same_filter,
+    topic_policy,
+)
 
 TOPIC = topic_arn("logs")
 THEIRS = "arn:aws:sns:us-east-1:123456789012:theirs"
-WEB = Location("logs", "web")
+WEB, ROOT, ODD = Location("logs", "web"), Location("logs", ""), Location("logs", "my logs+ü")
 BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
 
 
@@ -37,9 +49,7 @@ def going(*prefixes: str) -> NotificationEdit:
 def unordered(configuration: Any) -> Any:
     """Return a configuration in a comparable form that ignores the order of its lists."""
     return {
-        kind: sorted(json.dumps(each, sort_keys=True) for each in value)
-        if isinstance(value, list)
-        else value
+        kind: value if isinstance(value, dict) else sorted(map(json.dumps, value))
         for kind, value in configuration.items()
     }
 
@@ -61,14 +71,8 @@ def test_entry_announces_log_objects_and_nothing_else() -> None:
             }
         },
     }
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("a b", "a+b"), ("a+b", "a%2Bb"), ("a/b", "a/b"), ("ü", "%C3%BC"), ("(a)*!'", "(a)*!'")],
-)
-def test_keys_are_encoded_as_s3_does(key: str, value: str) -> None:
-    assert encoded(key) == value
+    keys = {"a b": "a+b", "a+b": "a%2Bb", "a/b": "a/b", "ü": "%C3%BC", "(a)*!'": "(a)*!'"}
+    assert {key: encoded(key) for key in keys} == keys  # as S3 does
 
 
 @STEADY
@@ -104,7 +108,7 @@ def test_edits_of_two_stacks_commute(
     assert unordered(left.applied(one)) == unordered(second.applied(configuration))
 
 
-def test_entry_in_another_form_is_left_alone() -> None:
+def test_entry_is_put_right_in_its_place_but_left_alone_in_another_form() -> None:
     """S3 capitalises filter names in its answers, and may reorder the rules."""
     answered = ours("web")
     rules = answered["Filter"]["Key"]["FilterRules"]
@@ -113,14 +117,13 @@ def test_entry_in_another_form_is_left_alone() -> None:
     }
     configuration: Any = {"TopicConfigurations": [answered]}
     assert coming("web").applied(configuration) == configuration
-
-
-def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
     theirs = {"Id": "theirs", "TopicArn": THEIRS, "Events": ["s3:ObjectRemoved:*"]}
-    configuration: Any = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
+    configuration = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
     after = coming("web").applied(configuration)
     assert after == {"TopicConfigurations": [ours("web"), theirs]}
 
+
+# Others' entries: apart from ours, covering ours, or in the way
 
 ARNS = {
     "Topic": ("TopicArn", THEIRS),
@@ -157,14 +160,6 @@ APART = [
     {"EventBridgeConfiguration": {}},
     {},
 ]
-
-
-@pytest.mark.parametrize("configuration", APART)
-def test_entries_apart_from_ours_are_not_in_the_way(configuration: dict[str, Any]) -> None:
-    assert covering(configuration) is None
-    assert covering(configuration, share=False) is None
-
-
 COVERING = [
     foreign([CREATED]),
     foreign([CREATED, "s3:ObjectRemoved:*"]),
@@ -176,12 +171,20 @@ COVERING = [
 ]
 
 
-@pytest.mark.parametrize("configuration", COVERING)
-def test_topic_that_is_told_of_every_log_object_is_shared(configuration: dict[str, Any]) -> None:
-    """If the role may not unsubscribe, the topic is not shared."""
-    assert covering(configuration) == THEIRS
-    with pytest.raises(Refused, match="their-entry"):
-        covering(configuration, share=False)
+@pytest.mark.parametrize(
+    ("configuration", "topic"),
+    [*((each, None) for each in APART), *((each, THEIRS) for each in COVERING)],
+)
+def test_topic_that_is_told_of_every_log_object_is_shared(
+    configuration: dict[str, Any], topic: str | None
+) -> None:
+    """Entries apart are not in the way. If the role may not unsubscribe, no topic is shared."""
+    assert covering(configuration) == topic
+    if topic is None:
+        assert covering(configuration, share=False) is None
+    else:
+        with pytest.raises(Refused, match="their-entry"):
+            covering(configuration, share=False)
 
 
 OTHERS = [
@@ -208,21 +211,23 @@ IN_THE_WAY = [
 
 @pytest.mark.parametrize("configuration", IN_THE_WAY)
 def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> None:
-    with pytest.raises(Refused) as refused:
-        covering(configuration)
+    """It is named by its Id, if it has one, and by its destination."""
+    configuration = copy.deepcopy(configuration)
     ((item, *_),) = configuration.values()
-    assert "their-entry" in refused.value.what
-    assert next(value for key, value in item.items() if key.endswith("Arn")) in refused.value.what
-    assert "logs" in refused.value.what and "below web" in refused.value.what
-    assert refused.value.bucket == "logs"
-    assert "prefix or suffix" in refused.value.fix
-
-
-def test_entry_without_an_id_is_named_by_its_destination() -> None:
-    configuration = foreign(["s3:ObjectCreated:Put"])
-    del configuration["TopicConfigurations"][0]["Id"]
-    with pytest.raises(Refused, match=THEIRS):
-        covering(configuration)
+    destination = next(value for key, value in item.items() if key.endswith("Arn"))
+    for identifier in ("their-entry", None):
+        with pytest.raises(Refused) as refused:
+            covering(
+                json.loads(
+                    json.dumps(configuration).replace('"their-entry"', json.dumps(identifier))
+                )
+            )
+        assert (identifier or "(no Id)") in refused.value.what
+        assert destination in refused.value.what
+        assert "logs" in refused.value.what and "below web" in refused.value.what
+        assert refused.value.bucket == "logs"
+        assert "prefix or suffix" in refused.value.fix
+        item.pop("Id", None)
 
 
 @STEADY
@@ -241,11 +246,8 @@ def test_what_is_found_free_has_no_overlap_by_aws_rule(
     start = f"{location.prefix}/{BELOW}" if location.prefix else BELOW
     items = [each for value in configuration.values() for each in value]
     assert free == (not any(_overlaps(each, start) for each in items))
-
-
-def test_encoded_prefix_is_compared_by_its_meaning() -> None:
-    location = Location("logs", "my logs")
-    assert covering(foreign([CREATED], prefix="my+logs/"), location) == THEIRS
+    # An encoded prefix is compared by its meaning.
+    assert covering(foreign([CREATED], prefix="my+logs/"), Location("logs", "my logs")) == THEIRS
 
 
 def _overlaps(item: dict[str, Any], start: str) -> bool:
@@ -254,3 +256,99 @@ def _overlaps(item: dict[str, Any], start: str) -> bool:
     prefix = {"a+b%2F": "a b/"}.get(values.get("prefix", ""), values.get("prefix", ""))
     created = any(each.startswith("s3:ObjectCreated:") for each in item["Events"])
     return created and (start.startswith(prefix) or prefix.startswith(start))
+
+
+# Topics' policies, and the filters that identify our subscriptions to foreign topics
+
+
+def test_topic_admits_s3_of_this_bucket_and_account_alone() -> None:
+    assert "arn:aws:" not in topic_policy("logs", CHINA)
+    assert json.loads(topic_policy("my.logs", HERE)) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "S3PublishesNewLogObjects",
+                "Effect": "Allow",
+                "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn("my.logs"),
+                "Condition": {
+                    "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my.logs"},
+                    "StringEquals": {"aws:SourceAccount": "123456789012"},
+                },
+            }
+        ],
+    }
+
+
+def subscription(document: object) -> Subscription:
+    text = document if isinstance(document, str | None) else json.dumps(document)
+    return Subscription("arn:aws:sns:us-east-1:123456789012:t:1", "t", "https", "e", text)
+
+
+def test_filter_lets_log_objects_of_the_locations_through() -> None:
+    """S3 sends one record in each message, and encodes the keys."""
+    assert json.loads(filter_policy("logs", [WEB, ODD], HERE)) == {
+        "Records": {
+            "s3": {
+                "bucket": {"name": ["logs"]},
+                "object": {
+                    "key": [{"prefix": f"my+logs%2B%C3%BC/{BELOW}"}, {"prefix": f"web/{BELOW}"}]
+                },
+            }
+        }
+    }
+
+
+@STEADY
+@given(st.lists(st.sampled_from([WEB, ROOT, ODD]), min_size=1, unique=True))
+def test_our_filter_is_known_again_by_its_keys_and_can_be_narrowed(found: list[Location]) -> None:
+    text = filter_policy("logs", found, HERE)
+    read = filtered(subscription(text), HERE)
+    assert read is not None
+    bucket, keys = read
+    assert (bucket, len(keys)) == ("logs", len(found))
+    assert all(key.endswith(BELOW) for key in keys)
+    assert same_filter(narrowed_filter(bucket, keys), text)
+    assert same_filter(json.dumps(json.loads(text), indent=2), text)
+    assert same_filter(None, None) and not same_filter(text, None)
+
+
+OURS = json.loads(filter_policy("logs", [WEB], HERE))
+
+
+def changed(**inner: object) -> dict[str, Any]:
+    """Return our filter with some keys of its `s3` object added or replaced."""
+    return {"Records": {"s3": {**OURS["Records"]["s3"], **inner}}}
+
+
+FOREIGN: list[Any] = [
+    None,
+    "",
+    "{}",
+    "no JSON",
+    "[]",
+    {**OURS, "eventName": ["x"]},
+    {"Records": {**OURS["Records"], "eventName": ["ObjectCreated:Put"]}},
+    changed(object={"key": [{"prefix": "web/"}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}, {"suffix": ".gz"}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}, "x"]}),
+    changed(object={"key": [{"anything-but": {"prefix": f"web/{BELOW}"}}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}], "size": [{"numeric": [">", 0]}]}),
+    changed(object={"key": f"web/{BELOW}"}),
+    changed(object={"key": []}),
+    changed(s3SchemaVersion=["1.0"]),
+    {"Records": {"s3": {"object": OURS["Records"]["s3"]["object"]}}},
+    {"Records": []},
+]
+
+
+@pytest.mark.parametrize("document", FOREIGN)
+def test_filter_of_another_form_is_not_ours(document: object) -> None:
+    assert filtered(subscription(document), HERE) is None
+
+
+@STEADY
+@given(json_values)
+def test_any_filter_can_be_judged(document: object) -> None:
+    assert filtered(subscription(json.dumps(document)), HERE) is None

@@ -189,8 +189,11 @@ def test_any_policy_can_be_judged(policy: str | None) -> None:
         assert found is None or '"Deny"' in (policy or "")
 
 
-def bucket(**changed: Any) -> Bucket:
-    return Bucket("logs", **changed)
+def bucket(*statements: dict[str, Any], **changed: Any) -> Bucket:
+    return Bucket("logs", policy=policy(*statements) if statements else None, **changed)
+
+
+RESTRICTED = {"RestrictPublicBuckets": True}
 
 
 @pytest.mark.parametrize(
@@ -200,11 +203,10 @@ def bucket(**changed: Any) -> Bucket:
         bucket(region="us-east-1"),
         bucket(ownership="BucketOwnerPreferred"),
         bucket(public=True),
-        bucket(public_access_block={"RestrictPublicBuckets": True}),
-        bucket(policy=policy(deny(Effect="Allow"))),
-        bucket(policy=policy(deny(Condition={"Bool": {"aws:SecureTransport": "false"}}))),
-        bucket(policy=policy(deny(Condition=EXCEPTED))),
-        bucket(tags={"team": "x"}, notifications={"EventBridgeConfiguration": {}}),
+        bucket(public_access_block=RESTRICTED),
+        bucket(deny(Effect="Allow")),
+        bucket(deny(Condition={"Bool": {"aws:SecureTransport": "false"}})),
+        bucket(deny(Condition=EXCEPTED)),
     ],
 )
 def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
@@ -213,35 +215,22 @@ def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
 
 
 DENIES = "Statement Theirs of the policy of bucket logs denies"
-RESTRICTED = {"RestrictPublicBuckets": True}
+OF_ANOTHER = deny(Condition={"StringNotEquals": {"aws:PrincipalAccount": "1"}})
+SERVICES = '{"Bool":{"aws:PrincipalIsAWSService":"false"}}'
+PUBLIC = bucket(public=True, public_access_block=RESTRICTED)
 REFUSED: list[tuple[Any, str, str, str]] = [
     (Absent(), "web", "does not exist", "Create it again"),
     (bucket(encryption="aws:kms"), "web", "aws:kms", "SSE-S3 (AES256)"),
     (bucket(encryption="aws:kms:dsse"), "web", "aws:kms:dsse", "SSE-S3 (AES256)"),
     (bucket(ownership="ObjectWriter"), "web", "ObjectWriter", "BucketOwnerEnforced"),
-    (
-        bucket(public=True, public_access_block=RESTRICTED),
-        "web",
-        "RestrictPublicBuckets",
-        "makes it not public",
-    ),
-    (bucket(policy=policy(deny())), "web", f"{DENIES} Data Theorem's account {VENDOR}", FIX),
-    (
-        bucket(policy=policy(deny(Condition={"StringNotEquals": {"aws:PrincipalAccount": "1"}}))),
-        "web",
-        DENIES,
-        f"Merge {FIX} into its Condition, keeping its values.",
-    ),
-    (bucket(policy=policy(deny(Action="s3:GetObject", Sid=""))), "web", "Statement number 1", FIX),
+    (PUBLIC, "web", "RestrictPublicBuckets", "makes it not public"),
+    (bucket(deny()), "web", f"{DENIES} Data Theorem's account {VENDOR}", FIX),
+    (bucket(OF_ANOTHER), "web", DENIES, f"Merge {FIX} into its Condition, keeping its values."),
+    (bucket(deny(Action="s3:GetObject", Sid="")), "web", "Statement number 1", FIX),
     (bucket(region="eu-west-1"), "web", "eu-west-1", "Use a bucket in us-east-1."),
     (bucket(), "AWSLogs", "'AWSLogs'", "prefix"),
     (bucket(), "my/AWSLogs/x", "'my/AWSLogs/x'", "prefix"),
-    (
-        bucket(policy=policy(deny(Action="s3:PutObject"))),
-        "web",
-        f"{DENIES} Elastic Load Balancing",
-        '{"Bool":{"aws:PrincipalIsAWSService":"false"}}',
-    ),
+    (bucket(deny(Action="s3:PutObject")), "web", f"{DENIES} Elastic Load Balancing", SERVICES),
 ]
 
 

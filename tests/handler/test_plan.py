@@ -13,6 +13,7 @@ from support.events import (
     GLOBAL_BUCKET,
     NOON,
     OTHER_BUCKET,
+    OTHER_TAG,
     OWN_BUCKET,
     QUEUE,
     TAG,
@@ -116,6 +117,23 @@ def test_customers_choice_stays_and_the_others_get_a_bucket(
         kept = logging(before).bucket in ("", "logs")
         assert back.load_balancers[WEB] == off(before, WEB, back) or not kept
         assert logging(back).enabled is (before is ADOPTED)
+
+
+def test_locations_that_stacks_share_are_claimed_by_load_balancer() -> None:
+    """A load balancer that leaves keeps logging there, for the other stack alone."""
+    theirs = after(request("Create", WEB, API, stack=THERE), TWO)
+    found = after(request("Create", WEB), theirs)
+    assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
+    mine = claim(found, OTHER_BUCKET)
+    assert mine.load_balancers == {WEB_NAME}
+    assert mine.turned_on  # copied from the other stack, which may be deleted first
+
+    both = after(request("Create", API, stack=THERE), after(request("Create", WEB, API), TWO))
+    asked = request("Update", WEB, old=properties(WEB, API), at=LATER, LogBucketName="logs")
+    found = after(asked, both)
+    assert logging(found, API) == logging(both, API)
+    asked = request("Update", WEB, old=properties(WEB, API), at=LATER)
+    assert claim(after(asked, both), OWN_BUCKET).load_balancers == {WEB_NAME}
 
 
 GONE = state(alb("api", 2), gone=(WEB,))
@@ -342,6 +360,22 @@ def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_
         assert [(each.load_balancer, arns) for each, arns in tolerated] == may_fail
 
 
+@pytest.mark.parametrize("arns", [(SHOP,), ("*",)], ids=["named", "all"])
+def test_a_policy_that_was_replaced_by_a_deny_turns_nothing_off(arns: tuple[str, ...]) -> None:
+    """The register is gone with the policy, but the bucket and prefix still identify the stack."""
+    there = created(*arns)
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+    policy = json.dumps({"Statement": [{"Sid": "NoReads", **deny}]})
+
+    plan, found = comes_to_rest(
+        request("Update", *arns, at=LATER), reset(there, OWN_BUCKET, policy=policy)
+    )
+
+    assert logging(found, SHOP) == logging(there, SHOP)
+    assert any("NoReads" in each for each in plan.warnings)
+    assert bucket(found, OWN_BUCKET).register(HERE)
+
+
 # What goes, and what others still need
 
 
@@ -407,6 +441,39 @@ def test_topics_and_subscriptions_that_may_not_or_cannot_go_are_named() -> None:
     asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=LATER)
     (told,) = planned(asked, there)[0].kept
     assert f"list-subscriptions-by-topic --topic-arn {OURS}" in told
+
+
+@pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
+@pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "unclaimed"])
+def test_each_stack_ends_its_own_endpoint_on_a_shared_topic(other: str, claimed: bool) -> None:
+    """Two stacks deleted at once may see each other's claims, so both keep the shared resources.
+
+    The second stack's registration is then gone, but its endpoint must still be unsubscribed.
+    """
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, NotificationEndpoint=other, stack=THERE), one)
+    found = both if claimed else reset(both, "logs", policy=LOGS.policy)
+    left = after(request("Delete", WEB, at=LATER), found)
+    if claimed or other == QUEUE:
+        assert [each.endpoint for each in topic(left, OURS).subscriptions] == [other]
+    else:
+        assert left == ADOPTED
+    gone = request("Delete", WEB, NotificationEndpoint=other, stack=THERE, at=LAST)
+    assert after(gone, left) == ADOPTED
+
+
+def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
+    """Only the digest in its Sid still shows the location, so the statement claims all of it."""
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, stack=THERE), one)
+    policy = json.loads(bucket(both, "logs").policy or "")
+    for statement in policy["Statement"]:
+        if OTHER_TAG in statement["Sid"]:
+            statement["Resource"] = "arn:aws:s3:::logs/elsewhere/*"
+    edited = reset(both, "logs", policy=json.dumps(policy))
+    left = after(request("Delete", WEB, at=LATER), edited)
+    assert own(bucket(left, "logs").notifications)
+    assert left.topics == both.topics
 
 
 def filter_of(found: model.State) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -42,6 +43,7 @@ class Stack:
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
     privileges: object = ""  # the role's privileges in the last run
+    sent: list[Event] = field(default_factory=list)  # the events in order, to send one again
 
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))
@@ -60,44 +62,45 @@ class Stack:
 
     def send(self, event: Event, clients: Clients, seconds: float = FUNCTION_SECONDS) -> Answer:
         """Handle an event in a function that times out after `seconds`; return its answer."""
+        self.sent.append(copy.deepcopy(event))
         return run_event(event, clients, self.clock, seconds, self.random, self.workers, self.code)
+
+    def run(
+        self,
+        kind: str,
+        properties: Properties,
+        clients: Clients,
+        old: Properties | None = None,
+        seconds: float = FUNCTION_SECONDS,
+    ) -> Answer:
+        """Send an event now, and return its answer; only a success changes the stack's state."""
+        self.becomes(f"{kind.upper()}_IN_PROGRESS", properties)
+        answer = self.send(self.event(kind, properties, old), clients, seconds)
+        if answer["Status"] == "SUCCESS":
+            self.becomes(f"{kind.upper()}_COMPLETE", properties)
+            self.properties = None if kind == "Delete" else properties
+        return answer
 
     def create(self, properties: Properties, clients: Clients) -> Answer:
         """Send a Create, and a Delete if it fails; return the answer to the Create."""
-        self.becomes("CREATE_IN_PROGRESS", properties)
-        answer = self.send(self.event("Create", properties), clients)
-        if answer["Status"] == "SUCCESS":
-            self.properties = properties
-            self.becomes("CREATE_COMPLETE", properties)
-        else:
-            self.becomes("ROLLBACK_IN_PROGRESS", properties)
-            self.send(self.event("Delete", properties), clients)
+        answer = self.run("Create", properties, clients)
+        if answer["Status"] != "SUCCESS":
+            self.run("Delete", properties, clients)
         return answer
 
     def update(self, properties: Properties, clients: Clients) -> Answer:
         """Send an Update, and an Update back if it fails; return the answer to the Update."""
         assert self.properties is not None
-        old = self.properties
-        self.becomes("UPDATE_IN_PROGRESS", properties)
-        answer = self.send(self.event("Update", properties, old), clients)
-        if answer["Status"] == "SUCCESS":
-            self.properties = properties
-            self.becomes("UPDATE_COMPLETE", properties)
-        else:
-            self.becomes("UPDATE_ROLLBACK_IN_PROGRESS", old)
-            back = self.send(self.event("Update", old, properties), clients)
+        answer = self.run("Update", properties, clients, old := self.properties)
+        if answer["Status"] != "SUCCESS":
+            back = self.run("Update", old, clients, properties)
             assert back["Status"] == "SUCCESS", back["Reason"]
-            self.becomes("UPDATE_ROLLBACK_COMPLETE", old)
         return answer
 
     def delete(self, clients: Clients) -> Answer:
         """Delete the stack, and return the answer."""
         assert self.properties is not None
-        self.becomes("DELETE_IN_PROGRESS", self.properties)
-        answer = self.send(self.event("Delete", self.properties), clients)
-        if answer["Status"] == "SUCCESS":
-            self.properties = None
-        return answer
+        return self.run("Delete", self.properties, clients)
 
     def becomes(self, status: str, properties: Properties) -> None:
         """Set the status and the parameters that CloudFormation shows."""
@@ -130,21 +133,16 @@ class Stack:
             "StackId": stack or self.id,
             "Time": f"{time:%Y-%m-%dT%H:%M:%SZ}",
         }
-        client: Any = Describer(self, allowed)
+        client: Any = _Describer(self, allowed)
+        clock, ends = self.clock, self.clock() + FUNCTION_SECONDS
         world = main.World(
-            clients,
-            _refuse,
-            self.clock,
-            self.clock.sleep,
-            self.random,
-            self.workers,
-            lambda: client,
+            clients, _refuse, clock, clock.sleep, self.random, self.workers, lambda: client
         )
-        main.handle(event, Lambda(self.clock, self.clock() + FUNCTION_SECONDS), world)
+        main.handle(event, Lambda(clock, ends), world)
 
 
 @dataclass(frozen=True)
-class Describer:
+class _Describer:
     """The part of a CloudFormation client that the function uses; it knows only one stack."""
 
     stack: Stack
@@ -155,19 +153,16 @@ class Describer:
         if params != {"StackName": self.stack.id}:
             text = "no identity-based policy allows the cloudformation:DescribeStacks action"
             raise error("AccessDenied", "DescribeStacks", text)
-        shown = {
-            name: ",".join(value) if isinstance(value, list) else value
+        shown = [
+            {
+                "ParameterKey": name,
+                "ParameterValue": ",".join(value) if isinstance(value, list) else value,
+            }
             for name, value in self.stack.parameters.items()
             if name not in ("ServiceToken", "ServiceTimeout", "Privileges")
-        }
-        found = {
-            "StackStatus": self.stack.status,
-            "LastUpdatedTime": self.stack.updated,
-            "Parameters": [
-                {"ParameterKey": name, "ParameterValue": value} for name, value in shown.items()
-            ],
-        }
-        return {"Stacks": [found]}
+        ]
+        state = {"StackStatus": self.stack.status, "LastUpdatedTime": self.stack.updated}
+        return {"Stacks": [{**state, "Parameters": shown}]}
 
 
 def _refuse(url: str, body: bytes) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +18,8 @@ NAMES = (
     "random histories run",
     "stacks raced",
 )
+STALE = pytest.StashKey[bool]()
+Point = TypeVar("Point", bound=Hashable)
 
 
 @pytest.fixture
@@ -24,25 +28,30 @@ def full(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--lifecycle-size") == "full")
 
 
-def table(figures: Counter[str], scenarios: int) -> str:
-    """Return the figures as a table."""
-    lines = [f"| what ({scenarios} scenarios) | how many | violations |", "| --- | --- | --- |"]
-    lines += [
-        f"| {name} | {_shown(figures, name)} | {figures[name + ' wrong']} |" for name in NAMES
-    ]
-    return "\n".join(lines)
+@pytest.fixture
+def try_all(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Return a function that tries points, records their number, and fails if any is wrong.
+
+    `violations` returns what is wrong after a point. Each point counts `times` times as `what`.
+    """
+
+    def run(
+        what: str,
+        points: Iterable[Point],
+        violations: Callable[[Point], list[str]],
+        times: int = 1,
+    ) -> None:
+        found = {point: violations(point) for point in points}
+        wrong = {point: each for point, each in found.items() if each}
+        record_property(what, len(found) * times)
+        record_property(f"{what} wrong", len(wrong))
+        assert wrong == {}
+
+    return run
 
 
-def _shown(figures: Counter[str], name: str) -> str:
-    """Return a figure; round down the histories, whose count depends on Hypothesis's release."""
-    count = figures[name]
-    if "random" in name and count > 1000:
-        return f"over {count // 1000 * 1000:,}"
-    return f"{count:,}"
-
-
-def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
-    """Return the sums of the figures, and the number of scenarios with failure points."""
+def _figures(reporter: pytest.TerminalReporter) -> str:
+    """Return a table of the figures, or an empty string if there are none."""
     figures: Counter[str] = Counter()
     scenarios = 0
     for report in (*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])):
@@ -50,32 +59,34 @@ def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
             if name.removesuffix(" wrong") in NAMES:
                 figures[name] += value
                 scenarios += name == NAMES[0]
-    return figures, scenarios
+    if not figures:
+        return ""
+    # The number of histories depends on Hypothesis's release.
+    shown = {name: f"{figures[name]:,}" for name in NAMES}
+    if (histories := figures[NAMES[3]]) > 1000:
+        shown[NAMES[3]] = f"over {histories // 1000 * 1000:,}"
+    lines = [f"| what ({scenarios} scenarios) | how many | violations |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {shown[name]} | {figures[name + ' wrong']} |" for name in NAMES]
+    return "\n".join(lines)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    figures, scenarios = _figures(terminalreporter)
-    if not figures:
+    if not (shown := _figures(terminalreporter)):
         return
-    shown = table(figures, scenarios)
     terminalreporter.section("life cycle")
     terminalreporter.write_line(shown)
-    if config.getoption("--lifecycle-size") != "full" or set(NAMES) - set(figures):
+    if config.getoption("--lifecycle-size") != "full" or "| 0 | 0 |" in shown:
         return
     before, rest = DOCS.read_text("utf-8").split(BEGIN)
     known, after = rest.split(END)
     if config.getoption("--write-reliability"):
         DOCS.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", "utf-8")
     elif known.strip() != shown:
-        terminalreporter.write_line(
-            f"{DOCS.name} has other figures: run again with --write-reliability", red=True
-        )
+        text = f"{DOCS.name} has other figures: run again with --write-reliability"
+        terminalreporter.write_line(text, red=True)
         config.stash[STALE] = True
-
-
-STALE = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)

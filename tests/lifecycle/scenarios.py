@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from support.drifts import EVERYTHING
-from support.running import FUNCTION_SECONDS
 
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.settings import Privileges, Settings
@@ -34,11 +33,9 @@ from dt_logs_rehearsal.scenarios.customers import (
 from lifecycle.cloudformation import ENDPOINT, Answer, Clients, Properties, Stack, properties
 from lifecycle.faults import Faults, Killed
 
-DOCUMENTED = {"Privileges": "documented"}
 Prepare = Callable[[Account], list[str]]
+Given = Callable[[list[str]], Properties | None]
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
-
-
 Policies = Sequence[Mapping[str, Any]]
 PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 
@@ -53,17 +50,29 @@ class Scenario:
 
     name: str
     prepare: Prepare
-    before: Callable[[list[str]], Properties | None]
-    after: Callable[[list[str]], Properties | None]
+    before: Given
+    after: Given
 
 
-def switched_off(account: Account) -> list[str]:
-    """Make two ALBs whose logging is off, although a bucket is still set."""
-    customers_bucket(account)
-    return [
-        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
-        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
-    ]
+def balancers(enabled: bool, **prefixes: str | None) -> Prepare:
+    """Return a function that makes ALBs, each with a prefix in the customer's bucket, or with None.
+
+    If not `enabled`, the bucket and prefix are set, but logging is off.
+    """
+
+    def prepare(account: Account) -> list[str]:
+        customers_bucket(account)
+        return [
+            account.add_load_balancer(name)
+            if prefix is None
+            else account.add_load_balancer(name, bucket=CUSTOMERS, prefix=prefix, enabled=enabled)
+            for name, prefix in prefixes.items()
+        ]
+
+    return prepare
+
+
+switched_off = balancers(False, web="alb", api="")
 
 
 def clients_of(account: Account, **hooks: Any) -> tuple[object, object, object]:
@@ -92,6 +101,7 @@ class Case:
         )
         self.arns = prepare(self.account)
         assert prepare(self.untouched) == self.arns
+        self.given = self.was = properties(*self.arns)
         self.stack = Stack(self.clock, region=region, partition=partition, seed=1)
         self.role: Policies = ()
         self.forbidden: Policies = ()
@@ -118,17 +128,13 @@ class Case:
         return lambda: self.clients(before=faults.before, after=faults.after)
 
     def send(
-        self,
-        kind: str,
-        given: Properties,
-        old: Properties | None = None,
-        seconds: float = FUNCTION_SECONDS,
+        self, kind: str, given: Properties, old: Properties | None = None, *seconds: float
     ) -> Answer:
         """Send an event, confirm the subscriptions if `confirms`, and return the answer.
 
-        The function times out after `seconds`.
+        The function times out after `seconds`, by default as in the template.
         """
-        answer = self.stack.send(self.stack.event(kind, given, old), self.clients, seconds)
+        answer = self.stack.run(kind, given, self.clients, old, *seconds)
         if self.confirms:
             self.customer(lambda account: account.confirm(ENDPOINT))
         return answer
@@ -137,9 +143,35 @@ class Case:
         self, kind: str, given: Properties, old: Properties | None = None, *seconds: float
     ) -> Answer:
         """Send an event that must succeed, and return its answer."""
-        answer = self.send(kind, given, old, *seconds)
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
-        return answer
+        return _succeeded(self.send(kind, given, old, *seconds))
+
+    def ask(self, kind: str, **changes: object) -> Answer:
+        """Send an event with these changes to the stack's last properties; it may fail."""
+        self.given, self.was = {**self.given, **changes}, self.given
+        return self.send(kind, self.given, self.was)
+
+    def create(self, *arns: str, **changes: object) -> Answer:
+        """Create the stack, which must succeed, for all load balancers or for these."""
+        named = {"LoadBalancerArns": list(arns)} if arns else {}
+        return _succeeded(self.ask("Create", **named, **changes))
+
+    def update(self, **changes: object) -> Answer:
+        """Update the stack, which must succeed; by default, only run it again."""
+        return _succeeded(self.ask("Update", **(changes or {"RunToken": "again"})))
+
+    def back(self) -> Answer:
+        """Undo the last Update, which must succeed."""
+        return _succeeded(self.ask("Update", **self.was))
+
+    def delete(self) -> Answer:
+        """Delete the stack, which must succeed."""
+        return _succeeded(self.ask("Delete"))
+
+    def fails(self, kind: str, **changes: object) -> str:
+        """Send an event that must fail, and return its reason."""
+        answer = self.ask(kind, **changes)
+        assert answer["Status"] == "FAILED"
+        return str(answer["Reason"])
 
     def attempt(self, event: Mapping[str, object], faults: Faults) -> Answer | None:
         """Handle an event in which a call may fail; return None if the process is killed."""
@@ -161,9 +193,9 @@ class Case:
         """Return how the account differs from its copy that never had a stack."""
         return self.differs(self.untouched.snapshot())
 
-    def ends(self, given: Properties, *seconds: float) -> None:
+    def ends(self, given: Properties | None = None, *seconds: float) -> None:
         """Delete the stack, and check that it leaves nothing."""
-        self.sent("Delete", given, None, *seconds)
+        self.sent("Delete", given or self.given, None, *seconds)
         assert self.left() == []
 
     def topics(self) -> list[str]:
@@ -171,23 +203,45 @@ class Case:
         return [each for each in self.account.world.topics if ":dt-logs-analysis-" in each]
 
 
-class World(Case):
-    """One run of a scenario, prepared up to the event under test."""
+def _succeeded(answer: Answer) -> Answer:
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return answer
 
-    def __init__(self, scenario: Scenario, confirms: bool = False) -> None:
+
+class World(Case):
+    """One run of a scenario, prepared up to the event under test.
+
+    With `roles`, each event has the role for its properties, as CloudFormation changes the role
+    first; the subscriptions are confirmed.
+    """
+
+    def __init__(self, scenario: Scenario, confirms: bool = False, roles: bool = False) -> None:
         super().__init__(scenario.prepare)
-        self.scenario, self.confirms = scenario, confirms
-        self.old, self.new = scenario.before(self.arns), scenario.after(self.arns)
-        if self.old is not None:
+        self.scenario, self.confirms, self.roles = scenario, confirms or roles, roles
+        self.old, self.new = scenario.before(self.arns) or {}, scenario.after(self.arns) or {}
+        if self.old:
             self.sent("Create", self.old)
         self.start = self.account.snapshot()
 
     def event(self) -> dict[str, object]:
         """Return the event under test."""
-        if self.new is None:
-            assert self.old is not None
-            return self.stack.event("Delete", self.old)
-        return self.stack.event("Update" if self.old else "Create", self.new, self.old)
+        kind = "Create" if not self.old else "Update" if self.new else "Delete"
+        self._has_role(self.new)
+        return self.stack.event(kind, self.new or self.old, self.old)
+
+    def send(
+        self, kind: str, given: Properties, old: Properties | None = None, *seconds: float
+    ) -> Answer:
+        self._has_role(given)
+        return super().send(kind, given, old, *seconds)
+
+    def _has_role(self, given: Properties) -> None:
+        if self.roles:
+            self.role = role(given, self.account)
+
+    def rolled_back(self) -> Answer:
+        """Send the Update back, and return its answer."""
+        return self.send("Update", self.old, self.new)
 
 
 def data(answer: Answer, key: str) -> str:
@@ -220,74 +274,69 @@ def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list
     return [each["PolicyDocument"] for each in policies]
 
 
-def _nothing(arns: list[str]) -> None:
-    return None
+def nothing(arns: list[str]) -> None:
+    """Give no properties: there is no stack."""
 
 
-def _all(**changed: object) -> Callable[[list[str]], Properties]:
-    return lambda arns: properties(*arns, **changed)
+def given(*numbers: int, **changed: object) -> Callable[[list[str]], Properties]:
+    """Return a function that gives a stack the ALBs with these numbers, or all ALBs."""
+    return lambda arns: properties(*([arns[each] for each in numbers] or arns), **changed)
 
 
-def _one(number: int, **changed: object) -> Callable[[list[str]], Properties]:
-    return lambda arns: properties(arns[number], **changed)
+ALL, EVERY = given(), given(LoadBalancerArns=["*"])
 
 
-def _every(arns: list[str]) -> Properties:
-    return properties("*")
-
-
-def _with_another_stack(prepare: Prepare, *numbers: int, **changed: object) -> Prepare:
-    """Extend `prepare`, so that another stack onboards some of the ALBs first."""
+def _with_another_stack(prepare: Prepare) -> Prepare:
+    """Extend `prepare`, so that another stack onboards the first two ALBs first."""
 
     def prepared(account: Account) -> list[str]:
         arns = prepare(account)
         other = Stack(account.clock, seed=99)
-        clients: Clients = lambda: clients_of(account)  # noqa: E731
-        answer = other.create(properties(*(arns[each] for each in numbers), **changed), clients)
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        _succeeded(other.create(properties(*arns[:2]), lambda: clients_of(account)))
         return arns
 
     return prepared
 
 
+NAMED = given(LogBucketName="customers-own-name")
+QUEUED = given(NotificationEndpoint=QUEUE)
+OF_DOCUMENTED = given(Privileges="documented")
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("new bucket", new, _nothing, _all()),
-    Scenario("three load balancers", three, _nothing, _all()),
-    Scenario("delete", new, _all(), _nothing),
-    Scenario("delete three", three, _all(), _nothing),
-    Scenario(
-        "exchange", three, lambda arns: properties(*arns[:2]), lambda arns: properties(*arns[1:])
-    ),
+    Scenario("new bucket", new, nothing, ALL),
+    Scenario("three load balancers", three, nothing, ALL),
+    Scenario("delete", new, ALL, nothing),
+    Scenario("delete three", three, ALL, nothing),
+    Scenario("exchange", three, given(0, 1), given(1, 2)),
     Scenario(
         "another vendor, endpoint and retention",
         new,
-        _all(),
-        _all(
+        ALL,
+        given(
             DataTheoremAccountId="888877776666",
             NotificationEndpoint=QUEUE,
             LogRetentionDays="90",
             ResourceTags=["team=edge"],
         ),
     ),
-    Scenario("back to the first endpoint", new, _all(NotificationEndpoint=QUEUE), _all()),
-    Scenario("another bucket", new, _all(), _all(LogBucketName="customers-own-name")),
-    Scenario("adopted", logging, _nothing, _all(NotificationEndpoint=QUEUE)),
-    Scenario("delete adopted", logging, _all(NotificationEndpoint=QUEUE), _nothing),
-    Scenario("another scope", logging, _all(), _all(VendorReadScope="Location")),
-    Scenario("switched off", switched_off, _nothing, _all()),
-    Scenario("delete switched off", switched_off, _all(), _nothing),
-    Scenario("named bucket", new, _nothing, _all(LogBucketName="customers-own-name")),
-    Scenario("delete named bucket", new, _all(LogBucketName="customers-own-name"), _nothing),
-    Scenario("a topic that is there", announced, _nothing, _all(NotificationEndpoint=QUEUE)),
-    Scenario("leave a topic", announced, _all(NotificationEndpoint=QUEUE), _nothing),
-    Scenario("join a stack", _with_another_stack(three, 0, 1), _nothing, _all()),
-    Scenario("leave a stack", _with_another_stack(three, 0, 1), _all(), _nothing),
-    Scenario("join on adopted", _with_another_stack(logging, 0, 1), _nothing, _one(0)),
-    Scenario("leave on adopted", _with_another_stack(logging, 0, 1), _one(0), _nothing),
-    Scenario("documented", new, _nothing, _all(**DOCUMENTED)),
-    Scenario("delete documented", new, _all(**DOCUMENTED), _nothing),
-    Scenario("documented, adopted", logging, _nothing, _all(**DOCUMENTED)),
-    Scenario("all load balancers", logging, _nothing, _every),
-    Scenario("all new load balancers", three, _nothing, _every),
-    Scenario("delete all load balancers", three, _every, _nothing),
+    Scenario("back to the first endpoint", new, QUEUED, ALL),
+    Scenario("another bucket", new, ALL, NAMED),
+    Scenario("adopted", logging, nothing, QUEUED),
+    Scenario("delete adopted", logging, QUEUED, nothing),
+    Scenario("another scope", logging, ALL, given(VendorReadScope="Location")),
+    Scenario("switched off", switched_off, nothing, ALL),
+    Scenario("delete switched off", switched_off, ALL, nothing),
+    Scenario("named bucket", new, nothing, NAMED),
+    Scenario("delete named bucket", new, NAMED, nothing),
+    Scenario("a topic that is there", announced, nothing, QUEUED),
+    Scenario("leave a topic", announced, QUEUED, nothing),
+    Scenario("join a stack", _with_another_stack(three), nothing, ALL),
+    Scenario("leave a stack", _with_another_stack(three), ALL, nothing),
+    Scenario("join on adopted", _with_another_stack(logging), nothing, given(0)),
+    Scenario("leave on adopted", _with_another_stack(logging), given(0), nothing),
+    Scenario("documented", new, nothing, OF_DOCUMENTED),
+    Scenario("delete documented", new, OF_DOCUMENTED, nothing),
+    Scenario("documented, adopted", logging, nothing, OF_DOCUMENTED),
+    Scenario("all load balancers", logging, nothing, EVERY),
+    Scenario("all new load balancers", three, nothing, EVERY),
+    Scenario("delete all load balancers", three, EVERY, nothing),
 )

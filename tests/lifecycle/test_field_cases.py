@@ -5,54 +5,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import pytest
-from support.drifts import (
-    WEB,
-    add_statement,
-    adopted,
-    announce,
-    announcements,
-    log_bucket,
-    statement,
-)
-from support.looks import forget_principal, reads, statements
+from support.drifts import add_statement, announce, announcements, log_bucket, statement
+from support.looks import reads
 
 from dt_logs_rehearsal.account import Account, Hook, Refused
 from dt_logs_rehearsal.account.errors import client_error
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, new
 from lifecycle.accounts import KINDS
-from lifecycle.cloudformation import properties
 from lifecycle.faults import on
-from lifecycle.scenarios import PRIVILEGES, Case, Prepare, data
+from lifecycle.scenarios import PRIVILEGES, Case, Prepare, balancers, data
 
 BUCKET = "team-logs"
 NOTIFY = "PutBucketNotificationConfiguration"
 APPLY = {each.name: each.apply for each in KINDS}
+web_logs = balancers(True, web="alb")
 
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [
-        ("us-gov-west-1", "aws-us-gov"),
-        ("cn-north-1", "aws-cn"),
-        ("eusc-de-east-1", "aws-eusc"),
-    ],
+    [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("eusc-de-east-1", "aws-eusc")],
 )
 def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> None:
     case = Case(new, region, partition)
-    given = properties(*case.arns)
 
-    case.sent("Create", given)
+    case.create()
 
     assert reads(case.account, case.arns[0])
     topics = f"arn:{partition}:sns:{region}:123456789012:"
     assert case.topics() and all(each.startswith(topics) for each in case.topics())
-    case.ends(given)
+    case.ends()
 
 
 def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[object]]:
@@ -74,13 +60,10 @@ def unreachable(destination: str, why: str, times: int) -> tuple[Hook, list[obje
 
 def test_destination_that_is_gone_is_named_at_once() -> None:
     queue = "arn:aws:sqs:eu-west-1:123456789012:gone"
-    case = Case(adopted)
+    case = Case(web_logs)
     case.before, calls = unreachable(queue, "The destination queue does not exist", 1_000)
 
-    answer = case.send("Create", properties(case.arns[WEB]))
-
-    assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(
+    assert case.fails("Create").startswith(
         "S3 does not accept the notifications of bucket customers-logs: Unable to validate the"
         f" following destination configurations: {queue}: The destination queue does not exist."
     )
@@ -89,24 +72,22 @@ def test_destination_that_is_gone_is_named_at_once() -> None:
 
 def test_topic_that_s3_does_not_see_yet_is_waited_for() -> None:
     topic = f"arn:aws:sns:eu-west-1:123456789012:dt-logs-analysis-1-{CUSTOMERS}"
-    case = Case(adopted)
+    case = Case(web_logs)
     case.before, _ = unreachable(topic, "Permissions on the destination topic", 3)
 
-    case.sent("Create", properties(case.arns[WEB]))
+    case.create()
 
-    assert reads(case.account, case.arns[WEB])
+    assert reads(case.account, case.arns[0])
 
 
 def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None:
-    case = Case(adopted)
+    case = Case(web_logs)
     who = {"AWS": ["arn:aws:iam::555566667777:root", "123456789012"]}
     others = statement(CUSTOMERS, "Allow", who, "s3:GetObject", Sid="Others")
     case.customer(partial(add_statement, bucket=CUSTOMERS, added=others))
     case.account.world.unknown_principals.add("arn:aws:iam::999988887777:root")
 
-    answer = case.send("Create", properties(case.arns[WEB]))
-
-    assert answer["Reason"] == (
+    assert case.fails("Create") == (
         "S3 does not accept the policy of bucket customers-logs: Invalid principal in policy."
         " Correct DataTheoremAccountId, or remove the principal that does not exist"
         " (arn:aws:iam::123456789012:root, arn:aws:iam::222233334444:root,"
@@ -133,46 +114,40 @@ def announced_below(count: int) -> Prepare:
 
 def test_nine_locations_fit_into_one_filter() -> None:
     case = Case(announced_below(9))
-    case.sent("Create", properties(*case.arns))
+    case.create()
     assert all(reads(case.account, each) for each in case.arns)
 
 
 def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
     case = Case(announced_below(10))
 
-    answer = case.send("Create", properties(*case.arns))
+    assert case.fails("Create").startswith(f"Bucket {CUSTOMERS} has 10 access-log prefixes, and a")
 
-    assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"Bucket {CUSTOMERS} has 10 access-log prefixes, and a")
     assert case.left() == []
-    everything = properties("*")
-    told = data(case.sent("Create", everything), "NotOnboarded")
+    told = data(case.create("*"), "NotOnboarded")
     assert "has 11 access-log prefixes" in told  # another load balancer also logs there
     assert [each for each in case.arns if reads(case.account, each)] == case.arns[-1:]
-    case.ends(everything)
+    case.ends()
 
 
 def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
     """With ABAC, S3 refuses the only call with which the role may set tags."""
     case = Case(new)
-    first, second = (properties(*case.arns, ResourceTags=[f"team={each}"]) for each in "ab")
-    case.sent("Create", first)
+    case.create(ResourceTags=["team=a"])
     (bucket,) = case.account.world.buckets.values()
     bucket.abac = "Enabled"
 
-    answer = case.sent("Update", second, first)
+    assert "ABAC" in data(case.update(ResourceTags=["team=b"]), "Warnings")
 
-    assert "ABAC" in data(answer, "Warnings")
     assert dict(bucket.tags)["team"] == "a"
-    case.sent("Update", first, second)
-    case.ends(first)
+    case.back()
+    case.ends()
 
 
 def test_rules_and_the_minimum_size_that_somebody_set_at_our_bucket_stay() -> None:
     """S3 refuses rules of two forms together, and a put without the minimum size resets it."""
     case = Case(new)
-    first, second = (properties(*case.arns, LogRetentionDays=days) for days in ("30", "60"))
-    case.sent("Create", first)
+    case.create()
     (name,) = case.account.world.buckets
     old: Any = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 3}}
     case.account.s3.put_bucket_lifecycle_configuration(
@@ -181,13 +156,13 @@ def test_rules_and_the_minimum_size_that_somebody_set_at_our_bucket_stay() -> No
         TransitionDefaultMinimumObjectSize="varies_by_storage_class",
     )
 
-    case.sent("Update", second, first)
+    case.update(LogRetentionDays="60")
 
     found = case.account.s3.get_bucket_lifecycle_configuration(Bucket=name)
     theirs, ours = found["Rules"]
     assert (theirs, ours["Expiration"]) == (old, {"Days": 60})
     assert found["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
-    case.ends(second)
+    case.ends()
 
 
 def web_in(kind: str) -> Callable[[Account], object]:
@@ -208,59 +183,32 @@ def test_with_all_a_bucket_that_is_refused_only_at_the_put_keeps_no_other_out(
 ) -> None:
     """The documented role cannot read topics in advance. A failed Update would block the stack."""
     case = Case(lambda account: [account.add_load_balancer("shop")])
-    every = properties("*", Privileges="documented")
-    again = {**every, "RunToken": "again"}
     if there:
         case.customer(web_in(kind))
-    answers = [case.sent("Create", every)]
+    answers = [case.create("*", Privileges="documented")]
     if not there:
         case.customer(web_in(kind))
-        answers = [case.sent("Update", again, every), case.sent("Update", every, again)]
+        answers = [case.update(), case.back()]
 
     assert all(BUCKET in data(each, "NotOnboarded") for each in answers)
     assert reads(case.account, case.arns[0])
 
 
-def set_there(account: Account) -> list[str]:
-    """Make a load balancer whose logging is off, although a bucket is set."""
-    log_bucket(account, BUCKET)
-    return [account.add_load_balancer("web", bucket=BUCKET, enabled=False)]
-
-
 @PRIVILEGES
 def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileges: str) -> None:
     """Only the least-privilege role can share a topic."""
-    case = Case(set_there)
-    case.customer(partial(APPLY["queue for all"], bucket=BUCKET))
-    given = properties(*case.arns, Privileges=privileges)
-    refused = case.send("Create", given)
-    assert refused["Status"] == "FAILED"
-    advised = "or send it to an SNS topic for all created objects" in refused["Reason"]
+    case = Case(balancers(False, web="alb"))
+    case.customer(lambda account: announce(account, CUSTOMERS, {}))
+    case.customer(partial(APPLY["queue for all"], bucket=CUSTOMERS))
+    refused = case.fails("Create", Privileges=privileges)
+    advised = "or send it to an SNS topic for all created objects" in refused
     assert advised == (privileges == "least-privilege")
 
     def by_a_topic(account: Account) -> None:
-        found = announcements(account, BUCKET)
-        announce(account, BUCKET, {**found, "QueueConfigurations": []})
-        APPLY["topic for all"](account, BUCKET)
+        found = announcements(account, CUSTOMERS)
+        announce(account, CUSTOMERS, {**found, "QueueConfigurations": []})
+        APPLY["topic for all"](account, CUSTOMERS)
 
     case.customer(by_a_topic)
 
-    assert case.send("Create", given)["Status"] == ("SUCCESS" if advised else "FAILED")
-
-
-def test_what_is_left_in_a_frozen_policy_is_named() -> None:
-    """The policy is frozen because somebody else's statement names a deleted role."""
-    role = "arn:aws:iam::123456789012:role/gone"
-    case = Case(set_there)
-    given = properties(*case.arns)
-    case.sent("Create", given)
-    kept = [each for each in statements(case.account, BUCKET) if "Read" not in each["Sid"]]
-    theirs = {**kept[0], "Sid": "Theirs", "Principal": {"AWS": role}}
-    policy = {"Version": "2012-10-17", "Statement": [*kept, theirs]}
-    case.account.s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
-    forget_principal(case.account, role, "AROAEXAMPLEEXAMPLE123")
-
-    reason = case.sent("Delete", given)["Reason"]
-
-    assert "DTLogsAnalysis1Deliver" in reason
-    assert "which grants nothing" not in reason
+    assert case.ask("Create")["Status"] == ("SUCCESS" if advised else "FAILED")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 from support.drifts import log_bucket, owned_by_writers, set_logging
 from support.looks import granted, logging_of, reads, statements
 
 from dt_logs_rehearsal.account import Account, Consistency
-from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import PRIVILEGES, Case, Prepare, data
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
+from lifecycle.cloudformation import Properties, Stack
+from lifecycle.scenarios import PRIVILEGES, Case, Prepare, balancers, data
 
 TEAM = "team-logs"
 
@@ -26,11 +27,7 @@ def never(account: Account) -> list[str]:
 def off(account: Account) -> list[str]:
     """Do as `never` does, but set the customer's bucket at the first ALB, with logging off."""
     log_bucket(account, TEAM)
-    customers_bucket(account)
-    return [
-        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
-        account.add_load_balancer("api"),
-    ]
+    return balancers(False, web="alb", api=None)(account)
 
 
 class Taken(Case):
@@ -42,64 +39,53 @@ class Taken(Case):
     def __init__(self, prepare: Prepare = never, privileges: str = "least-privilege") -> None:
         super().__init__(prepare)
         self.web, self.api = self.arns
-        self.given = properties(self.web, Privileges=privileges)
-        self.sent("Create", self.given)
+        self.create(self.web, Privileges=privileges)
         self.ours = logging_of(self.account, self.web)
         set_logging(self.account, self.web, enabled="true", bucket=TEAM)
         self.logging = ("true", TEAM, self.ours[2])
-        self.team = self.account.snapshot()["buckets"][TEAM]
+        set_logging(self.untouched, self.web, enabled="true", bucket=TEAM, prefix=self.ours[2])
 
-    def is_the_customers(self) -> None:
-        """Check that the ALB logs as the customer set it, and that the vendor reads its logs."""
+    def reads_only(self, *arns: str) -> None:
+        """Check that the ALB logs as the customer set it, and whose logs the vendor may read."""
         assert logging_of(self.account, self.web) == self.logging
-        assert reads(self.account, self.web)
-
-    def ends(self, given: Properties) -> None:
-        """Delete the stack; check that the customer's settings remain, and that ours are gone."""
-        self.sent("Delete", given)
-        assert logging_of(self.account, self.web) == self.logging
-        assert self.account.snapshot()["buckets"][TEAM] == self.team
-        assert granted(self.account) == []
-        # The customer's controller has replaced these settings, so the stack cannot restore them.
-        attributes = self.account.world.load_balancers[self.web].attributes
-        self.untouched.world.load_balancers[self.web].attributes |= attributes
-        self.untouched.world.buckets[TEAM] = self.account.world.buckets[TEAM]
-        assert self.left() == []
-
-
-BOTH = pytest.mark.parametrize("prepare", [never, off])
-
-
-@PRIVILEGES
-@BOTH
-@pytest.mark.parametrize("updated", [True, False], ids=["Update and Delete", "Delete"])
-def test_the_logging_stays_where_the_customer_sent_it(
-    prepare: Prepare, updated: bool, privileges: str
-) -> None:
-    case = Taken(prepare, privileges)
-    if updated:
-        case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
-        case.is_the_customers()
+        assert [each for each in self.arns if reads(self.account, each)] == list(arns)
         # The location is now the customer's, so the vendor reads only this load balancer's logs.
-        assert not reads(case.account, case.api, at=case.logging[1:])
-        assert not reads(case.account, case.web, at=case.ours[1:])
-        assert len(granted(case.account)) == 1
+        assert not reads(self.account, self.api, at=self.logging[1:])
 
-    case.ends(case.given)
+    def ends(self, given: Properties | None = None, *seconds: float) -> None:
+        super().ends(given, *seconds)
+        assert logging_of(self.account, self.web) == self.logging
+        assert granted(self.account) == []
 
 
 @PRIVILEGES
-@BOTH
-def test_it_leaves_the_stack_and_goes_on_to_log(prepare: Prepare, privileges: str) -> None:
+@pytest.mark.parametrize("prepare", [never, off])
+@pytest.mark.parametrize(
+    "then",
+    [[], ["run again"], ["another"], ["another", "back"], ["all"], ["all", "back"]],
+    ids=" and ".join,
+)
+def test_the_logging_stays_where_the_customer_sent_it(
+    then: list[str], prepare: Prepare, privileges: str
+) -> None:
+    """After an Update back, a load balancer that was dropped is added again."""
     case = Taken(prepare, privileges)
-    other = {**case.given, "LoadBalancerArns": [case.api]}
+    for event in then:
+        match event:
+            case "run again":
+                case.update()
+                assert not reads(case.account, case.web, at=case.ours[1:])
+                assert len(granted(case.account)) == 1
+            case "another":
+                case.update(LoadBalancerArns=[case.api])
+            case "all":
+                case.update(LoadBalancerArns=["*"])
+            case "back":
+                case.back()
+        named = {"another": [case.api], "all": case.arns}.get(event, [case.web])
+        case.reads_only(*named)
 
-    case.sent("Update", other, case.given)
-
-    assert logging_of(case.account, case.web) == case.logging
-    assert not reads(case.account, case.web)
-    assert reads(case.account, case.api)
-    case.ends(other)
+    case.ends()
 
 
 @PRIVILEGES
@@ -110,81 +96,63 @@ def test_where_it_logged_before_nothing_stays(
 ) -> None:
     """The load balancer's new bucket lacks a register; a search of buckets finds the old one."""
     case = Case(off)
-    case.customer(partial(set_logging, arn=case.arns[0], enabled="true"))
-    given = properties(case.arns[0], Privileges=privileges, ExistingLogBucketNames=existing)
-    case.sent("Create", given)
-    case.customer(partial(set_logging, arn=case.arns[0], bucket=TEAM, prefix="moved"))
+    web = case.arns[0]
+    case.customer(partial(set_logging, arn=web, enabled="true"))
+    case.create(web, Privileges=privileges, ExistingLogBucketNames=existing)
+    case.customer(partial(set_logging, arn=web, bucket=TEAM, prefix="moved"))
 
-    case.sent(kind, {**given, "RunToken": "2"}, given)
+    answer = case.ask(kind, RunToken="2")
 
-    assert reads(case.account, case.arns[0]) == (kind == "Update")
+    assert answer["Status"] == "SUCCESS"
+    assert reads(case.account, web) == (kind == "Update")
     assert granted(case.account) == [e["Sid"] for e in statements(case.account, TEAM)[1:]]
-    case.ends(given)
-
-
-@pytest.mark.parametrize("through", ["another", "all"])
-def test_a_way_back_to_it_leaves_it_alone(through: str) -> None:
-    """The Update back, after another resource failed, adds a load balancer that was dropped."""
-    case = Taken()
-    arns = [case.api] if through == "another" else ["*"]
-    other = {**case.given, "LoadBalancerArns": arns}
-    case.sent("Update", other, case.given)
-    if through == "all":
-        case.is_the_customers()
-
-    case.sent("Update", case.given, other)
-
-    case.is_the_customers()
-    case.ends(case.given)
+    case.ends()
 
 
 def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
     """The last stack to be deleted switches off the logging that the first stack turned on."""
     case = Case(off)
     web = case.arns[0]
-    given = properties(web)
-    case.sent("Create", given)
+    case.create(web)
     turned_on = logging_of(case.account, web)
-    first, second = case.stack, Stack(case.clock, seed=2)
-    case.stack = second
-    case.sent("Create", given)
+    first, case.stack = case.stack, Stack(case.clock, seed=2)
+    second = case.stack
+    case.create()
     assert logging_of(case.account, web) == turned_on
 
     case.stack = first
-    case.sent("Delete", given)
+    case.delete()
     assert logging_of(case.account, web) == turned_on
     assert reads(case.account, web)
 
     case.stack = second
-    case.sent("Update", {**given, "RunToken": "2"}, given)
-    case.ends(given)
+    case.update()
+    case.ends()
     assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb")
 
 
 def test_a_stack_that_shares_it_loses_it_to_the_customer_too() -> None:
     case = Taken()
     first, case.stack = case.stack, Stack(case.clock, seed=2)
-    case.sent("Create", case.given)
+    case.create()
     assert reads(case.account, case.web)
-
-    case.sent("Delete", case.given)
+    case.delete()
     assert logging_of(case.account, case.web) == case.logging
 
     case.stack = first
-    case.ends(case.given)
+    case.ends()
 
 
 def test_where_the_customer_sent_it_may_be_unusable() -> None:
     """The Update must not fail, because its Update back would fail at the same bucket."""
     case = Taken()
-    owned_by_writers(case.account, TEAM)
-    case.team = case.account.snapshot()["buckets"][TEAM]
+    case.customer(partial(owned_by_writers, bucket=TEAM))
 
-    answer = case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
+    answer = case.update()
 
     assert TEAM in data(answer, "Warnings") + data(answer, "NotOnboarded")
     assert logging_of(case.account, case.web) == case.logging
-    case.ends(case.given)
+    case.ends()
 
 
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
@@ -193,11 +161,10 @@ def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
     for seed in range(30):
         case = Case(off)
         web = case.arns[0]
-        given = properties(web)
-        case.sent("Create", given)
+        case.create(web)
         case.account.world.random.seed(seed)
         case.account.world.consistency = Consistency(stale_reads=1.5)
-        ours = json.loads(case.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
+        ours: Any = json.loads(case.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
         kept = [e for e in ours["Statement"] if "DTLogsAnalysis" not in e.get("Sid", "")]
         put = partial(case.account.s3.put_bucket_policy, Bucket=CUSTOMERS)
         put(Policy=json.dumps({**ours, "Statement": kept}))
@@ -205,10 +172,9 @@ def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
         put(Policy=json.dumps(ours))
 
         if kind == "Update":
-            case.sent("Update", {**given, "RunToken": "2"}, given)
+            case.update()
             assert logging_of(case.account, web)[0] == "true", seed
             assert reads(case.account, web), seed
-        case.sent("Delete", given)
+        case.ends()
 
         assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb"), seed
-        assert case.left() == [], seed

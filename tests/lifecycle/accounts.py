@@ -19,10 +19,9 @@ from support.drifts import (
     add_statement,
     announce,
     announcements,
-    denies,
+    document,
     edit_policy,
     encrypted_by_kms,
-    log_bucket,
     owned_by_writers,
     statement,
 )
@@ -34,11 +33,13 @@ from lifecycle.cloudformation import ENDPOINT, VENDOR
 
 BUCKETS = ("team-logs", "central.logs")
 PREFIXES = ("", "alb", "edge/alb", "ünï code+1")
-READ, WRITE = "s3:GetObject", "s3:PutObject"
+READ = "s3:GetObject"
+OWN, CLOSED = "123456789012", "555566667777"  # our account, and one that no longer exists
+CREATED = "s3:ObjectCreated:*"
 Apply = Callable[[Account, str], object]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Kind:
     """A bucket configuration that customers use.
 
@@ -46,44 +47,37 @@ class Kind:
     """
 
     name: str
-    apply: Apply = field(compare=False)
+    apply: Apply = field(compare=False, repr=False)
     unsure: bool = False
 
-    def __repr__(self) -> str:
-        return self.name
 
-
-def _statement(effect: str, principal: object, action: str, **more: Any) -> Apply:
+def _deny(action: str, principal: object = "*", **more: Any) -> Apply:
     return lambda account, bucket: add_statement(
-        account, bucket, statement(bucket, effect, principal, action, **more)
+        account, bucket, statement(bucket, "Deny", principal, action, **more)
     )
 
 
-def _deny(action: str, condition: object, principal: object = "*", **more: Any) -> Apply:
-    return _statement("Deny", principal, action, Condition=condition, **more)
+def _denied_unless(action: str, operator: str, key: str, value: object, **more: Any) -> Apply:
+    return _deny(action, Condition={operator: {key: value}}, **more)
 
 
 def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
     return partial(edit_policy, change=change)
 
 
-def _reader(account: Account, bucket: str, arn: str) -> None:
-    resource = f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"
-    added = statement(bucket, "Allow", {"AWS": arn}, READ, Resource=resource)
-    add_statement(account, bucket, added)
+def _gone(arn: str, shown: str) -> Apply:
+    """Return a function that deletes a principal that may read.
 
+    S3 then shows it as `shown`, and refuses policies that name it.
+    """
 
-def _forgotten(account: Account, bucket: str) -> None:
-    """Delete a role that may read; S3 then shows its ID, and refuses policies that contain it."""
-    arn = f"arn:aws:iam::{account.account_id}:role/gone"
-    _reader(account, bucket, arn)
-    forget_principal(account, arn, "AROA" + "A" * 16)
+    def apply(account: Account, bucket: str) -> None:
+        resource = f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"
+        added = statement(bucket, "Allow", {"AWS": arn}, READ, Resource=resource)
+        add_statement(account, bucket, added)
+        forget_principal(account, arn, shown)
 
-
-def _unknown(account: Account, bucket: str) -> None:
-    """Close an account that may read; S3 still shows it, but refuses policies that name it."""
-    _reader(account, bucket, "arn:aws:iam::555566667777:root")
-    account.world.unknown_principals.add("arn:aws:iam::555566667777:root")
+    return apply
 
 
 def setting(**values: Any) -> Apply:
@@ -97,37 +91,40 @@ def encrypted(algorithm: str) -> Apply:
     return setting(encryption=[rule])
 
 
-def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str) -> Apply:
+def _notified(destination: str, prefix: str = "", suffix: str = "", event: str = CREATED) -> Apply:
     """Return a function that adds a notification, which S3 may refuse because of existing ones."""
     key = {"sqs": "Queue", "lambda": "LambdaFunction", "sns": "Topic"}[destination]
 
     def apply(account: Account, bucket: str) -> None:
         name = f"function:{bucket}" if destination == "lambda" else bucket.replace(".", "-")
         arn = f"arn:aws:{destination}:{account.region}:{account.account_id}:{name}"
-        rules = [{"Name": "prefix", "Value": prefix}, {"Name": "Suffix", "Value": suffix}]
-        entry = {
-            "Id": f"{destination}-{prefix}{suffix}",
-            f"{key}Arn": arn,
-            "Events": list(events) or ["s3:ObjectCreated:*"],
-            "Filter": {"Key": {"FilterRules": [each for each in rules if each["Value"]]}},
-        }
         if destination != "sns":
             account.add_destination(arn)
         elif arn not in account.world.topics:
             account.add_topic(name, _admitting_s3(bucket))
-        _add(account, bucket, f"{key}Configurations", [entry])
+        entry = {
+            **_filtered(prefix, suffix),
+            "Id": f"{destination}-{prefix}{suffix}",
+            f"{key}Arn": arn,
+            "Events": [event],
+        }
+        _add(account, bucket, f"{key}Configurations", entry)
 
     return apply
+
+
+def _filtered(prefix: str, suffix: str = "") -> dict[str, Any]:
+    rules = [{"Name": "prefix", "Value": prefix}, {"Name": "Suffix", "Value": suffix}]
+    return {"Filter": {"Key": {"FilterRules": [each for each in rules if each["Value"]]}}}
 
 
 def _admitting_s3(bucket: str) -> dict[str, Any]:
     condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:*:*:{bucket}"}}
     s3, more = {"Service": "s3.amazonaws.com"}, {"Resource": "*", "Condition": condition}
-    admitted = statement(bucket, "Allow", s3, "sns:Publish", **more)
-    return {"Version": "2012-10-17", "Statement": [admitted]}
+    return document(statement(bucket, "Allow", s3, "sns:Publish", **more))
 
 
-def _add(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]) -> None:
+def _add(account: Account, bucket: str, kind: str, *entries: dict[str, Any]) -> None:
     found = announcements(account, bucket)
     found[kind] = [*found.get(kind, []), *entries]
     account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)  # type: ignore[arg-type]  # as S3 shows it
@@ -140,12 +137,8 @@ def many(count: int) -> Apply:
         queue = f"arn:aws:sqs:{account.region}:{account.account_id}:many"
         account.add_destination(queue)
         entry = {"QueueArn": queue, "Events": ["s3:ObjectRemoved:*"]}
-        below = {f"many-{n}": [{"Name": "prefix", "Value": f"{n}/"}] for n in range(count)}
-        entries = [
-            {**entry, "Id": name, "Filter": {"Key": {"FilterRules": rules}}}
-            for name, rules in below.items()
-        ]
-        _add(account, bucket, "QueueConfigurations", entries)
+        entries = ({**entry, **_filtered(f"{n}/"), "Id": f"many-{n}"} for n in range(count))
+        _add(account, bucket, "QueueConfigurations", *entries)
 
     return apply
 
@@ -157,24 +150,16 @@ def _event_bridge(account: Account, bucket: str) -> None:
 def _dead_destination(account: Account, bucket: str) -> None:
     """Add a notification of removed objects, and then delete its queue."""
     _notified("sqs", "dead/", "", "s3:ObjectRemoved:Delete")(account, bucket)
-    for name in list(account.world.destinations):
-        if ":sqs:" in name and name.endswith(bucket.replace(".", "-")):
-            account.world.destinations.remove(name)
-
-
-def _topic_arn(account: Account, bucket: str) -> str:
-    return Stack("", account.partition, account.region, account.account_id).topic_arn(bucket)
+    (queue,) = (e for e in account.world.destinations if e.endswith(":" + bucket.replace(".", "-")))
+    account.world.destinations.remove(queue)
 
 
 def _topic_of_our_name(account: Account, bucket: str) -> None:
-    """Add a topic with our topic's name, or change the policy of our topic if it exists."""
-    name = _topic_arn(account, bucket).rpartition(":")[2]
-    if name not in {each.rpartition(":")[2] for each in account.world.topics}:
-        account.add_topic(name)
-        return
-    topic = account.world.topics[_topic_arn(account, bucket)]
-    account.world.change(topic.policy, json.dumps(_admitting_s3(bucket)))
-    topic.attributes["Policy"] = topic.policy.latest
+    """Add a topic with our topic's name; if there is one, let S3 publish to it."""
+    here = account.partition, account.region, account.account_id
+    arn = Stack("", *here).topic_arn(bucket)
+    policy = _admitting_s3(bucket) if arn in account.world.topics else None
+    account.add_topic(arn.rpartition(":")[2], policy)
 
 
 def _subscribed(account: Account, bucket: str) -> None:
@@ -203,48 +188,64 @@ KINDS = (
     Kind("versioned", setting(versioning="Enabled")),
     Kind("tagged", setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"})),
     Kind("old lifecycle", _old_rule),
-    Kind("perimeter", _deny(READ, {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}})),
+    Kind("perimeter", _denied_unless(READ, "StringNotEquals", "aws:PrincipalAccount", OWN)),
     Kind(
         "organisation only",
-        _deny("s3:*", {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, {"AWS": "*"}, Sid="Org"),
+        _deny(
+            "s3:*",
+            {"AWS": "*"},
+            Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}},
+            Sid="Org",
+        ),
     ),
-    Kind("users only", _deny(READ, {"StringNotLike": {"aws:userId": ["AROAX:*"]}}), unsure=True),
+    Kind(
+        "users only",
+        _denied_unless(READ, "StringNotLike", "aws:userId", ["AROAX:*"]),
+        unsure=True,
+    ),
     Kind(
         "services excepted",
         _deny(
             "s3:*Object",
-            {
-                "BoolIfExists": dict.fromkeys(
-                    ("aws:ViaAWSService", "aws:PrincipalIsAWSService"), "false"
-                ),
-                "StringNotEqualsIfExists": {"aws:PrincipalAccount": "123456789012"},
+            Condition={
+                "BoolIfExists": {
+                    "aws:ViaAWSService": "false",
+                    "aws:PrincipalIsAWSService": "false",
+                },
+                "StringNotEqualsIfExists": {"aws:PrincipalAccount": OWN},
             },
         ),
     ),
     Kind(
         "network",
-        _deny(READ, {"StringNotEqualsIfExists": {"aws:SourceVpcArn": "arn:aws:ec2:*:*:vpc/v"}}),
+        _denied_unless(
+            READ, "StringNotEqualsIfExists", "aws:SourceVpcArn", "arn:aws:ec2:*:*:vpc/v"
+        ),
     ),
-    Kind("address", _deny(READ, {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), unsure=True),
     Kind(
-        "roles excepted",
-        _deny(READ, {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{VENDOR}:role/*"}}),
+        "address",
+        _denied_unless(READ, "NotIpAddress", "aws:SourceIp", "192.0.2.0/24"),
         unsure=True,
     ),
-    Kind("no delivery", _statement("Deny", {"Service": DELIVERY}, WRITE, Sid="NoDelivery")),
-    Kind("TLS only", _deny("s3:*", {"Bool": {"aws:SecureTransport": False}}, Sid="")),
-    Kind("write once", _statement("Deny", "*", "s3:DeleteObjectTagging")),
+    Kind(
+        "roles excepted",
+        _denied_unless(READ, "ArnNotLike", "aws:PrincipalArn", f"arn:aws:iam::{VENDOR}:role/*"),
+        unsure=True,
+    ),
+    Kind("no delivery", _deny("s3:PutObject", {"Service": DELIVERY}, Sid="NoDelivery")),
+    Kind("TLS only", _denied_unless("s3:*", "Bool", "aws:SecureTransport", False, Sid="")),
+    Kind("write once", _deny("s3:DeleteObjectTagging")),
     Kind("half a character", _edited(lambda e: e.update(Id="cut \ud83d"))),
     Kind("2008", _edited(lambda e: e.update(Version="2008-10-17", Id="old"))),
     Kind("long", _edited(lambda e: e.update(Id="x" * (20_100 - len(json.dumps(e)))))),
-    Kind("deleted role", _forgotten),
-    Kind("closed account", _unknown),
+    Kind("deleted role", _gone(f"arn:aws:iam::{OWN}:role/gone", "AROA" + "A" * 16)),
+    Kind("closed account", _gone(f"arn:aws:iam::{CLOSED}:root", f"arn:aws:iam::{CLOSED}:root")),
     Kind("queue for all", _notified("sqs")),
     Kind("function for files", _notified("lambda", "", ".gz", "s3:ObjectCreated:Put")),
     Kind("queue for a part", _notified("sqs", "AWSLogs/")),
     Kind("queue for others", _notified("sqs", "audit/")),
     Kind("topic for all", _notified("sns")),
-    Kind("topic for a part", _notified("sns", "edge/", ".log.gz", "s3:ObjectCreated:*")),
+    Kind("topic for a part", _notified("sns", "edge/", ".log.gz")),
     Kind("99 notifications", many(99)),
     Kind("100 notifications", many(100)),
     Kind("EventBridge", _event_bridge),
@@ -265,46 +266,18 @@ FORBIDDEN = (
 
 
 @dataclass(frozen=True)
-class Balancer:
-    """A load balancer and the location of its logs; it logs there only if `enabled`."""
-
-    bucket: str = ""
-    prefix: str = ""
-    enabled: bool = True
-
-
-@dataclass(frozen=True)
 class Drawn:
-    """A customer's account, and the values given to its stack."""
+    """A customer's account, and the values given to its stack.
+
+    `kinds` and `later` are kinds with the bucket that has them before or after the Create.
+    `balancers` are the load balancers' logging, and `forbidden` is an action or empty.
+    """
 
     kinds: tuple[tuple[Kind, str], ...]
-    balancers: tuple[Balancer, ...]
+    balancers: tuple[dict[str, Any], ...]
     given: dict[str, Any]
-    forbidden: str = ""
-    later: tuple[tuple[Kind, str], ...] = ()
-
-    def prepare(self, account: Account) -> list[str]:
-        """Set up an account, and return the load balancers' ARNs."""
-        for bucket in BUCKETS:
-            log_bucket(account, bucket)
-        for kind, bucket in self.kinds:
-            taken(kind, account, bucket)
-        return [
-            account.add_load_balancer(
-                f"alb{number}", bucket=each.bucket, prefix=each.prefix, enabled=each.enabled
-            )
-            for number, each in enumerate(self.balancers)
-        ]
-
-    @property
-    def policies(self) -> list[dict[str, Any]]:
-        """Return the service control policies."""
-        return [denies(self.forbidden)] if self.forbidden else []
-
-    @property
-    def unsure(self) -> bool:
-        """Return whether only AWS can tell if the vendor may read."""
-        return any(kind.unsure for kind, _ in self.kinds)
+    forbidden: str
+    later: tuple[tuple[Kind, str], ...]
 
 
 def taken(kind: Kind, account: Account, bucket: str) -> bool:
@@ -326,10 +299,9 @@ _later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
 
 def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
     """Draw accounts in which a load balancer's bucket has this kind, perhaps among others."""
-    there = st.builds(Balancer, st.just(BUCKETS[0]), st.sampled_from(PREFIXES), st.booleans())
-    some = st.builds(
-        Balancer, st.sampled_from(("", *BUCKETS)), st.sampled_from(PREFIXES), st.booleans()
-    )
+    where = {"prefix": st.sampled_from(PREFIXES), "enabled": st.booleans()}
+    there = st.fixed_dictionaries({"bucket": st.just(BUCKETS[0]), **where})
+    some = st.fixed_dictionaries({"bucket": st.sampled_from(("", *BUCKETS)), **where})
     return st.builds(
         Drawn,
         st.lists(_at_buckets, max_size=3).map(lambda others: ((kind, BUCKETS[0]), *others)),

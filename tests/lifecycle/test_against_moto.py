@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from dt_logs_rehearsal.account.iam.policy import canonical
 from dt_logs_rehearsal.report.changes import diff
 from dt_logs_rehearsal.scenarios.customers import announced
 from lifecycle.cloudformation import ENDPOINT, Stack
-from lifecycle.scenarios import PRIVILEGES, SCENARIOS, Scenario
+from lifecycle.scenarios import PRIVILEGES, SCENARIOS, Scenario, clients_of
 
 REGION = "eu-west-1"
 SERVICES = ("elbv2", "s3", "sns")
@@ -98,30 +100,25 @@ def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
     arns = scenario.prepare(moto)  # type: ignore[arg-type]  # it has all that scenarios use
     twin = Twin(arns)
     assert scenario.prepare(twin) == arns
-    clocks = moto.clock, twin.clock
-    both: list[tuple[Any, Stack]] = [
-        (account, Stack(account.clock, seed=1)) for account in (moto, twin)
-    ]
+    both: list[tuple[Any, Stack]] = [(each, Stack(each.clock, seed=1)) for each in (moto, twin)]
 
     def compare() -> None:
         twin.confirm(ENDPOINT)
         assert not diff(read(moto, moto.topics()), read(twin, list(twin.world.topics)))
 
-    states = [scenario.before(arns), scenario.after(arns), None]
+    states = [None, scenario.before(arns), scenario.after(arns), None]
     given = [each and {**each, "Privileges": privileges} for each in states]
     compare()
-    for old, new in zip([None, *given], given, strict=False):
-        kind = ("Update" if new else "Delete") if old else "Create"
-        if not (old or new):
+    for old, new in itertools.pairwise(given):
+        if not (wanted := new or old):
             continue
-        for each in clocks:  # runs wait for random times, so the clocks differ
-            each.now = max(other.now for other in clocks)
-        answers = []
-        for account, stack in both:
-            clients = tuple(account.client(name) for name in SERVICES)
-            event = stack.event(kind, new or old, old if kind == "Update" else None)
-            # The lambda is called only in this iteration, so it may use the loop's variable.
-            answers.append(stack.send(event, lambda: clients)["Status"])
+        kind = ("Update" if new else "Delete") if old else "Create"
+        # Runs wait for random times, so the clocks differ.
+        moto.clock.now = twin.clock.now = max(moto.clock.now, twin.clock.now)
+        answers = [
+            stack.run(kind, wanted, partial(clients_of, account), old)["Status"]
+            for account, stack in both
+        ]
         compare()
         if privileges == "documented" and scenario.prepare is announced:
             assert answers == ["FAILED", "FAILED"]  # this role cannot share a topic

@@ -13,12 +13,10 @@ import pytest
 
 from dt_logs_cfn.template.embedding import extract, unpack
 from dt_logs_rehearsal.scenarios.customers import logging, three
-from lifecycle.cloudformation import Properties, properties
 from lifecycle.scenarios import Case, Prepare
 
 BUILD = Path(__file__).parents[2] / "build"
 TEMPLATES = sorted(BUILD.glob("*/dt-logs-analysis*.template.json"))
-ANOTHER = {"DataTheoremAccountId": "888877776666", "RunToken": "again"}
 
 
 def released(template: Path, folder: Path) -> ModuleType:
@@ -39,11 +37,6 @@ def released(template: Path, folder: Path) -> ModuleType:
     return importlib.import_module(f"{name}.main")
 
 
-def options(template: Path) -> Properties:
-    """Return the property that selects the role of a template's stack."""
-    return {"Privileges": "documented" if "documented" in template.name else "least-privilege"}
-
-
 @pytest.mark.parametrize("prepare", [three, logging], ids=["new", "adopted"])
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: f"{each.parent.name} {each.name}")
 def test_this_release_takes_over_from_each(
@@ -52,20 +45,21 @@ def test_this_release_takes_over_from_each(
     """If another resource of the stack fails, CloudFormation rolls back with the older code."""
     case = Case(prepare)
     this, other = case.stack.code, released(template, tmp_path)
-    first = properties(*case.arns[:-1], **options(template))
-    second = {**first, "LoadBalancerArns": case.arns[1:], **ANOTHER}
+    privileges = "documented" if "documented" in template.name else "least-privilege"
 
     case.stack.code = other
-    case.sent("Create", first)
+    case.create(*case.arns[:-1], Privileges=privileges)
     created = case.account.snapshot()
     case.stack.code = this
-    case.sent("Update", second, first)
+    case.update(
+        LoadBalancerArns=case.arns[1:], DataTheoremAccountId="888877776666", RunToken="again"
+    )
     case.stack.code = other
-    case.sent("Update", first, second)
+    case.back()
 
     assert case.differs(created) == []
     case.stack.code = this
-    case.ends(first)
+    case.ends()
 
 
 def test_there_is_a_release() -> None:

@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.register import Registration, delivery_statement, tls_statement
 from dt_logs_rehearsal.account import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.account.iam.conditions import Context
 
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
@@ -41,12 +41,6 @@ def policy(statements: list[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def context(case: dict[str, Any]) -> Context:
-    """Return a case's context, with a tuple for a key with several values."""
-    raw = case.get("context", {})
-    return {key: value if isinstance(value, str) else tuple(value) for key, value in raw.items()}
-
-
 def allowed(case: dict[str, Any]) -> bool:
     """Return whether the case's request is allowed.
 
@@ -55,11 +49,12 @@ def allowed(case: dict[str, Any]) -> bool:
     name = case.get("principal", SESSION)
     service = name if not name.startswith("arn:") else ""
     account = "" if service else name.split(":")[4]
+    given = case.get("context", {}).items()
     request = Request(
         Principal(account, "" if service else name, service),
         case.get("action", "s3:GetObject"),
         case.get("target", "arn:aws:s3:::logs/a/b"),
-        context(case),
+        {key: value if isinstance(value, str) else tuple(value) for key, value in given},
     )
     identity, resource = (
         evaluate((policy(case.get(side, [])),), request) for side in ("identity", "resource_policy")
@@ -88,7 +83,6 @@ _FILL = {
     "LogGroupName": "/aws/lambda/dt-logs",
     "NotificationEndpoint": "https://example.com/notify",
 }
-_POLICIES = Path(__file__).parents[2] / "build"
 _OTHERS = (
     "iam:DeleteUser",
     "lambda:DeleteFunction",
@@ -116,7 +110,8 @@ _REAL = (
 
 def identity_requests() -> Iterator[dict[str, Any]]:
     """Yield requests about the roles' policies of every committed release."""
-    for path in sorted(_POLICIES.glob("*/policies/*.json")):
+    build = Path(__file__).parents[2] / "build"
+    for path in sorted(build.glob("*/policies/*.json")):
         text = path.read_text("utf-8")
         for name, value in _FILL.items():
             text = text.replace(f"${{{name}}}", value)
@@ -134,24 +129,23 @@ def resource_requests() -> Iterator[dict[str, Any]]:
     some = Registration(
         STACK.tag, location, VENDOR, "0" * 8, frozenset({"app/a/1"}), 1, asked="1" * 8
     )
+    everything = {"identity": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     policy = [
         some.statement(STACK),
         delivery_statement(location, STACK),
         tls_statement("logs", STACK),
     ]
-    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    about = {**everything, "file": "bucket", "owner": ACCOUNT, "resource_policy": policy}
     for statement in policy:
         for request in _around({**statement, "Condition": {}}):
-            for principal, owner in ((READER, ACCOUNT), (SESSION, ACCOUNT), (ELB, ACCOUNT)):
-                both = {"identity": everything, "resource_policy": policy}
-                asked = {**request, **both, "file": "bucket", "principal": principal}
-                for tls in ("true", "false"):
-                    yield {**asked, "owner": owner, "context": {"aws:securetransport": tls}}
+            for principal, tls in product((READER, SESSION, ELB), ("true", "false")):
+                asked = {"principal": principal, "context": {"aws:securetransport": tls}}
+                yield {**request, **about, **asked}
     topic = json.loads(topic_policy("logs", STACK))["Statement"]
+    about = {**everything, "file": "topic", "resource_policy": topic}
     for request in _around(topic[0]):
         for principal in ("s3.amazonaws.com", "events.amazonaws.com", READER):
-            both = {"identity": everything, "resource_policy": topic}
-            yield {**request, **both, "file": "topic", "principal": principal}
+            yield {**request, **about, "principal": principal}
 
 
 def _around(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -215,9 +209,15 @@ def simulation(case: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def compared(asked: Iterable[dict[str, Any]], at_least: int) -> None:
-    """Fail if the decisions differ, or if the simulator judged too few cases to be meaningful."""
-    every = [*asked]
+@SIMULATOR
+@pytest.mark.parametrize(
+    ("asked", "at_least"), [(cases, 90), (identity_requests, 600), (resource_requests, 500)]
+)
+def test_an_independent_simulator_decides_alike(
+    asked: Callable[[], Iterable[dict[str, Any]]], at_least: int
+) -> None:
+    """The simulator must judge enough of the cases to be meaningful."""
+    every = [*asked()]
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("simulate.mjs"))],
         input=json.dumps([simulation(case) for case in every]),
@@ -239,18 +239,3 @@ def compared(asked: Iterable[dict[str, Any]], at_least: int) -> None:
 
     assert len(judged) >= at_least
     assert not different, json.dumps(different[:5])
-
-
-@SIMULATOR
-def test_the_documented_cases() -> None:
-    compared(cases(), at_least=90)
-
-
-@SIMULATOR
-def test_our_roles_policies() -> None:
-    compared(identity_requests(), at_least=600)
-
-
-@SIMULATOR
-def test_our_resources_policies() -> None:
-    compared(resource_requests(), at_least=500)

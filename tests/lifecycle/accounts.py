@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,25 +39,15 @@ CREATED = "s3:ObjectCreated:*"
 Apply = Callable[[Account, str], object]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A bucket configuration that customers use.
-
-    `unsure` is true if only AWS can tell whether the vendor may still read.
-    """
-
-    name: str
-    apply: Apply = field(compare=False, repr=False)
-    unsure: bool = False
-
-
 def _deny(action: str, principal: object = "*", **more: Any) -> Apply:
     return lambda account, bucket: add_statement(
         account, bucket, statement(bucket, "Deny", principal, action, **more)
     )
 
 
-def _denied_unless(action: str, operator: str, key: str, value: object, **more: Any) -> Apply:
+def _unless(action: str, test: str, value: object, **more: Any) -> Apply:
+    """Deny everybody an action if a test, as an operator and a key, fits the value."""
+    operator, key = test.split()
     return _deny(action, Condition={operator: {key: value}}, **more)
 
 
@@ -150,8 +140,8 @@ def _event_bridge(account: Account, bucket: str) -> None:
 def _dead_destination(account: Account, bucket: str) -> None:
     """Add a notification of removed objects, and then delete its queue."""
     _notified("sqs", "dead/", "", "s3:ObjectRemoved:Delete")(account, bucket)
-    (queue,) = (e for e in account.world.destinations if e.endswith(":" + bucket.replace(".", "-")))
-    account.world.destinations.remove(queue)
+    name = bucket.replace(".", "-")
+    account.world.destinations.remove(f"arn:aws:sqs:{account.region}:{account.account_id}:{name}")
 
 
 def _topic_of_our_name(account: Account, bucket: str) -> None:
@@ -179,80 +169,53 @@ def _old_rule(account: Account, bucket: str) -> None:
     )
 
 
-KINDS = (
-    Kind("SSE-KMS", encrypted_by_kms),
-    Kind("DSSE", encrypted("aws:kms:dsse")),
-    Kind("ObjectWriter", owned_by_writers),
-    Kind("BucketOwnerPreferred", setting(ownership="BucketOwnerPreferred")),
-    Kind("Requester Pays", setting(payer="Requester"), unsure=True),
-    Kind("versioned", setting(versioning="Enabled")),
-    Kind("tagged", setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"})),
-    Kind("old lifecycle", _old_rule),
-    Kind("perimeter", _denied_unless(READ, "StringNotEquals", "aws:PrincipalAccount", OWN)),
-    Kind(
-        "organisation only",
-        _deny(
-            "s3:*",
-            {"AWS": "*"},
-            Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}},
-            Sid="Org",
-        ),
+KINDS: dict[str, Apply] = {
+    "SSE-KMS": encrypted_by_kms,
+    "DSSE": encrypted("aws:kms:dsse"),
+    "ObjectWriter": owned_by_writers,
+    "BucketOwnerPreferred": setting(ownership="BucketOwnerPreferred"),
+    "Requester Pays": setting(payer="Requester"),
+    "versioned": setting(versioning="Enabled"),
+    "tagged": setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"}),
+    "old lifecycle": _old_rule,
+    "perimeter": _unless(READ, "StringNotEquals aws:PrincipalAccount", OWN),
+    "organisation only": _unless(
+        "s3:*", "StringNotEquals aws:PrincipalOrgID", "o-1", principal={"AWS": "*"}, Sid="Org"
     ),
-    Kind(
-        "users only",
-        _denied_unless(READ, "StringNotLike", "aws:userId", ["AROAX:*"]),
-        unsure=True,
+    "users only": _unless(READ, "StringNotLike aws:userId", ["AROAX:*"]),
+    "services excepted": _deny(
+        "s3:*Object",
+        Condition={
+            "BoolIfExists": {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"},
+            "StringNotEqualsIfExists": {"aws:PrincipalAccount": OWN},
+        },
     ),
-    Kind(
-        "services excepted",
-        _deny(
-            "s3:*Object",
-            Condition={
-                "BoolIfExists": {
-                    "aws:ViaAWSService": "false",
-                    "aws:PrincipalIsAWSService": "false",
-                },
-                "StringNotEqualsIfExists": {"aws:PrincipalAccount": OWN},
-            },
-        ),
-    ),
-    Kind(
-        "network",
-        _denied_unless(
-            READ, "StringNotEqualsIfExists", "aws:SourceVpcArn", "arn:aws:ec2:*:*:vpc/v"
-        ),
-    ),
-    Kind(
-        "address",
-        _denied_unless(READ, "NotIpAddress", "aws:SourceIp", "192.0.2.0/24"),
-        unsure=True,
-    ),
-    Kind(
-        "roles excepted",
-        _denied_unless(READ, "ArnNotLike", "aws:PrincipalArn", f"arn:aws:iam::{VENDOR}:role/*"),
-        unsure=True,
-    ),
-    Kind("no delivery", _deny("s3:PutObject", {"Service": DELIVERY}, Sid="NoDelivery")),
-    Kind("TLS only", _denied_unless("s3:*", "Bool", "aws:SecureTransport", False, Sid="")),
-    Kind("write once", _deny("s3:DeleteObjectTagging")),
-    Kind("half a character", _edited(lambda e: e.update(Id="cut \ud83d"))),
-    Kind("2008", _edited(lambda e: e.update(Version="2008-10-17", Id="old"))),
-    Kind("long", _edited(lambda e: e.update(Id="x" * (20_100 - len(json.dumps(e)))))),
-    Kind("deleted role", _gone(f"arn:aws:iam::{OWN}:role/gone", "AROA" + "A" * 16)),
-    Kind("closed account", _gone(f"arn:aws:iam::{CLOSED}:root", f"arn:aws:iam::{CLOSED}:root")),
-    Kind("queue for all", _notified("sqs")),
-    Kind("function for files", _notified("lambda", "", ".gz", "s3:ObjectCreated:Put")),
-    Kind("queue for a part", _notified("sqs", "AWSLogs/")),
-    Kind("queue for others", _notified("sqs", "audit/")),
-    Kind("topic for all", _notified("sns")),
-    Kind("topic for a part", _notified("sns", "edge/", ".log.gz")),
-    Kind("99 notifications", many(99)),
-    Kind("100 notifications", many(100)),
-    Kind("EventBridge", _event_bridge),
-    Kind("dead destination", _dead_destination),
-    Kind("topic of our name", _topic_of_our_name),
-    Kind("subscribed already", _subscribed),
-)
+    "network": _unless(READ, "StringNotEqualsIfExists aws:SourceVpcArn", "arn:aws:ec2:*:*:vpc/v"),
+    "address": _unless(READ, "NotIpAddress aws:SourceIp", "192.0.2.0/24"),
+    "roles excepted": _unless(READ, "ArnNotLike aws:PrincipalArn", f"arn:aws:iam::{VENDOR}:role/*"),
+    "no delivery": _deny("s3:PutObject", {"Service": DELIVERY}, Sid="NoDelivery"),
+    "TLS only": _unless("s3:*", "Bool aws:SecureTransport", False, Sid=""),
+    "write once": _deny("s3:DeleteObjectTagging"),
+    "half a character": _edited(lambda e: e.update(Id="cut \ud83d")),
+    "2008": _edited(lambda e: e.update(Version="2008-10-17", Id="old")),
+    "long": _edited(lambda e: e.update(Id="x" * (20_100 - len(json.dumps(e))))),
+    "deleted role": _gone(f"arn:aws:iam::{OWN}:role/gone", "AROA" + "A" * 16),
+    "closed account": _gone(f"arn:aws:iam::{CLOSED}:root", f"arn:aws:iam::{CLOSED}:root"),
+    "queue for all": _notified("sqs"),
+    "function for files": _notified("lambda", "", ".gz", "s3:ObjectCreated:Put"),
+    "queue for a part": _notified("sqs", "AWSLogs/"),
+    "queue for others": _notified("sqs", "audit/"),
+    "topic for all": _notified("sns"),
+    "topic for a part": _notified("sns", "edge/", ".log.gz"),
+    "99 notifications": many(99),
+    "100 notifications": many(100),
+    "EventBridge": _event_bridge,
+    "dead destination": _dead_destination,
+    "topic of our name": _topic_of_our_name,
+    "subscribed already": _subscribed,
+}
+# Only AWS can tell whether the vendor may still read.
+UNSURE = {"Requester Pays", "users only", "address", "roles excepted"}
 # Actions that an organisation may deny to the function.
 FORBIDDEN = (
     "s3:PutBucketPolicy",
@@ -273,17 +236,17 @@ class Drawn:
     `balancers` are the load balancers' logging, and `forbidden` is an action or empty.
     """
 
-    kinds: tuple[tuple[Kind, str], ...]
+    kinds: tuple[tuple[str, str], ...]
     balancers: tuple[dict[str, Any], ...]
     given: dict[str, Any]
     forbidden: str
-    later: tuple[tuple[Kind, str], ...]
+    later: tuple[tuple[str, str], ...]
 
 
-def taken(kind: Kind, account: Account, bucket: str) -> bool:
+def taken(kind: str, account: Account, bucket: str) -> bool:
     """Apply a kind as the customer; return False if AWS refuses it because of existing settings."""
     try:
-        kind.apply(account, bucket)
+        KINDS[kind](account, bucket)
     except ClientError as error:
         assert error.response["Error"]["Code"] in _REFUSED, error
         return False
@@ -293,11 +256,11 @@ def taken(kind: Kind, account: Account, bucket: str) -> bool:
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
 # If applied later, these would change the stack's settings, or depend on their number or length.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
-_at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
-_later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
+_at_buckets = st.tuples(st.sampled_from([*KINDS]), st.sampled_from(BUCKETS))
+_later = _at_buckets.filter(lambda each: each[0] not in _FIRST)
 
 
-def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
+def accounts(kind: str) -> st.SearchStrategy[Drawn]:
     """Draw accounts in which a load balancer's bucket has this kind, perhaps among others."""
     where = {"prefix": st.sampled_from(PREFIXES), "enabled": st.booleans()}
     there = st.fixed_dictionaries({"bucket": st.just(BUCKETS[0]), **where})

@@ -22,7 +22,6 @@ from lifecycle.scenarios import PRIVILEGES, Case, Prepare, balancers, data
 
 BUCKET = "team-logs"
 NOTIFY = "PutBucketNotificationConfiguration"
-APPLY = {each.name: each.apply for each in KINDS}
 web_logs = balancers(True, web="alb")
 
 
@@ -171,7 +170,7 @@ def web_in(kind: str) -> Callable[[Account], object]:
     def change(account: Account) -> None:
         log_bucket(account, BUCKET)
         account.add_load_balancer("web", bucket=BUCKET)
-        APPLY[kind](account, BUCKET)
+        KINDS[kind](account, BUCKET)
 
     return change
 
@@ -199,7 +198,7 @@ def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileg
     """Only the least-privilege role can share a topic."""
     case = Case(balancers(False, web="alb"))
     case.customer(lambda account: announce(account, CUSTOMERS, {}))
-    case.customer(partial(APPLY["queue for all"], bucket=CUSTOMERS))
+    case.customer(partial(KINDS["queue for all"], bucket=CUSTOMERS))
     refused = case.fails("Create", Privileges=privileges)
     advised = "or send it to an SNS topic for all created objects" in refused
     assert advised == (privileges == "least-privilege")
@@ -207,7 +206,7 @@ def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileg
     def by_a_topic(account: Account) -> None:
         found = announcements(account, CUSTOMERS)
         announce(account, CUSTOMERS, {**found, "QueueConfigurations": []})
-        APPLY["topic for all"](account, CUSTOMERS)
+        KINDS["topic for all"](account, CUSTOMERS)
 
     case.customer(by_a_topic)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from lifecycle.cloudformation import Properties, properties
 from lifecycle.faults import error, on, once
-from lifecycle.scenarios import DOCUMENTED, Case
+from lifecycle.scenarios import Case
 from support.looks import logging_of
 
 from dt_logs_handler.names import load_balancer_name
@@ -105,7 +105,13 @@ CREATES: dict[str, tuple[int, dict[str, Any], Any, list[str], list[str]]] = {
     "more than 400": (401, {}, EVERY, ["DescribeLoadBalancers"] * 2, []),
     "us-east-1": (1, {"region": "us-east-1"}, {}, [], []),
     "an older boto3": (1, {"old_boto3": True}, {}, [], []),
-    "the documented role may not read topics": (1, {}, DOCUMENTED, [], TOPIC_READS),
+    "the documented role may not read topics": (
+        1,
+        {},
+        {"Privileges": "documented"},
+        [],
+        TOPIC_READS,
+    ),
     # Others may know this bucket's name, so its settings, topic and region are read first.
     "named": (
         1,

@@ -4,7 +4,7 @@
 
 cog fills operations.md with the commands' real output, so this script needs neither an account nor
 a clock. operations.md omits the times of events, so the drawing shows events two seconds apart. The
-drawing contains no script. If the reader prefers reduced motion, the drawing shows the last screen.
+drawing does not contain a script. If the reader prefers reduced motion, it shows the last screen.
 """
 
 import re
@@ -125,7 +125,7 @@ def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
 def _animation(
     name: str, seconds: float, frames: Sequence[Frame], lines: Callable[[Frame], int]
 ) -> str:
-    """Return the CSS that moves a part by lines; without animation, an attribute places it."""
+    """Return the CSS that moves a part by whole lines, as each frame requires."""
     moves = (next(group) for _, group in groupby(frames, lines))
     stops = "".join(
         f"{100 * each.at / seconds:.2f}% {{ transform: translateY({lines(each) * _HEIGHT}px); }}\n"

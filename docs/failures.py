@@ -74,7 +74,7 @@ def failures() -> list[Failure]:
                 else:
                     continue
                 for what, fix in sentences:
-                    if not re.fullmatch("<[^<>]*>", what):  # a placeholder alone passes on an error
+                    if not re.fullmatch("<[^<>]*>", what):  # otherwise, another error's text
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:

@@ -1,4 +1,4 @@
-"""Quote the output of commands that read an account, which is emulated in memory.
+"""Quote the output of `status` from an account that is emulated in memory.
 
 cog calls `status` as it calls the functions of `generate`.
 """

@@ -1,4 +1,4 @@
-"""Headless Chromium from the distribution's packages, driven by selenium; a module has one."""
+"""Start headless Chromium for each test module, drive it with selenium, and check its pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # Names do not resolve, so a link leads to an error page that keeps the link's address.
+    # Host names do not resolve, so a link leads to an error page that keeps the link's address.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
@@ -88,7 +88,7 @@ def resize(driver: webdriver.Chrome, width: int = 1280, scheme: str = "light") -
 
 
 def prefer(driver: webdriver.Chrome, preferences: Mapping[str, str]) -> None:
-    """Let the user prefer these values of CSS's media features."""
+    """Emulate these values of CSS's media features, such as the user's colour scheme."""
     features = [{"name": name, "value": value} for name, value in preferences.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 

@@ -136,7 +136,7 @@ def page(browser: webdriver.Chrome, folder: Path) -> Iterator[LaunchPage]:
     found = LaunchPage(browser, folder)
     browser.get_log("browser")
     yield found
-    assert browser.get_log("browser") == []  # no errors, and nothing refused by the policy
+    assert browser.get_log("browser") == []  # no errors, and no violation of the policy
 
 
 def test_a_partition_has_its_own_vendor_and_links_where_the_release_is_published(
@@ -392,7 +392,7 @@ def test_without_javascript_everything_is_there_as_plain_links_and_text(
 
 
 def test_the_policy_refuses_what_is_not_of_the_page(page: LaunchPage) -> None:
-    """Show that the other tests would notice a violation of the policy."""
+    """Show that the other tests would notice a violation of the page's content security policy."""
     page.open("unset")
 
     page.run(

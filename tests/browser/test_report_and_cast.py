@@ -77,7 +77,7 @@ def test_folded_it_is_short_and_a_link_unfolds_its_scenario(report: webdriver.Ch
 
 def test_it_fits_and_can_be_read(screen: int, report: webdriver.Chrome) -> None:
     check_readable(report)
-    if screen == 360:  # a table's cells stand below each other
+    if screen == 360:  # a row's cells are below each other
         wider = "[...document.querySelectorAll('.scroll')].some(s => s.scrollWidth > s.clientWidth)"
         assert not report.execute_script(f"return {wider}")
     assert outline(report) == 3

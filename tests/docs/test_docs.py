@@ -98,7 +98,7 @@ def test_it_is_complete_of_this_release_and_has_no_awkward_phrase(document: Path
 
 
 def test_the_readme_is_short_and_names_the_commands_and_what_is_unknown_after_a_launch() -> None:
-    """CI runs its two commands."""
+    """CI runs the two commands that README gives to developers."""
     text = README.read_text("utf-8")
     assert long_ones(prose(README)) == []
     assert len(text.splitlines()) <= 200
@@ -170,7 +170,7 @@ def test_the_screenshots_show_the_pages_of_today_and_are_small() -> None:
 
 
 def test_every_reason_that_the_handler_may_give_is_listed() -> None:
-    """Recount the places in the source: every call of an error class outside errors.py.
+    """Count the calls of error classes outside errors.py; the list has at least as many reasons.
 
     cog checks the list in docs/operations.md.
     """
@@ -267,7 +267,7 @@ def test_the_guide_has_every_public_name_four_examples_and_their_settings_file(
     assert Settings.load(tmp_path / "release.cfg") == expected
 
 
-# Users of the library do not get the handler's docstrings, so these do not have examples.
+# Users of the library do not see the handler's docstrings, so those need not have examples.
 DOCUMENTED = [
     name
     for name, found in LIBRARY.items()

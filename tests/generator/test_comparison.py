@@ -295,16 +295,16 @@ TESTED = allow("s3:Get", Condition={"Bool": {"b": "true"}})
 BUCKET, NOTHING = {"Ref": "Bucket"}, {"Ref": "AWS::NoValue"}
 IF_C, UNLESS_C = {"Fn::If": ["C", PUT, NOTHING]}, {"Fn::If": ["C", NOTHING, PUT]}
 LOGS = "arn:${AWS::Partition}:logs:*:*:*"
-# How a change is called if it is made, and if it is taken back.
+# The words for a change, and for its reversal.
 WORDS = {
     "right": ("MAJOR right added:", "MINOR right removed:"),
     "denial": ("MINOR denial added:", "MAJOR denial removed:"),
     "statement": (f"MAJOR {NOW} Allow", "MINOR changed statement, before: Allow"),
     "unknown": (f"MAJOR {NOW}", "MAJOR changed statement, before:"),
 }
-# What only one of two policies has: keys of WORDS, and what follows the words.
+# The parts that only one of two policies has: a key of WORDS, and the text after those words.
 Only = list[tuple[str, str]]
-# The case's name, the old and the new statements, and what only the new and only the old one have.
+# A case's name, its old and new statements, and the parts that only the new or the old ones have.
 RIGHTS: list[tuple[str, list[Any], list[Any], Only, Only]] = [
     ("an action", [GET], [BOTH], [("right", "s3:Put on *")], []),
     ("more than a part", [allow("s3:Get", "x/y")], [allow("s3:*")], [("right", "s3:* on *")], []),

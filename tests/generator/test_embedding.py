@@ -1,6 +1,6 @@
 """The handler, and nothing else, is embedded in the template and extracted from it.
 
-It is embedded without the parts of its sources that only readers need; what runs is the same.
+The embedded sources lack the parts that only readers need, but run in the same way.
 """
 
 import ast

@@ -72,7 +72,7 @@ def parameters(files: Any, name: str = "dt-logs-analysis") -> dict[str, Any]:
 @BOTH
 @pytest.mark.parametrize("name", OWN)
 def test_a_module_takes_every_parameter_and_fills_in_the_template(files: Any, name: str) -> None:
-    """Customers who verify the release's checksums then run exactly the verified template.
+    """After verifying the checksums, a customer runs exactly the verified template.
 
     The documented template gets only the parameters that it has. If a parameter that it lacks does
     not keep its default, the plan fails.

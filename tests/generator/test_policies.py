@@ -158,7 +158,7 @@ def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
 
 
 def test_the_least_privilege_is_every_grant_where_it_may_be_used_and_nothing_else() -> None:
-    """A statement has a condition only if AWS documents that it works for each of the actions."""
+    """A statement has a condition only if AWS documents its key for each of the actions."""
     in_account = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
     vendor = {"StringEquals": {"sns:Endpoint": ENDPOINT, "sns:Protocol": ["https", "sqs"]}}
     test_file = f"*/dt-logs-analysis/????????????/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
@@ -271,7 +271,7 @@ def test_the_service_role_has_the_published_policies(
 @with_this_registry
 @pytest.mark.parametrize("resource_type", NOT_OURS)
 def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str) -> None:
-    """We need what all handlers and tagging need, except for the properties in NOT_OURS."""
+    """We need all permissions of the handlers and of tagging, except those in NOT_OURS."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
     handlers = (schema["handlers"].get(name, {}) for name in ("create", "read", "update", "delete"))
     declared = {a for each in (*handlers, schema["tagging"]) for a in each.get("permissions", ())}

@@ -1,4 +1,4 @@
-"""The list of published versions, and the bucket that a base URL names: we publish only there."""
+"""The list of published versions, and the bucket that a base URL names."""
 
 from __future__ import annotations
 

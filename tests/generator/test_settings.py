@@ -40,7 +40,7 @@ all_settings = st.builds(
 
 
 def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
-    """A file may begin with a byte order mark, and a percent sign has no special meaning."""
+    """A file may begin with a byte order mark. A percent sign does not have a special meaning."""
     path = tmp_path / "release.cfg"
     path.write_text(
         f"\ufeff[aws-us-gov]\nnotification_endpoint = {QUEUE}\n[aws]\nbase_url = {BASE}\n"
@@ -105,7 +105,7 @@ def test_a_file_that_does_not_hold_is_refused_by_name(
         ("missing", "cannot be read"),
         ("", "cannot be read"),
         ("bytes", "is not a settings file"),
-        ("pipe", "pipe cannot be read: it is a pipe that nothing writes to"),  # without waiting
+        ("pipe", "pipe cannot be read: it is a pipe that nothing writes to"),  # at once
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str, told: str) -> None:
@@ -124,7 +124,7 @@ def test_what_is_recorded_can_be_read_back_in_any_order_of_vendors(settings: Set
 
 
 def test_what_partitions_have_in_common_is_recorded_once() -> None:
-    """Templates must stay small, and partitions often share an endpoint of up to 300 characters."""
+    """This keeps templates small: partitions often share an endpoint, which may be long."""
     china = Vendor("aws-cn", "444455556666", "https://logs.example.com/in")
     aws = replace(china, partition="aws", vendor_account_id=ACCOUNT)
 

@@ -130,7 +130,7 @@ def test_each_parameter_says_what_it_is_and_takes_its_default() -> None:
 
 
 def test_both_stacks_have_the_same_names_and_the_console_shows_each_parameter_once() -> None:
-    """Only a least-privilege stack has a schedule; test_pipelines.py has all the names.
+    """Only a least-privilege stack has a schedule; test_pipelines.py lists all parameters.
 
     Parameters without a group come last: the Lambda's names and the permissions boundary.
     """

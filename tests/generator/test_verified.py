@@ -1,6 +1,6 @@
 """What `verify` reads: a deployed stack, to compare it with its template, and files by URL.
 
-Fetching is limited in size, does not follow redirects, and takes only allowed URLs.
+Fetching limits the size, does not follow redirects, and accepts only allowed URLs.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def test_a_function_with_other_files_and_a_stack_without_one(fetched: bytes, tol
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the status and the number of bytes in the path."""
+    """Answers with the status and the number of bytes that the path gives."""
 
     def do_GET(self) -> None:
         status = int(self.path.split("/")[1])

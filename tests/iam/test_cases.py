@@ -1,4 +1,4 @@
-"""The evaluator decides as AWS documents it, and as an independent simulator does.
+"""The evaluator decides as AWS documents, and as an independent simulator does.
 
 Each file in `cases` is a list of cases, each with its source page. `tox -e iam` installs the
 simulator, and runs it on these cases and on our own policies.

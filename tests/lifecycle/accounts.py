@@ -1,7 +1,7 @@
 """Random accounts: load balancers, and customers' configurations of their log buckets.
 
-Each kind has been seen in the field. A random account is plain data, so that it can be set up
-identically twice. A kind's `apply` also makes a customer's changes while the stack exists.
+Each kind of configuration has been seen in the field. A random account is plain data, so that it
+can be set up identically twice. Kinds are also applied as changes while the stack exists.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lifecycle.cloudformation import ENDPOINT, VENDOR
 BUCKETS = ("team-logs", "central.logs")
 PREFIXES = ("", "alb", "edge/alb", "ünï code+1")
 READ = "s3:GetObject"
-OWN, CLOSED = "123456789012", "555566667777"  # our account, and one that no longer exists
+OWN, CLOSED = "123456789012", "555566667777"  # the customer's account, and one that was closed
 CREATED = "s3:ObjectCreated:*"
 Apply = Callable[[Account, str], object]
 
@@ -46,7 +46,7 @@ def _deny(action: str, principal: object = "*", **more: Any) -> Apply:
 
 
 def _unless(action: str, test: str, value: object, **more: Any) -> Apply:
-    """Deny everybody an action if a test, as an operator and a key, fits the value."""
+    """Deny everybody an action on a condition: `test` is an operator and a key."""
     operator, key = test.split()
     return _deny(action, Condition={operator: {key: value}}, **more)
 
@@ -232,8 +232,8 @@ FORBIDDEN = (
 class Drawn:
     """A customer's account, and the values given to its stack.
 
-    `kinds` and `later` are kinds with the bucket that has them before or after the Create.
-    `balancers` are the load balancers' logging, and `forbidden` is an action or empty.
+    `kinds` and `later` are pairs of a kind and a bucket, applied before and after the Create.
+    `balancers` holds the load balancers' logging. `forbidden` is an action, or empty.
     """
 
     kinds: tuple[tuple[str, str], ...]
@@ -254,14 +254,14 @@ def taken(kind: str, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# If applied later, these would change the stack's settings, or depend on their number or length.
+# Applied after the Create, these would change the stack's settings, or not fit beside them.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from([*KINDS]), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0] not in _FIRST)
 
 
 def accounts(kind: str) -> st.SearchStrategy[Drawn]:
-    """Draw accounts in which a load balancer's bucket has this kind, perhaps among others."""
+    """Draw accounts in which a load balancer's bucket has a configuration of this kind."""
     where = {"prefix": st.sampled_from(PREFIXES), "enabled": st.booleans()}
     there = st.fixed_dictionaries({"bucket": st.just(BUCKETS[0]), **where})
     some = st.fixed_dictionaries({"bucket": st.sampled_from(("", *BUCKETS)), **where})

@@ -38,7 +38,7 @@ class Stack:
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, from this release or another
-    workers: int = 1  # with one, the order of calls never varies
+    workers: int = 1  # with one worker, the order of calls is always the same
     status: str = ""  # shown by CloudFormation, like `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0

@@ -1,4 +1,4 @@
-"""Print a run's figures; compare a full run's with those in docs/reliability.md, or write these."""
+"""Print a run's figures; compare a full run's figures with docs/reliability.md, or write them."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ class Scenario:
 
 
 def balancers(enabled: bool, **prefixes: str | None) -> Prepare:
-    """Return a function that makes ALBs, each with a prefix in the customer's bucket, or with None.
+    """Return a function that makes ALBs that have these prefixes in the customer's bucket.
 
-    If not `enabled`, the bucket and prefix are set, but logging is off.
+    An ALB whose prefix is None has never logged. If not `enabled`, the others' logging is off.
     """
 
     def prepare(account: Account) -> list[str]:
@@ -275,7 +275,7 @@ def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list
 
 
 def nothing(arns: list[str]) -> None:
-    """Give no properties: there is no stack."""
+    """Return None, because there is no stack."""
 
 
 def given(*numbers: int, **changed: object) -> Callable[[list[str]], Properties]:
@@ -287,7 +287,7 @@ ALL, EVERY = given(), given(LoadBalancerArns=["*"])
 
 
 def _with_another_stack(prepare: Prepare) -> Prepare:
-    """Extend `prepare`, so that another stack onboards the first two ALBs first."""
+    """Extend `prepare`, so that another stack has onboarded the first two ALBs."""
 
     def prepared(account: Account) -> list[str]:
         arns = prepare(account)

@@ -158,7 +158,7 @@ def _foreign_settings(bucket: Snapshot) -> Snapshot:
 
 
 Fix = Callable[..., None]
-FIXES: list[tuple[str, Fix]] = []  # patterns of messages, each with its fix; the first one applies
+FIXES: list[tuple[str, Fix]] = []  # patterns and fixes; the first match applies
 
 
 def advised(pattern: str) -> Callable[[Fix], Fix]:
@@ -224,7 +224,7 @@ def remove_own(life: Life, bucket: str, sids: str) -> None:
     r"does not accept the policy of bucket (\S+): .*the principal that does not exist \((.*?)\)"
 )
 def _forget(life: Life, bucket: str, named: str) -> None:
-    """Remove the statement of the one named principal that is not valid."""
+    """Remove the statement whose principal does not exist; the message names all principals."""
     ids = [each for each in named.split(", ") if not each.startswith("arn:")]
     (principal,) = ids or life.account.world.unknown_principals & set(named.split(", "))
 

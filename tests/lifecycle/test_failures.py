@@ -162,7 +162,7 @@ def result(scenario: Scenario) -> Snapshot:
 def twice(
     scenario: Scenario, inside: int, at: int = NEVER, mode: str = ""
 ) -> tuple[str, int, list[str]]:
-    """Run an event twice; return the second run's end, its number of calls, and its damage.
+    """Run an event twice; return the second run's outcome, its number of calls, and its damage.
 
     An Update also removes things that the stack no longer needs. If the second run has already
     changed the register, the first run misses some of these, and the second run may remove them. So

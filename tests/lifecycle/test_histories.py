@@ -93,7 +93,7 @@ class History(RuleBasedStateMachine):
         self.account, self.customers = self.case.account, self.case.untouched
         self.gone: set[str] = set()
         self.stacks: dict[int, Stack] = {}
-        self.made: dict[int, list[Stack]] = {}  # also those that are gone
+        self.made: dict[int, list[Stack]] = {}  # including deleted ones
         self.unseen: set[tuple[int, str]] = set()  # ALBs that changed after the stack read them
         self.documented = False
         self.places: dict[int, set[tuple[str, str]]] = {}
@@ -173,7 +173,7 @@ class History(RuleBasedStateMachine):
     def refresh(self, data: st.DataObject, age: int, times: int) -> None:
         """Send the schedule's event, sometimes late or twice."""
         _, stack = self._one(data)
-        if stack.privileges == "documented":  # documented stacks have no schedule
+        if stack.privileges == "documented":  # documented stacks do not have a schedule
             return
         before = self.account.snapshot()
         for _ in range(times):

@@ -185,7 +185,7 @@ def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted(privileg
 def test_a_topic_of_the_customers_with_our_name_stays(
     there: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If it was there before, the Create fails."""
+    """If the topic exists before the stack, the Create fails."""
     case = Case(logs_there) if there else Leaving(logs_there)
     name = f"dt-logs-analysis-1-{CUSTOMERS}"
     case.customer(lambda account: account.add_topic(name))
@@ -226,7 +226,7 @@ def test_every_delete_ends_the_vendors_right(
 ) -> None:
     """A failed Delete keeps a registration that grants nothing, for the next Delete.
 
-    A Delete that may not look ends the vendor's access, or says that it could not.
+    A Delete that may not read ends the vendor's access, or reports that it could not.
     """
     case = Leaving(prepare)
     looking = operation in LOOKING
@@ -294,7 +294,7 @@ def test_a_bucket_that_goes_takes_the_right_with_it() -> None:
 def test_a_policy_that_names_nobody_is_frozen_too(ours: str) -> None:
     """S3 refuses a policy that names a deleted role, even if only our statement is removed.
 
-    What is left is named; only the vendor's access fails the Delete.
+    The function names what is left. Delete fails only if the vendor still has access.
     """
     case = Leaving(off_there if ours == "Deliver" else logs_there)
     reader = statement(CUSTOMERS, "Allow", {"AWS": ROLE}, "s3:GetObject", Sid="Gone")

@@ -1,9 +1,10 @@
 """Stacks that run at once and share buckets, interleaved at every call on a simulated clock.
 
-S3 has no compare-and-swap for a bucket's configuration, so a stack may undo a write that followed
-its own read. The handler waits, reads again, and repairs. Here, each call takes up to LATENCY
-seconds, and reads are up to STALE seconds old. The clock decides which stack continues first.
-Within these bounds, concurrent stacks lose nothing; beyond, the next run repairs losses.
+S3 does not offer compare-and-swap for a bucket's configuration, so a stack may undo a write that
+followed its own read. The handler waits, reads again, and repairs. Here, each call takes up to
+LATENCY seconds, and reads are up to STALE seconds old. The clock decides which stack continues
+first. Within these bounds, concurrent stacks lose nothing; beyond them, the next run repairs the
+losses.
 """
 
 from __future__ import annotations
@@ -114,11 +115,11 @@ class Race:
         return clients_of(self.account, before=self.turns.call, after=self.turns.call)
 
     def at_once(self, *tasks: Callable[[Callable[[], object]], object]) -> None:
-        """Run functions that take clients at once."""
+        """Run functions at once; each gets a function that makes clients."""
         self.turns.run(tuple(partial(task, self.clients) for task in tasks))
 
     def creations(self) -> list[Callable[..., object]]:
-        """Return a function for each stack that creates it; a failure is followed by a Delete."""
+        """Return a function for each stack that creates it, and deletes it after a failure."""
         pairs = zip(self.stacks, self.given, strict=True)
         return [partial(stack.create, given) for stack, given in pairs]
 

@@ -115,7 +115,7 @@ def test_what_was_overwritten_comes_back(change: Change) -> None:
     ],
 )
 def test_a_new_load_balancer_joins(prepare: Prepare, where: dict[str, Any], alone: bool) -> None:
-    """It joins others, or is `alone` because the customer has deleted all others."""
+    """The new one joins others, or is `alone` because the customer has deleted all others."""
     case = Scheduled(prepare, "*")
     if alone:
         case.without(*case.arns)
@@ -147,7 +147,7 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
 
 @pytest.mark.parametrize("prepare", [new, three])
 def test_a_named_load_balancer_that_was_deleted_stops_no_refresh(prepare: Prepare) -> None:
-    """The refreshes after the deletion and after an Update restore what remains."""
+    """A refresh restores the other load balancer, before and after an Update."""
     case = Scheduled(prepare)
     later = case.account.add_load_balancer("later")
     case.update(LoadBalancerArns=[*case.arns, later])

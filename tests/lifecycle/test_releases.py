@@ -1,4 +1,4 @@
-"""This release takes over stacks of each committed release, with the code in its templates."""
+"""This release takes over stacks that run the code of each committed release."""
 
 from __future__ import annotations
 

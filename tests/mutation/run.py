@@ -47,7 +47,7 @@ preload_modules_file = preload.txt
 timeout_multiplier = {limit}
 timeout_constant = 4
 """
-# With a change, its tests may take _LIMIT times as long as without, and each test _SECONDS.
+# With a change, the tests may take _LIMIT times as long as without, and each one _SECONDS.
 _LIMIT = 6
 _SECONDS = 90
 # Exit codes that mutmut does not know: a test module cannot be imported, a test does not end, or
@@ -142,7 +142,7 @@ def adapt(harness: Any, isolation: Any, state: Any) -> None:
 
 
 def outcomes(mutmut: Any) -> Iterator[tuple[Any, str, str]]:
-    """Yield the file's data, the name and the status of each tried change."""
+    """Yield each tried change: its file's data, its name and its status."""
     for _, data in sorted(mutmut.collect_source_file_mutation_data(mutant_names=())[1].items()):
         for name, code in data.exit_code_by_key.items():
             status = _STATUS.get(code) or mutmut.status_by_exit_code[code]
@@ -210,7 +210,7 @@ def main() -> int:
         False  # Otherwise, each process would compile all the changed code again.
     )
 
-    import mutmut.__main__ as mutmut  # mutmut reads its configuration in the folder.
+    import mutmut.__main__ as mutmut  # mutmut reads its configuration from the current folder.
     from mutmut.mutation.mutators import mutation_operators, operator_string
     from mutmut.runners import harness
     from mutmut.state import state

@@ -49,7 +49,7 @@ def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = python("-m", "build", "--outdir", folder, source, PYTHONDONTWRITEBYTECODE="")
     told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
     assert told == []
-    assert set((source / "build").rglob("*")) == releases  # setuptools also builds in build/
+    assert set((source / "build").rglob("*")) == releases  # setuptools left no files there
     return folder
 
 
@@ -158,7 +158,7 @@ def test_it_operates_a_stack(program: Path, tmp_path: Path) -> None:
             codes[words[0]] = done.returncode
             assert "Traceback" not in done.stderr
             for each in account.sandbox.account.world.subscriptions.values():
-                each.confirmed = True  # as the vendor does
+                each.confirmed = True  # as the vendor's endpoint does
         left = account.client("cloudformation").describe_stacks()["Stacks"]
 
     assert codes == {"plan": 1, "deploy": 0, "status": 0, "verify": 0, "remove": 0}

@@ -1,4 +1,4 @@
-"""Print the proof of the least privilege as a table at the end of a run."""
+"""Print the proof of least privilege as a table at the end of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The least-privilege role allows everything that the function does, and nothing more.
 
-Stacks live their whole lives under their role's policies, which a test alters. The last tests hold
-the claims in `explain` and docs/security.md about what the function and others may not do.
+Stacks are created, updated and deleted under their role's policies, which a test alters. The last
+tests check the claims in `explain` and docs/security.md about what the function and others may not
+do.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _loosened(case: Case) -> None:
 
 
 def _wiped(case: Case) -> None:
-    """Remove the notifications, as a tool does that knows only its own configuration."""
+    """Remove the notifications, as a tool that knows only its own configuration does."""
     (name,) = case.account.world.buckets
     announce(case.account, name, {})
 
@@ -241,14 +242,14 @@ def test_without_an_action_something_fails_and_says_so(
     ],
 )
 def test_one_step_narrower_is_too_narrow(sid: str, element: str, old: str, new: str) -> None:
-    """A protocol is also missing only where the function subscribes."""
+    """Without a protocol, only the lives whose endpoint uses it fail."""
     altered = 0
 
     def narrower(statement: Statement) -> Statement:
         nonlocal altered
         text = json.dumps(statement[element]) if statement["Sid"] == sid else ""
         if old not in text:
-            return statement  # another statement, another endpoint, or no schedule
+            return statement  # has nothing to narrow in this life
         altered += 1
         return {**statement, element: json.loads(text.replace(old, new))}
 
@@ -301,7 +302,7 @@ def decision(action: str, resource: str, **context: str) -> Decision:
 )
 def test_the_lambda_may_not(action: str, resource: str, context: dict[str, str]) -> None:
     assert decision(action, resource, **context) is Decision.SILENT
-    # the role itself is not empty
+    # the role does allow some actions
     assert decision("sns:DeleteTopic", f"{SNS}:dt-logs-analysis-1-a") is Decision.ALLOW
 
 

@@ -1,4 +1,4 @@
-"""The check on AWS, run as its users run it, but against the emulated account, and its server.
+"""The check on AWS, run as its users run it, but against the emulated account.
 
 The check also needs EC2, SQS and new load balancers. EC2 and SQS are moto's, with a default VPC.
 The load balancer's address leads to a loopback server, which logs each request and delivers S3's
@@ -58,7 +58,7 @@ class Check:
         return self.account.sandbox
 
     def start(self, *words: str, until: str = "") -> subprocess.Popen[str]:
-        """Start a run, and return its process after a line of progress with `until`."""
+        """Start a run, and return its process after a line of progress that contains `until`."""
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "aws_check", "--account", ACCOUNT, "--yes"),
@@ -276,8 +276,8 @@ def test_a_killed_run_is_swept_by_what_it_recorded(check: Check) -> None:
     (ledger,) = Ledger.all(check.folder)
     kinds = {each.kind for each in ledger.left()}
     assert kinds >= {"service role stack", "security group", "load balancer", "queue", "stack"}
-    # The sweep must not delete somebody else's bucket, even if its name begins like the run's
-    # names, or a queue that lost its tag.
+    # The sweep must not delete a queue that lost its tag. Nor may it delete somebody else's bucket,
+    # even if the bucket's name begins like the run's names.
     precious = f"{ledger.names.base}-precious"
     check.sandbox.account.add_bucket(precious)
     (url,) = check.sqs.list_queues()["QueueUrls"]

@@ -16,7 +16,6 @@ Start with the package of your command. These modules serve several commands:
 
     stack_options, operator_settings   settings from options and from dt-logs-cfn.cfg
     values                             parameters: reading and checking their values
-    load_balancers                     the stack's list of load balancers, and changes to it
     templates                          the template to deploy
     retry                              calls over an unreliable network
 """

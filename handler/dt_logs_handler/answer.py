@@ -31,7 +31,7 @@ def success(
 ) -> bytes:
     """Return the answer for a request that was carried out, with the outputs' values.
 
-    CloudFormation does not show the reason of a successful answer, so the outputs say what was left
+    CloudFormation does not show the reason in a successful answer, so the outputs say what was left
     out or failed. A Delete has no outputs, so only the function's log shows its reason.
     """
     if properties is None:
@@ -48,7 +48,7 @@ def success(
     data = dict.fromkeys(texts, "")
     room = LIMIT - len(_body(event, physical_id, "SUCCESS", "", data))
     lists = [(name, [hide(each).rstrip(".") for each in items]) for name, items in texts.items()]
-    lists.sort(key=lambda each: _size(",".join(each[1])))  # the shortest first, to leave room
+    lists.sort(key=lambda each: _size(",".join(each[1])))  # shortest first, to leave room
     for left, (name, items) in enumerate(lists):
         data[name] = cut(items, room // (len(lists) - left)) or "none"
         room -= _size(data[name])

@@ -1,7 +1,7 @@
 """Carry out a plan's steps: tolerate some failures, and record the outcomes.
 
 The plan decides what to do. A step changes nothing if its goal is already reached. Most steps
-keep changes that others have made since we looked.
+preserve what others have changed since we looked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
     Log = Callable[[model.Step, str], None]  # receives each step and its outcome
 
-_FRESH = 2.0  # seconds for which a policy counts as current after it was read
+_FRESH = 2.0  # seconds after a read during which the policy counts as current
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # of the event; the registrations of later events count as others'
+    time: int  # when the event was sent; registrations of later events count as others'
     log: Log
     began: bool = False  # true once a step has begun
     shared: bool = False  # true if this run changed a configuration that others also change
@@ -100,8 +100,8 @@ class Effects:
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
         """Return the steps, except those that this run has found to be hopeless.
 
-        A test file's deletion is left out while its registration cannot be removed, because each
-        plan would repeat it.
+        Also leaves out the deletion of a test file whose registration cannot be removed, because
+        each plan would repeat it.
         """
         frozen = {each.bucket for each in self.hopeless if isinstance(each, model.EditPolicy)}
         return tuple(
@@ -151,8 +151,8 @@ class Effects:
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raise HandlerError at the first failure that is not tolerated.
 
-    Several consecutive changes of load balancers run at the same time. If a tolerated failure
-    leaves out load balancers, the later steps are not taken; the next plan contains them.
+    Several consecutive changes of load balancers run at the same time. After a tolerated failure
+    that leaves out load balancers, this stops; the next plan contains the remaining steps.
     """
     for group in _groups(steps):
         known = len(effects.failed)
@@ -186,7 +186,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
 
 
 def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
-    """Group consecutive changes of different load balancers; each other step is its own group."""
+    """Group consecutive changes of different load balancers; every other step stays alone."""
     group: dict[str, model.Step] = {}
     for step in steps:
         arn = step.load_balancer if isinstance(step, model.SetLogging) else ""
@@ -225,7 +225,7 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Record the failure of a step that may fail; raise any other failure, and a temporary one."""
+    """Record a tolerated step's failure unless it is temporary; raise every other failure."""
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)
@@ -236,7 +236,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Describe the object that a step removes if it may stay; otherwise, return an empty string."""
+    """Describe what a step removes if it may stay; otherwise, return an empty string."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

@@ -56,7 +56,8 @@ class Passing:
     text: str = ""
 
 
-# ELB does not see a new bucket policy at once; a permanent error has the same message.
+# ELB does not see a new bucket policy at once. Until then, its message is that of a permanent
+# error.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
 # A new bucket is not visible everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
@@ -88,7 +89,7 @@ class Aws:
         return replace(self, deadline=deadline)
 
     def pause(self, seconds: float) -> None:
-        """Wait; raise OutOfTime instead if the deadline would pass."""
+        """Wait, or raise OutOfTime at once if the wait would end after the deadline."""
         if self.clock() + seconds >= self.deadline:
             raise OutOfTime(
                 "The function's time is used up.",
@@ -174,7 +175,7 @@ def code(error: ClientError) -> str:
 
 
 def message(error: ClientError) -> str:
-    """Return AWS's error message, with the arguments that the error names."""
+    """Return AWS's error message, followed by the argument to which the error applies, if any."""
     found = error.response.get("Error", {}).items()
     return ": ".join(str(each) for key, each in found if key[:3] in ("Mes", "Arg"))
 

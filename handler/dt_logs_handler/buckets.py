@@ -147,7 +147,7 @@ POLICY: Setting[str | None] = Setting(
     "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
 )
 NOTIFICATIONS = _notifications(False)
-# Used to remove our entries even if a foreign entry's destination no longer exists.
+# Without validation, our entries can be removed even if a foreign entry's destination is gone.
 NOTIFICATIONS_UNCHECKED = _notifications(True)
 LIFECYCLE: Setting[Configuration] = Setting(
     "NoSuchLifecycleConfiguration",
@@ -168,7 +168,7 @@ _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
 )
 _OWNERSHIP: Setting[ObjectOwnershipType] = Setting(
     "OwnershipControlsNotFoundError",
-    "ObjectWriter",  # of a bucket that is older than the setting
+    "ObjectWriter",  # the behaviour of buckets that are older than this setting
     lambda s3, at: s3.get_bucket_ownership_controls(**at)["OwnershipControls"]["Rules"][0][
         "ObjectOwnership"
     ],
@@ -193,7 +193,7 @@ _REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_l
 
 
 def secure(bucket: OwnedBucket) -> None:
-    """Give a bucket the settings that new buckets have had since 2023. Repeatable."""
+    """Give a bucket the default settings of buckets created since 2023. Repeatable."""
     block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
     _PUBLIC_ACCESS_BLOCK.write(bucket, block)
     _ENCRYPTION.write(bucket, "AES256")

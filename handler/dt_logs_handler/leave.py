@@ -44,7 +44,7 @@ def leaving(
 
 
 class _View:
-    """What is removed and what stays if the stack keeps only the claims in `claimed`."""
+    """Plans what to remove if the stack keeps only the claims in `claimed`."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class _View:
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
         # If two stacks are removed at the same time, each may see the other's claim, and keep what
-        # they share. The next look may not find a registration, so the endpoints in the properties
-        # count too.
+        # they share. By the next look, their registrations may be gone, so the endpoints in the
+        # properties count too.
         self._ends = request.endpoints | {each.endpoint for each in self._mine}
         self._left = {each.location.bucket for each in self._gone}
         self._left |= {each.logging.bucket for each in self.off}
@@ -106,10 +106,10 @@ class _View:
             yield from _edited(bucket, disarming(gone, self._stack))
 
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Yield the step that removes our notifications for locations that nobody claims any more.
+        """Yield the step that removes our notifications for locations that no stack claims.
 
-        The notifications may be another stack's. If two stacks are removed at the same time, each
-        may see the other's claim and keep what they share.
+        Another stack may have put these notifications. If two stacks are removed at the same time,
+        each may see the other's claim and keep what they share.
         """
         drop = frozenset(
             each
@@ -154,7 +154,7 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """Yield the steps that end our subscriptions to a topic of ours, or delete it if unused."""
+        """Yield the steps that delete our own topic if unused, or end our subscriptions to it."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
@@ -204,8 +204,8 @@ class _View:
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Yield the steps that delete our unused bucket, or our statements in a bucket that stays.
 
-        Deleting a bucket deletes its policy. A bucket that holds logs stays without our statements.
-        In both cases, the last step removes the register.
+        Deleting a bucket deletes its policy. A bucket that holds logs stays, but without our
+        statements. In both cases, the last step removes the register.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

@@ -1,4 +1,4 @@
-"""The data between the stages: the observed state, and the plan made from it."""
+"""The data that the stages exchange: the observed state, and the plan made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of this account, with the parts of its configuration that matter."""
+    """A bucket of this account, with the parts of its configuration that a plan depends on."""
 
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Bucket:
     encryption: str = "AES256"
     ownership: str = "BucketOwnerEnforced"
     public_access_block: Mapping[str, bool] = field(default_factory=dict)
-    public: bool = False  # true if S3 considers the policy public; read only if that matters
+    public: bool = False  # true if S3 considers the policy public; read only if needed
     region: str = ""  # read only if logging to the bucket may be turned on
     lifecycle: Configuration = field(default_factory=dict)  # read only for buckets that we made
 
@@ -141,8 +141,8 @@ class State:
     read topics, and holds None for a topic that does not exist. `regional` is true if our bucket's
     name can be in the account-regional namespace. `known` holds the ARNs that the stack may have
     registered before the run. `again` is true if an earlier request named the same load balancers
-    and bucket. `ours` holds locations to which only this stack can have turned on logging. `failed`
-    maps each ARN whose logging could not be turned on to the reason.
+    and bucket. `ours` holds locations where only this stack can have turned on logging. `failed`
+    gives the reason for each ARN whose logging could not be turned on.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -177,7 +177,7 @@ class State:
     def turned_on(self, logging: Logging, stack: Stack) -> str | None:
         """Return the tag of the stack that turned on this logging, or None if none of ours did.
 
-        A mark in the prefix is not enough, because a controller may have set another bucket and
+        A mark in the prefix is not enough, because another tool may have set another bucket and
         kept the prefix. If the bucket no longer exists, the mark is enough.
         """
         location, bucket = logging.location, self.buckets.get(logging.bucket)
@@ -235,7 +235,7 @@ class SetRetention:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         }
         if any("Prefix" in _fields(each) for each in others):
-            rule["Prefix"] = ""  # S3 does not accept rules with and without a filter together
+            rule["Prefix"] = ""  # S3 refuses to mix rules with and without a filter
             del rule["Filter"]
         return {**lifecycle, "Rules": [*others, rule]}
 
@@ -292,7 +292,7 @@ class EditNotifications:
 
 @dataclass(frozen=True)
 class SetLogging:
-    """Change a load balancer's logging, if it is still as we saw it."""
+    """Change a load balancer's logging, unless it has changed since we looked."""
 
     load_balancer: str
     was: Logging
@@ -370,7 +370,7 @@ class Placement:
 class Plan:
     """The steps in order, each load balancer's new location, and what is left out.
 
-    `refused` maps each load balancer that is left out to the reason. `warnings` describe what
+    `refused` gives the reason for each load balancer that is left out. `warnings` describe what
     cannot be used and stays as it is; `kept` describes what stays behind. If a `tolerated` step
     fails, only the load balancers listed with it fail; if none are listed, nothing fails.
     """

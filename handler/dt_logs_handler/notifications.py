@@ -77,7 +77,7 @@ def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
 
 
 def entries(configuration: Configuration) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield the kind of each entry, which is the name of its list, and the entry."""
+    """Yield each entry after its kind, which is the name of its list."""
     for kind in KINDS:
         for item in listed(configuration.get(kind)):
             if isinstance(item, dict):
@@ -102,7 +102,7 @@ def covering_topic(
     None means that our own notification can be put. S3 refuses two entries that share an event type
     if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
     ours, it must announce every log object there to a topic, and the role must be able to `share`
-    that topic. Otherwise raises Refused, which names the entry.
+    that topic. Otherwise, this raises a Refused that names the entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -268,7 +268,7 @@ def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[s
 
 
 def _at(value: Json, *names: str) -> Json:
-    """Return the value at this path of names, or None."""
+    """Return the value at a path of names, or None."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -1,4 +1,4 @@
-"""Read everything in the account that a plan depends on; change nothing."""
+"""Read everything in the account that a plan depends on, without changing anything."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ENDED = "Deleted"  # for 72 hours, SNS lists an ended subscription with this ARN
 # Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
-_SWEEP_SHARE = 0.25  # of the remaining time may go to the search through the buckets
+_SWEEP_SHARE = 0.25  # the share of the remaining time that searching the buckets may take
 # The regions without the account-regional namespace for bucket names.
 _NO_NAMESPACE = ("me-south-1", "me-central-1")
 
@@ -83,7 +83,7 @@ def _observe(
     chosen = (request.bucket, *request.traces.buckets)
     names = [
         *(each.name for each in (before.present() if before else ())),
-        # A run with an older boto3 may have used the other name; before a Create there was no run.
+        # Except before a Create, an earlier run with an older boto3 may have used the other name.
         *stack.own_buckets[: 1 if request.kind == "Create" and regional else 2],
         *chosen,
         *(each.bucket for each in loggings),
@@ -219,7 +219,7 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 def _lost(request: Request, state: State) -> bool:
     """Return whether this stack may have registrations that its load balancers no longer reveal.
 
-    If somebody moved an onboarded load balancer to another bucket, this stack has no registration
+    If somebody moved an onboarded load balancer to another bucket, this stack is not registered
     where it logs now. A registration of a whole location does not name load balancers.
     """
     if request.kind == "Create":
@@ -307,7 +307,7 @@ def _own_topic(aws: Aws, arn: str) -> Topic:
 def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscription]:
     """Yield the subscriptions of a topic, or of the whole region, without their filters.
 
-    Those with the ARN `left_out` are skipped: their endpoint can be subscribed again.
+    Those with the ARN `left_out` are skipped, because their endpoint can be subscribed again.
     """
     listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
     if arn:

@@ -10,7 +10,7 @@ from .register import Registration
 from .request import Properties, ReadScope, Request
 from .usable import can_receive, usable
 
-_SHOWN = 5  # reasons to show; there may be hundreds
+_SHOWN = 5  # the number of reasons to show; there may be hundreds
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def is_claimed(
 ) -> bool:
     """Return whether this stack claims a load balancer where it logs.
 
-    If `others`, return whether another stack does.
+    If `others` is true, return whether another stack does.
     """
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
@@ -128,9 +128,9 @@ def is_claimed(
 def target(found: LoadBalancer, request: Request, state: State) -> Logging:
     """Return how a load balancer will log.
 
-    Logging that others turned on or claim stays. Otherwise, a bucket that the customer set stays; a
-    bucket that we set, or that does not exist, counts as unset, because AWS refuses to empty the
-    attribute.
+    Logging that others turned on or claim stays as it is. Otherwise, a bucket that the customer set
+    stays; a bucket that we set, or that does not exist, counts as unset, because AWS refuses to
+    empty the attribute.
     """
     now, stack = found.logging, request.stack
     ours = state.turned_on(now, stack) == stack.tag

@@ -2,8 +2,8 @@
 
 The Lambda function carries out the plan that the command line shows. Onboarding writes the register
 before it changes topics and notifications, and turns on logging last. Removal ends the vendor's
-read access first and removes the register last. So the next run finds whatever an interrupted run
-has left.
+read access first and removes the register last. The next run therefore finds whatever an
+interrupted run has left.
 """
 
 from collections.abc import Iterator, Sequence
@@ -316,7 +316,8 @@ class _Entry:
         each = subscriptions[0]
         ours = filtered(each, stack)
         if not each.confirmed:
-            # The filter cannot be read or changed yet; it covers the locations registered before.
+            # The filter cannot be read or changed yet; it covers locations that are already
+            # registered.
             if not set(locations) <= {claim.location for claim in registered}:
                 raise Refused(
                     f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"

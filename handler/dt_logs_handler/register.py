@@ -143,8 +143,8 @@ def _registration(
 def delivery_statement(location: Location, stack: Stack) -> Statement:
     """Return the statement that lets Elastic Load Balancing write the account's logs to a location.
 
-    The statement has no condition, because AWS documents none that works for ALBs. The path
-    contains the account.
+    The statement does not have a condition, because AWS does not document one that works for ALBs.
+    The path contains the account.
     """
     principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):
@@ -176,8 +176,8 @@ def tls_statement(bucket: str, stack: Stack) -> Statement:
 class PolicyEdit:
     """Statements to put, by Sid, and Sids to drop or to disarm.
 
-    A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. So
-    it grants nothing, but its registration is still found.
+    A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. It
+    then grants nothing, but the registration can still be found.
     """
 
     put: tuple[Statement, ...] = ()
@@ -188,8 +188,8 @@ class PolicyEdit:
     def applied(self, policy: str | None) -> str | None:
         """Return the policy after the edit, or None if no statement is left.
 
-        Repeatable. Stacks share delivery statements; each is removed once no stack has a
-        registration of its location. If nothing changes, the policy is returned byte for byte.
+        Repeatable. Stacks share delivery statements; each is removed once no stack is registered
+        for its location. If nothing changes, the policy is returned byte for byte.
         """
         document = parsed(policy or '{"Version":"2012-10-17"}')
         before = listed(document.get("Statement"))
@@ -274,5 +274,5 @@ def object_arn(bucket: str, key: str, stack: Stack) -> str:
 
 
 def _literally(key: str) -> str:
-    """Escape a key's special characters, so that an ARN with wildcards contains it literally."""
+    """Escape a key's special characters, so that an ARN pattern matches the key literally."""
     return re.sub(r"[*?$]", r"${\g<0>}", key)

@@ -97,7 +97,7 @@ class Properties:
     def digest(self) -> str:
         """The digest of the properties that decide where load balancers log.
 
-        A rollback asks for them again, so it has the digest of an earlier request.
+        A rollback repeats the properties of an earlier request, so their digests are equal.
         """
         return digest("\n".join((*sorted(self.load_balancers), self.bucket)), 8)
 
@@ -112,7 +112,7 @@ class Traces:
     every: bool = False
     privileges: Privileges = Privileges.DOCUMENTED
     endpoints: tuple[str, ...] = ()  # digests
-    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames; they limit the role, if given
+    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames, which limits the role if set
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Carry out one request: observe, plan and apply until nothing is left to do.
 
 Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
-has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
-writer may overwrite our change. After changing one of them, the run waits at least SETTLE seconds,
-looks again, and restores what was lost. If something is lost after the run, the next run restores
-it.
+has no changes. S3 does not offer compare-and-swap for a bucket's policy and notifications, so
+another writer may overwrite our change. After changing one of them, the run waits at least SETTLE
+seconds, looks again, and restores what was lost. If something is lost after the run, the next run
+restores it.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
 rolls back a failed Update with another Update. The run itself removes only what those events cannot
@@ -158,9 +158,9 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
 def fitting(
     request: Request, aws: Aws, state: State, planned: Plan, failed: dict[str, str]
 ) -> Plan:
-    """Return a plan that fits into the time; refuse a Create whose plan does not fit.
+    """Return a plan that fits into the remaining time; refuse a Create whose plan does not fit.
 
-    An Update may be a rollback, which must succeed. So it leaves out load balancers instead, and
+    An Update may be a rollback, which must succeed, so it leaves out load balancers instead, and
     adds them to `failed`. `planned` is the plan for the whole state. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
@@ -172,7 +172,7 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes are visible; waits vary ever more, so that two runs diverge."""
+    """Wait until others' writes are visible, and a random time more, so that two runs diverge."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
@@ -315,7 +315,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
 
     A Create that is still running may put something back in between. It then finds its statements
     removed, and removes the rest itself. After a step has failed, the others are still tried,
-    except for those that remove the register.
+    except those that remove the register.
     """
     effects = Effects(aws, request.stack, request.time, log)
     state = _first_look(request, aws)

@@ -138,7 +138,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, creating it again succeeds
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, repeating the call succeeds
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)
@@ -342,7 +342,7 @@ def _set_filter(step: model.SetFilter, effects: Effects) -> str:
 
 
 def _set_logging(step: model.SetLogging, effects: Effects) -> str:
-    """Change an ALB's access-log attributes, if they are still as we saw them."""
+    """Change an ALB's access-log attributes, unless they have changed since we looked."""
     aws, arn, to = effects.aws, step.load_balancer, step.to
     effects.answered.pop(arn, None)
     if not to.enabled and effects.needed(step):

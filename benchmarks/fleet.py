@@ -69,7 +69,7 @@ class Clock:
 
 
 class Tokens:
-    """A token bucket, as AWS uses for throttling."""
+    """A token bucket, like those that AWS uses for throttling."""
 
     def __init__(self, clock: Clock, capacity: float, rate: float) -> None:
         self._clock, self._capacity, self._rate = clock, capacity, rate

@@ -1,4 +1,4 @@
-"""Compare the time of a replay of 100,000 log objects with that of bare PublishBatch calls.
+"""Compare how long a replay of 100,000 log objects and bare PublishBatch calls take.
 
     python benchmarks/replay.py [OBJECTS]
 
@@ -192,7 +192,7 @@ def bare(client: Any, topic: str, message: str, objects: int) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """The seconds of a replay and of the bare calls; the replay's memory (MiB) and completeness."""
+    """The seconds that a replay and bare calls took; the replay's memory (MiB) and completeness."""
 
     seconds: float
     bare: float

@@ -85,7 +85,8 @@ class Stack:
     def topic_arn(self, bucket: str) -> str:
         """Return the ARN of a bucket's topic.
 
-        A bucket name that does not fit is adapted and followed by `_` and a digest.
+        A bucket name that a topic's name cannot contain is adapted and followed by `_` and a
+        digest.
         """
         name = re.sub(r"[\W_]", "-", bucket)[:63]
         name += f"_{digest(bucket, 16)}" * (name != bucket)

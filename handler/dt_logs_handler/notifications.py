@@ -240,7 +240,8 @@ def endpoint_of(subscription: Subscription) -> Endpoint:
 def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
     """Return the filter for a subscription to a foreign topic: these locations' log objects.
 
-    The filter's scope is MessageBody, because S3's events have no attributes. Keys are encoded.
+    The filter's scope is MessageBody, because S3's events do not have attributes. Keys are encoded
+    as in the events.
     """
     return narrowed_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations})
 

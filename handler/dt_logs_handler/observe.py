@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
 ENDED = "Deleted"  # for 72 hours, SNS lists an ended subscription with this ARN
-# Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
+# Seconds to read a load balancer three times, as ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
 _SWEEP_SHARE = 0.25  # the share of the remaining time that searching the buckets may take
 # The regions without the account-regional namespace for bucket names.

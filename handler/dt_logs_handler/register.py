@@ -144,7 +144,7 @@ def delivery_statement(location: Location, stack: Stack) -> Statement:
     """Return the statement that lets Elastic Load Balancing write the account's logs to a location.
 
     The statement does not have a condition, because AWS does not document one that works for ALBs.
-    The path contains the account.
+    The path in its resource contains the account ID.
     """
     principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):

@@ -178,7 +178,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    The event's time is `now` if its answer URL has no date, or a date more than a minute ahead.
+    The event's time is `now` if its answer URL lacks a date, or has one more than a minute ahead.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))

@@ -37,7 +37,7 @@ SETTLE = 4.0  # seconds after which writes that others began before ours are vis
 AGREEING = 3  # plans in a row, a moment apart, that must agree before a loss is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-# Seconds to turn on one load balancer's logging: ELB allows an account 3 changes a second.
+# Seconds to turn on one load balancer's logging, as ELB allows an account 3 changes a second.
 TURN_EACH = 0.4
 LEAVE_RESERVE = 60.0  # seconds that an Update reserves for cleanup that its rollback cannot do
 

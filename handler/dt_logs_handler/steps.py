@@ -123,7 +123,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     """Create the bucket with its tags; with an older boto3, tag it right after the creation."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     configuration: dict[str, object] = {}
-    if stack.region != "us-east-1":  # S3 does not accept us-east-1 as a constraint
+    if stack.region != "us-east-1":  # S3 refuses us-east-1 as a location constraint
         configuration["LocationConstraint"] = stack.region
     if supports(aws, "Tags"):
         configuration["Tags"] = [{"Key": k, "Value": v} for k, v in step.tags.items()]

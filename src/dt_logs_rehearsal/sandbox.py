@@ -80,8 +80,8 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # The exit runs in reverse: release waiting threads, end functions and stacks, close the
-        # endpoint.
+        # On exit, these run in reverse order: release waiting threads, end functions and stacks,
+        # close the endpoint.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)

@@ -1,9 +1,9 @@
-"""Record on disk what a run is about to create, so that a killed run can be swept.
+"""Record on disk what a run is about to create, so that `--sweep` can clean up after a killed run.
 
 Each run has a file with a JSON list on each line. The first line holds the run, account and region;
 each further line holds `making` or `removed`, a kind and a name. The file contains the account ID,
-so only its owner may read it. If the last line is incomplete, its thing was not created, because a
-thing is created only after its line is on disk.
+so only its owner may read it. If the last line is incomplete, its resource was not created, because
+a resource is created only after its line is on disk.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Ledger:
             ) from error
 
     def making(self, thing: Thing) -> None:
-        """Record that a thing is about to be created; the record is on disk when this returns."""
+        """Record on disk, before this returns, that a resource is about to be created."""
         self._write("making", thing.kind, thing.name)
 
     def removed(self, thing: Thing) -> None:
-        """Record that a thing no longer exists."""
+        """Record that a resource no longer exists."""
         self._write("removed", thing.kind, thing.name)
 
     def left(self) -> list[Thing]:
-        """Return the things that may have been created and were not removed, oldest first."""
+        """Return the resources that may have been created and were not removed, oldest first."""
         found: dict[Thing, str] = {}
         for event, kind, name in _lines(self.path)[1:]:
             found[Thing(kind, name)] = event

@@ -1,4 +1,4 @@
-"""Create the things that the scenes need; record each in the ledger before creating it."""
+"""Create the resources that the scenes need; record each in the ledger before creating it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "ok"
 
 @dataclass(frozen=True)
 class Made:
-    """The things that every scene uses: ARNs, the load balancer's address, the queue's URL."""
+    """The resources that every scene uses: ARNs, the load balancer's address, the queue's URL."""
 
     role: str
     load_balancer: str

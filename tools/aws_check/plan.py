@@ -1,10 +1,10 @@
-"""The things that a run creates, their names and costs; planning does not call AWS."""
+"""The resources that a run creates, their names and costs; planning does not call AWS."""
 
 import re
 from dataclasses import dataclass
 
 TAG = "dt-logs-check"
-# In the order of removal, because a thing may use things of the kinds that follow it.
+# In the order of removal, because a resource may use resources of the kinds that follow it.
 KINDS = (
     *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
@@ -42,7 +42,7 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of things that exist once; the scenes' stack names begin with it."""
+        """The name of resources that exist once; the scenes' stack names begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
@@ -56,9 +56,10 @@ class Names:
 
 
 def planned(names: Names) -> dict[Thing, str]:
-    """Return the things that a run may create, in this order, each with its purpose.
+    """Return the resources that a run may create, in this order, each with its purpose.
 
-    The stacks name the bucket and topics that they create; these are recorded once known.
+    The stacks choose the names of their own bucket and topics; these are recorded once they are
+    known.
     """
     return {
         Thing("service role stack", names.role_stack): "the role that CloudFormation uses",

@@ -1,4 +1,4 @@
-"""Remove only what a run created: things that its ledger names and that have its tag."""
+"""Remove only what a run created: resources that its ledger names and that have its tag."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Errors while a thing is still in use or not empty; the same call succeeds a little later.
+# Errors while a resource is still in use or not empty; the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
 def remove(run: Run) -> list[str]:
-    """Remove a run's remaining things; return the failures as strings. Repeatable."""
+    """Remove a run's remaining resources; return the failures as strings. Repeatable."""
     failures: list[str] = []
     for step, kind in ((_settle, "stack"), *((_remove, kind) for kind in KINDS)):
         for thing in [each for each in run.ledger.left() if each.kind == kind]:
@@ -32,7 +32,7 @@ def remove(run: Run) -> list[str]:
 
 
 def _settle(run: Run, thing: Thing) -> None:
-    """Wait until a stack is at rest, and record the things that it created and named itself."""
+    """Wait until a stack is at rest, and record the resources that it created and named itself."""
 
     def at_rest() -> dict[str, Any] | None:
         stack = run.stack(thing.name) or {"StackStatus": "REVIEW_IN_PROGRESS"}
@@ -48,7 +48,7 @@ def record_made(run: Run, stack: dict[str, Any]) -> None:
         {each.strip() for each in outputs(stack).get(key, "none").split(",")} - {"none"}
         for key in ("LogBuckets", "TopicArns")
     )
-    if balancer := _balancer(run, run.names.base):  # a failed stack has no outputs
+    if balancer := _balancer(run, run.names.base):  # a failed stack does not have outputs
         buckets |= {run.logging(balancer)["bucket"]} - {""}
     things = [Thing("bucket", each) for each in buckets]
     things += [Thing("topic", each.rpartition(":")[2]) for each in topics]
@@ -58,7 +58,7 @@ def record_made(run: Run, stack: dict[str, Any]) -> None:
 
 
 def _remove(run: Run, thing: Thing) -> None:
-    """Delete a thing, and wait until it is gone. Raises OperatingError and botocore's errors."""
+    """Delete a resource, and wait until it is gone. Raises OperatingError and botocore's errors."""
     tags = _tags(run, thing)
     if tags is not None and tags.get(TAG) != run.names.run:
         raise OperatingError(
@@ -86,7 +86,7 @@ def _remove(run: Run, thing: Thing) -> None:
 
 
 def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
-    """Return a thing's tags, or None if it does not exist."""
+    """Return a resource's tags, or None if it does not exist."""
     try:
         found = absent(lambda: _READ[thing.kind](run, thing.name))
     except ClientError as error:

@@ -25,7 +25,7 @@ from dt_logs_handler.aws import code
 T = TypeVar("T")
 MINUTES = 60.0
 _LONGEST_PAUSE = 15.0  # seconds between two checks
-# Each service's errors for something that does not exist.
+# Each service's errors for a resource that does not exist.
 _ABSENT = frozenset(
     (
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -85,7 +85,7 @@ class Run:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
 
     def make(self, thing: Thing, make: Callable[[], T]) -> T:
-        """Record a thing, then create it."""
+        """Record a resource, then create it."""
         self.operator.tell(f"making {thing.kind} {thing.name}")
         self.ledger.making(thing)
         return make()
@@ -139,7 +139,7 @@ def outputs(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def absent(call: Callable[[], T]) -> T | None:
-    """Return a call's answer, or None if AWS says that the thing does not exist."""
+    """Return a call's answer, or None if AWS says that the resource does not exist."""
     try:
         return call()
     except ClientError as error:

@@ -34,7 +34,7 @@ _AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 
 @dataclass(frozen=True)
 class Stage:
-    """The things that the scenes act on.
+    """The resources that the scenes act on.
 
     `vendor` is the account that may read the logs; `reader` is its S3 client, or None without a
     profile. `get` requests a URL; `wait` is the longest time that a log may take, in seconds.

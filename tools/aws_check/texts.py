@@ -1,7 +1,7 @@
 """Compare AWS's refusals with the emulated account's: make the same calls to both.
 
-A probe that AWS refuses changes nothing; a probe that AWS accepts changes only things that the run
-created.
+A probe that AWS refuses does not change anything; one that AWS accepts changes only resources that
+the run created.
 """
 
 from __future__ import annotations

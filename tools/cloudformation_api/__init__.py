@@ -4,7 +4,7 @@
 commands' tests. A rehearsal calls the engine directly and does not need the API.
 
 The API is as strict as AWS is documented to be; its error messages are copied from what users
-quote, and are unverified. It does not emulate, and refuses: replacement of a resource, nested
+quote, and are unverified. It refuses what it does not emulate: replacement of a resource, nested
 stacks, imports, stack policies, any behaviour on failure other than a rollback, notifications,
 forced deletion, retained resources, continuation of a failed rollback. It never checks for drift.
 """

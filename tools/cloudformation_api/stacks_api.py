@@ -94,7 +94,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; an event between two calls appears on neither page."""
+        """Return events, newest first; events that occur between two calls are left out."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))
@@ -122,7 +122,7 @@ class StacksApi:
         return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _live(self, name: str, call: Call) -> Stack | None:
-        """Return the existing stack with this name, or None if the call's region has none."""
+        """Return the stack with this name if it exists in the call's region, otherwise None."""
         if call.region != self._engine.place[1]:
             return None
         for each in list(self._engine.stacks.values()):

@@ -62,8 +62,8 @@ class Clock:
 class Account:
     """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
-    Clients may be used in several threads. Methods like `add_bucket` change the world without
-    checks. `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
+    Several threads may use its clients. Methods like `add_bucket` change the world without checks.
+    `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer, and let it log to `bucket` if given, unchecked; return its ARN."""
+        """Add a load balancer that logs to `bucket`, if given, without checks; return its ARN."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:

@@ -114,8 +114,8 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
 def publish(world: World, topic: Topic, text: str) -> None:
     """Deliver a message to each confirmed subscription of the topic whose filter lets it through.
 
-    The endpoints in `world.unreachable` answer with a 4xx. SNS does not retry then, so the message
-    is lost [SNS guide, sns-message-delivery-retries.md].
+    The endpoints in `world.unreachable` answer with a 4xx status. SNS does not retry after that, so
+    the message is lost [SNS guide, sns-message-delivery-retries.md].
     """
     message, name = json.loads(text), topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():

@@ -38,7 +38,7 @@ def get_caller_identity(world: World, call: Call) -> Response:
 def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
     """Return the operation that lists one part of the region's log deliveries (Logs).
 
-    `shown` makes an entry from the start of its ARN, a name and a delivery. [Logs API,
+    `shown` builds an entry from the start of its ARN, its name and a delivery. [Logs API,
     DescribeDeliveries: up to 50 a page]
     """
 
@@ -87,7 +87,7 @@ describe_deliveries = _describe(
 def get_metric_data(world: World, call: Call) -> Response:
     """Return sums and counts of metrics by period, the latest period first (CloudWatch).
 
-    Metrics have one dimension here. [SNS guide, sns-monitoring-using-cloudwatch.md]
+    Emulated metrics have one dimension. [SNS guide, sns-monitoring-using-cloudwatch.md]
     """
     begin, end = (call.params[name].timestamp() for name in ("StartTime", "EndTime"))
     results = []

@@ -198,10 +198,10 @@ class World:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # with end times
+    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # with the end times
     log_deliveries: list[LogDelivery] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
-    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx
+    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx status
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)

@@ -75,7 +75,7 @@ class CustomResources:
     mailbox: Mailbox
     pace: Pace
     # Starts a stack's function, given by its ARN, with an event; returns a callable that waits for
-    # the function's end.
+    # the function to end.
     invoke: Callable[[Stack, str, Mapping[str, Any]], Callable[[], None]]
 
     def send(

@@ -241,7 +241,7 @@ class CloudFormation:
 
 
 def _failed(verb: str, logical: str) -> str:
-    """Return a stack's reason, followed by a space, or an empty string if nothing failed.
+    """Return a stack's status reason and a space, or an empty string if nothing failed.
 
     [localstack tests/aws/services/cloudformation/api/test_stacks]
     """

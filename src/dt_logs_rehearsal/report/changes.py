@@ -105,7 +105,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
     AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
     logging is off. The documented role may not delete the topic and subscription that it created:
     both stay, without a publisher, until a stack with the other role cleans up the bucket. A
-    subscription that was never confirmed cannot be ended; AWS removes it after some days. Our Sids
+    subscription that was never confirmed cannot be ended; AWS removes it after a few days. Our Sids
     record times and earlier requests, which a rollback does not restore. The order of our own
     statements does not matter.
     """

@@ -1,4 +1,4 @@
-"""Play a scenario: take a customer's steps, and record the observations."""
+"""Play a scenario: carry out a customer's steps, and record what happens."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Play:
             "NotificationEndpoint": ENDPOINT,
             **parameters,
         }
-        # The documented service role may not add tags, so its stacks have none.
+        # The documented service role may not add tags, so its stacks do not have any.
         tags = {"owner": "edge-team"} if self.released.role_kind == "lifecycle" else {}
         return Asked(self.released.stack, given, tags)
 

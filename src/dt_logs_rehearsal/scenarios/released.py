@@ -77,8 +77,8 @@ def load(
 ) -> Released:
     """Read a release from its folder, or build the release of the installed version.
 
-    It accepts only a template that this source builds, with the changes of `customize` if given.
-    Raises RehearsalError or another DtLogsError.
+    Accepts only a template that this source builds, with the changes that `customize` makes, if
+    given. Raises RehearsalError or another DtLogsError.
     """
     names = (STACK_TEMPLATES[privileges], SERVICE_ROLE_TEMPLATE)
     stack, role = (_template(folder, name, customize) for name in names)

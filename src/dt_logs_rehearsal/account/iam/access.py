@@ -114,7 +114,7 @@ def request(
 def _bucket(world: World, call: Call) -> Bucket | None:
     """Return the existing bucket that an S3 call names; None for other calls and CreateBucket.
 
-    S3 tells every caller that a bucket is missing. [localstack tests/aws/services/s3/test_s3:
+    S3 tells every caller if a bucket is missing. [localstack tests/aws/services/s3/test_s3:
     ExpectedBucketOwner, also a value that is not an ID]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
@@ -149,7 +149,7 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason for a denial, which is empty without a denial.
+    """Return IAM's decision, and AWS's reason for a denial, or an empty string if it allows.
 
     Within an account, one Allow is enough; across accounts, both sides must allow the action.
     """

@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy as data, equal for policies with equal meaning and order of statements."""
+    """Return a policy as data; equal meaning and order of statements give equal data."""
     if document is None:
         return None
     raw = json.loads(document)
@@ -274,6 +274,6 @@ def _element(key: str, value: Any) -> Any:
 
 
 def _account(principal: str) -> str:
-    """Return the account ID for an account's root ARN, which means the same; keep other values."""
+    """Replace an account's root ARN with the account ID, which means the same; keep the rest."""
     found = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):root", principal)
     return found[1] if found else principal

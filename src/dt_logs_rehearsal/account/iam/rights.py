@@ -62,7 +62,7 @@ _BESIDES = (
     ("CreateBucket", "ObjectOwnership", "s3:PutBucketOwnershipControls"),
     ("CreateBucket", "CreateBucketConfiguration.Tags", "s3:TagResource"),
 )
-# Condition keys by operation, each with its parameter; below, the parameters that hold tags.
+# Condition keys by operation, each with its parameter; `_TAGS` names the parameters with tags.
 _CONTEXT = {
     "CreateBucket": {
         "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
@@ -87,7 +87,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
-        return  # GetCallerIdentity does not need permission; confirming needs only a token
+        return  # GetCallerIdentity does not need permission; confirming needs a token instead
     if service == "s3control":
         yield Right("s3:GetAccountPublicAccessBlock", "*")
         return

@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Create a bucket with S3's defaults since 2023. Raises Refused for most names in use."""
+    """Create a bucket with S3's defaults since 2023. Raises Refused for most taken names."""
     name, params = call.params["Bucket"], call.params
     if not _well_formed(name):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
@@ -62,9 +62,9 @@ def _well_formed(name: str) -> bool:
 def _check_namespace(call: Call) -> None:
     """Check that the name and the namespace header agree [S3 guide, gpbucketnamespaces.html].
 
-    The codes are from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and moto
-    5.2.5 (InvalidNamespaceHeader). The message for MissingNamespaceHeader, and the error in regions
-    without such namespaces, are unverified.
+    The error codes come from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and
+    moto 5.2.5 (InvalidNamespaceHeader). The message for MissingNamespaceHeader, and the error in
+    regions without such namespaces, are unverified.
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
@@ -119,7 +119,7 @@ def _again(existing: Bucket, call: Call) -> Response:
     """Answer CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
     In us-east-1, the call succeeds for the owner, except in an account's regional namespace or with
-    tags, even the bucket's own [localstack tests/aws/services/s3/test_s3_api].
+    tags, even if they equal the bucket's [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(

@@ -156,9 +156,9 @@ def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
     A destination must be in the bucket's region, must not be FIFO, and must admit S3. A topic that
     is encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,
     notification-how-to-event-types-and-destinations.md,
-    grant-destinations-permissions-to-s3.md#key-policy]. The messages for queues and functions are
+    grant-destinations-permissions-to-s3.md#key-policy]. The messages for queues and functions come
     from recorded calls [localstack tests/aws/services/s3/test_s3_notifications_sqs, _lambda]; those
-    for topics are from users' reports.
+    for topics come from users' reports.
     """
     service, region = arn.split(":")[2:4]
     here = region == bucket.region and not arn.endswith(".fifo")

@@ -1,7 +1,7 @@
 """S3: bucket policies, and S3's checks of a new policy.
 
 The error messages come from [GH versitygw#646, #1176] and from users' reports. The message for
-equal Sids is IAM's, unverified for S3. Unknown S3 actions are not refused.
+duplicate Sids is IAM's, unverified for S3. Unknown S3 actions are accepted.
 """
 
 import json

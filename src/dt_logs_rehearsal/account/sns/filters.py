@@ -71,7 +71,7 @@ def _check_rule(rule: Any) -> None:
 def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
     """Return whether a subscription's filter lets one of S3's messages through.
 
-    S3 sends no message attributes, so a filter on attributes lets nothing through.
+    S3 does not send message attributes, so a filter on attributes blocks every message.
     """
     if "FilterPolicy" not in attributes:
         return True

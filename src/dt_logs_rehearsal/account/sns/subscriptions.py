@@ -126,7 +126,7 @@ def _token(found: Subscription) -> str:
 
 
 def confirm_subscription(world: World, call: Call) -> Response:
-    """Confirm a subscription by the token that its endpoint received; a repeat succeeds too."""
+    """Confirm a subscription with the token that its endpoint received; a repeat succeeds too."""
     topic = found_topic(world, call.params["TopicArn"])
     for each in world.subscriptions.values():
         if each.topic == topic.arn and _token(each) == call.params["Token"]:

@@ -129,7 +129,7 @@ def default_policy(arn: str) -> str:
 
 
 def _attributes(topic: Topic) -> dict[str, Any]:
-    """Return the attributes that were set, or have a default."""
+    """Return the attributes that were set or that have a default."""
     return {"Policy": topic.policy.latest, "DisplayName": "", **topic.attributes}
 
 

@@ -1,4 +1,4 @@
-"""Draw the growth curve: seconds against load balancers, both on logarithmic scales."""
+"""Draw the growth curve: seconds by number of load balancers, both on logarithmic scales."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -87,7 +87,7 @@ class Tokens:
 
 
 class Service:
-    """The network to AWS: it delays each call and, if `throttled`, throttles it."""
+    """The network to AWS: it delays calls and, if `throttled`, refuses those above the limits."""
 
     def __init__(self, clock: Clock, *, throttled: bool) -> None:
         self.calls: Counter[str] = Counter()

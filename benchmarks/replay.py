@@ -58,7 +58,7 @@ class Network:
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
         self.calls = 0
-        self._seen = 0  # the sum of the announced keys' digests, so that no key has to be stored
+        self._seen = 0  # the sum of the announced keys' digests, so that keys need not be stored
         self._lock = threading.Lock()
         name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
         self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"

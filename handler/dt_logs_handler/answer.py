@@ -32,7 +32,7 @@ def success(
     """Return the answer for a request that was carried out, with the outputs' values.
 
     CloudFormation does not show the reason in a successful answer, so the outputs say what was left
-    out or failed. A Delete has no outputs, so only the function's log shows its reason.
+    out or failed. A Delete does not have outputs, so only the function's log shows its reason.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -148,7 +148,7 @@ def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -
     """PUT the answer to its URL, retry temporary failures, and return whether it arrived.
 
     Takes at most half a minute if `send` takes at most five seconds. The URL is a credential, so
-    no message contains it.
+    messages do not contain it.
     """
     for pause in (0, 1, 2, 4):
         if pause:

@@ -1,7 +1,7 @@
 """Carry out a plan's steps: tolerate some failures, and record the outcomes.
 
-The plan decides what to do. A step changes nothing if its goal is already reached. Most steps
-preserve what others have changed since we looked.
+The plan decides what to do. A step does not change anything if its goal is already reached. Most
+steps preserve what others have changed since we looked.
 """
 
 from __future__ import annotations

@@ -372,7 +372,7 @@ class Plan:
 
     `refused` gives the reason for each load balancer that is left out. `warnings` describe what
     cannot be used and stays as it is; `kept` describes what stays behind. If a `tolerated` step
-    fails, only the load balancers listed with it fail; if none are listed, nothing fails.
+    fails, only the load balancers listed with it fail; if none are listed, no load balancer fails.
     """
 
     steps: tuple[Step, ...] = ()
@@ -386,7 +386,8 @@ class Plan:
     def changes(self) -> tuple[Step, ...]:
         """The steps that are known to change something.
 
-        If the role may not read topics, every plan creates them again, which changes nothing.
+        If the role may not read topics, every plan contains their creation, even if they exist
+        already.
         """
         return tuple(
             step

@@ -140,7 +140,7 @@ def _entering(
         here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
         new = tuple(each.load_balancer.arn for each in here if not each.before)
         for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
-            # A bucket with ABAC refuses our tags; if we named the bucket, nothing depends on them.
+            # A bucket with ABAC refuses our tags; if we named the bucket, we do not need them.
             nothing = isinstance(step, model.SetTags) or (
                 entry.kept and not (isinstance(step, model.EditPolicy) and entry.narrows)
             )

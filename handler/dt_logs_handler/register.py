@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
-NONE = "0" * 8  # stands for a digest if there was no request
+NONE = "0" * 8  # replaces the digest of a request that does not exist
 _DIGEST = "([0-9a-f]{8})"
 # Groups: stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
@@ -177,7 +177,7 @@ class PolicyEdit:
     """Statements to put, by Sid, and Sids to drop or to disarm.
 
     A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. It
-    then grants nothing, but the registration can still be found.
+    no longer grants anything, but the registration can still be found.
     """
 
     put: tuple[Statement, ...] = ()
@@ -216,7 +216,7 @@ class PolicyEdit:
 
 
 def disarming(claims: Iterable[Registration], stack: Stack) -> PolicyEdit:
-    """Return the edit that keeps these registrations but makes them grant nothing."""
+    """Return the edit that keeps these registrations, but ends the access that they grant."""
     return PolicyEdit(
         disarm=frozenset(each.sid for each in claims), owner=root(stack.account, stack.partition)
     )

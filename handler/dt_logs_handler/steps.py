@@ -281,7 +281,7 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 
 
 def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
-    """Create the topic with its policy; repeating the call changes nothing.
+    """Create the topic with its policy. Repeatable.
 
     A topic that exists with another delivery policy keeps it.
     """

@@ -1,4 +1,4 @@
-"""Run the command `rehearse`; this module needs the extra of that name."""
+"""Run the command `rehearse`; this module needs the extra `rehearse`."""
 
 import argparse
 import sys

@@ -256,7 +256,7 @@ def test_ctrl_c_removes_everything_and_findings_are_told(check: Check) -> None:
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 130, err
-    assert "Interrupted: removing what was made." in err
+    assert "Interrupted: removing what the run created." in err
     (finding,) = [line for line in out.splitlines() if line.startswith("finding: ")]
     assert finding.startswith(
         "finding: To put a policy that is not JSON: AWS answers"
@@ -310,8 +310,8 @@ def test_nothing_is_made_in_another_account_or_without_a_default_vpc(check: Chec
     code, out, _ = check.run()
     assert code == 1
     assert out.startswith(
-        "finding: Region 'us-east-1' has no default VPC with default subnets in two zones. Use a"
-        " region that has one, or make one: `aws ec2 create-default-vpc`.\n"
+        "finding: Region 'us-east-1' does not have a default VPC with default subnets in two zones."
+        " Use a region that has one, or create one: `aws ec2 create-default-vpc`.\n"
     )
     assert check.resources() == before
 

@@ -30,7 +30,7 @@ def test_the_plan_says_what_is_made_and_what_it_costs(
     assert main([*HERE, "--plan", "--from", "203.0.113.7/32"]) == 0
     first, *rows, tagged, more, others, source, cost = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        "Run [0-9a-f]{6} in account 123456789012, eu-central-1, makes and removes again:", first
+        "Run [0-9a-f]{6} in account 123456789012, eu-central-1, creates, and later removes:", first
     )
     assert [row[2:20].strip() for row in rows] == [
         *("service role stack", "security group", "load balancer", "queue", "bucket", "topic"),
@@ -49,7 +49,7 @@ def test_wrong_usage_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
     for words, text in (
         (("--account", "1234"), "'1234' is not an AWS account ID. Give 12 digits."),
         (("--from", "here"), "'here' is not an IPv4 CIDR. Give one like 192.0.2.7/32."),
-        (("--from", "0.0.0.0/0"), "'0.0.0.0/0' lets more than 256 addresses in."),
+        (("--from", "0.0.0.0/0"), "'0.0.0.0/0' admits more than 256 addresses."),
     ):
         assert main([*HERE, "--plan", *words]) == 2
         (told,) = capsys.readouterr().err.splitlines()

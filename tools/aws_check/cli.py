@@ -33,8 +33,8 @@ from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
 _ADDRESS = "https://checkip.amazonaws.com"
 _TIMEOUT = 10.0  # seconds
 _ABOUT = (
-    "Check a release on AWS with the credentials of AWS_PROFILE: make a load balancer, run stacks,"
-    " read a log, compare error texts, and remove everything."
+    "Check a release on AWS with the credentials of AWS_PROFILE: create a load balancer, run"
+    " stacks, read a log, compare error texts, and remove everything."
 )
 _FLAGS = {
     "--plan": "print what it would do; make no call",
@@ -98,7 +98,7 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
     if options.vendor and vendor == account:
         raise UsageError(
             f"Profile '{options.vendor}' is also of account '{account}'.",
-            "Give --vendor-profile of another account, or leave it out.",
+            "Give --vendor-profile a profile of another account, or leave it out.",
         )
     source = source or _cidr(f"{_fetched(_ADDRESS).strip()}/32")
     operator.tell(plan.told(names, account, region, source))
@@ -116,7 +116,7 @@ def _cidr(text: str) -> str:
         fix = "Give one like 192.0.2.7/32."
         raise UsageError(f"{text[:40]!r} is not an IPv4 CIDR.", fix) from error
     if found.prefixlen < 24:
-        raise UsageError(f"'{found}' lets more than 256 addresses in.", "Give a smaller network.")
+        raise UsageError(f"'{found}' admits more than 256 addresses.", "Give a smaller network.")
     return str(found)
 
 
@@ -169,7 +169,7 @@ def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) ->
         _played(run, options, source, vendor, reader)
     except KeyboardInterrupt:
         interrupted = True
-        run.operator.tell("Interrupted: removing what was made. Interrupt again to stop removal.")
+        run.operator.tell("Interrupted: removing what the run created. Interrupt again to stop.")
     finally:
         left = remove(run)
     for line in [*(f"finding: {e}" for e in run.findings), *(f"left: {e}" for e in left)]:
@@ -212,7 +212,7 @@ def _swept(options: argparse.Namespace, operator: Operator) -> int:
         if (ledger.account, ledger.region) != (options.account, options.region):
             operator.tell(f"Run {ledger.names.run} was in another account or region.")
         elif ledger.left():
-            operator.tell(f"Run {ledger.names.run} left {len(ledger.left())} things.")
+            operator.tell(f"Run {ledger.names.run} left {len(ledger.left())} resources.")
             left += remove(_run(options, ledger, operator, {options.account: "<account>"}))
     print("\n".join(left) if left else "Nothing is left.")
     return int(bool(left))

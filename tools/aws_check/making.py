@@ -49,8 +49,8 @@ def _subnets(run: Run) -> tuple[str, list[str]]:
         if len(by_zone) > 1:
             return vpc["VpcId"], sorted(by_zone.values())[:2]
     raise OperatingError(
-        f"Region '{run.region}' has no default VPC with default subnets in two zones.",
-        "Use a region that has one, or make one: `aws ec2 create-default-vpc`.",
+        f"Region '{run.region}' does not have a default VPC with default subnets in two zones.",
+        "Use a region that has one, or create one: `aws ec2 create-default-vpc`.",
     )
 
 
@@ -90,7 +90,7 @@ def _role(run: Run, release: Path) -> str:
 
     if role := run.until(done, 10 * MINUTES, "Making the service role"):
         return role
-    raise OperatingError(f"Stack '{name}' made no role.", "Look at its events.")
+    raise OperatingError(f"Stack '{name}' did not create a role.", "Look at its events.")
 
 
 def _security_group(run: Run, vpc: str, source: str) -> str:

@@ -80,10 +80,10 @@ def told(names: Names, account: str, region: str, source: str) -> str:
     rows = (f"  {each.kind:<18}  {each.name:<28}  {why}" for each, why in planned(names).items())
     return "\n".join(
         (
-            f"Run {names.run} in account {account}, {region}, makes and removes again:",
+            f"Run {names.run} in account {account}, {region}, creates, and later removes:",
             *rows,
-            f"Each has the tag {TAG}={names.run}, and is recorded before it is made.",
-            "The stacks also make roles, functions, log groups, a bucket and topics.",
+            f"Each has the tag {TAG}={names.run}, and is recorded before it is created.",
+            "The stacks also create roles, functions, log groups, a bucket and topics.",
             "No other bucket or load balancer is changed.",
             f"Only {source} can reach the load balancer.",
             f"This takes about 30 minutes and costs about ${_RUN:.2f}. Resources that stay cost"

@@ -54,7 +54,7 @@ class CloudFormation:
         return stack
 
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
-        """Return a stack with a new ID and no resources."""
+        """Return a stack with a new ID, without resources."""
         partition, region, account = self.place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         return Stack(name, stack_id, asked, role)

@@ -63,7 +63,7 @@ class Context:
 class ResourceType:
     """The functions that create, change and delete resources of a type.
 
-    A change of a `create_only` property replaces the resource. `create` records the resource as
+    A change to a `create_only` property replaces the resource. `create` records the resource as
     soon as it exists, so that it is deleted if the rest fails.
     """
 

@@ -204,7 +204,7 @@ def measured(count: int) -> dict[str, float]:
 
 
 def least(count: float) -> float:
-    """Return the fewest seconds that ELB's limits allow for reading and changing a fleet."""
+    """Return the shortest time, in seconds, that ELB's limits allow to read and change a fleet."""
     (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 

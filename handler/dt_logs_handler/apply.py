@@ -127,8 +127,8 @@ class Effects:
     def others(self, bucket: str) -> list[Registration]:
         """Return others' registrations in a bucket; none if the bucket does not exist.
 
-        These are the registrations of later events of this stack, and those of other stacks that
-        grant something.
+        These are the registrations of this stack's later events, and other stacks' registrations
+        that grant something.
         """
         try:
             policy = self.policy(bucket, _FRESH)
@@ -186,7 +186,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
 
 
 def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
-    """Group consecutive changes of different load balancers; every other step stays alone."""
+    """Group consecutive changes of different load balancers; other steps each form a group."""
     group: dict[str, model.Step] = {}
     for step in steps:
         arn = step.load_balancer if isinstance(step, model.SetLogging) else ""
@@ -236,7 +236,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Describe what a step removes if it may stay; otherwise, return an empty string."""
+    """Describe what a step removes if leaving it is harmless; otherwise, return an empty string."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

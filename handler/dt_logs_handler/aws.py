@@ -56,7 +56,7 @@ class Passing:
     text: str = ""
 
 
-# ELB does not see a new bucket policy at once. Until then, its message is that of a permanent
+# ELB does not see a new bucket policy at once. Until it does, its message is that of a permanent
 # error.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
 # A new bucket is not visible everywhere at once.

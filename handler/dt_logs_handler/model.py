@@ -31,7 +31,7 @@ class Logging:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """An application load balancer; `name` is the `app/NAME/ID` that ends its ARN."""
+    """An application load balancer; `name` is the `app/NAME/ID` at the end of its ARN."""
 
     arn: str
     logging: Logging

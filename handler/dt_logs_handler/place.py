@@ -93,7 +93,7 @@ def place(request: Request, state: State) -> Placing:
 
 
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
-    """Return the ARNs that this stack may have registered, and whether the request is a repetition.
+    """Return the ARNs that this stack may have registered, and whether the request is a repeat.
 
     A rollback repeats an earlier request, whose digest is in the register. If the stack has no
     registration left, any of its load balancers may have been registered.

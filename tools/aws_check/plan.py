@@ -42,12 +42,12 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of resources that exist once; the scenes' stack names begin with it."""
+        """The name of resources that exist once in a run; the scenes' stack names begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
     def role_stack(self) -> str:
-        """The name of the service role's stack; the role itself has no permissions on it."""
+        """The name of the service role's stack, which the role itself may not change."""
         return f"dt-check-role-{self.run}"
 
     def named(self, what: str) -> str:

@@ -1,8 +1,8 @@
 """Serve an emulated AWS account to a shell until Ctrl-C: `python -m cloudformation_api`.
 
-stdout gets the shell commands that point the AWS CLI, boto3 and `dt-logs-cfn` at the account, and
-the values for `plan` and `deploy`. The vendor confirms subscriptions, and each load balancer writes
-a log file every five minutes of the account's time, which passes 20 times as fast as real time.
+Prints the shell commands that point the AWS CLI, boto3 and `dt-logs-cfn` at the account, and the
+values for `plan` and `deploy`. The vendor confirms subscriptions, and each load balancer writes a
+log file every five minutes of the account's time, which passes 20 times as fast as real time.
 """
 
 import shlex

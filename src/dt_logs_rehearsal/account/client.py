@@ -47,8 +47,8 @@ def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
 class Client:
     """A service's client, with boto3's method names, keyword arguments, answers and errors.
 
-    The hooks run around each call, outside every lock. If `before` raises, the call has no effect.
-    If `after` raises, the call has taken effect, but appears to have failed.
+    The hooks run around each call, outside every lock. If `before` raises, the call does not take
+    effect. If `after` raises, the call has taken effect, but appears to have failed.
     """
 
     def __init__(

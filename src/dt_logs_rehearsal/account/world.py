@@ -55,7 +55,7 @@ class Spreading(Generic[T]):
         self.latest = value
 
     def as_of(self, moment: float) -> T:
-        """Return the value that was the latest at a moment."""
+        """Return the value that was the latest at a given time."""
         return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:

@@ -149,7 +149,7 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason for a denial, or an empty string if it allows.
+    """Return IAM's decision, and AWS's reason if it is a denial, otherwise an empty string.
 
     Within an account, one Allow is enough; across accounts, both sides must allow the action.
     """

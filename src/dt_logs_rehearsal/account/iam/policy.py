@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy as data; equal meaning and order of statements give equal data."""
+    """Return a policy as data; policies with the same meaning and order give equal data."""
     if document is None:
         return None
     raw = json.loads(document)
@@ -274,6 +274,6 @@ def _element(key: str, value: Any) -> Any:
 
 
 def _account(principal: str) -> str:
-    """Replace an account's root ARN with the account ID, which means the same; keep the rest."""
+    """Replace an account's root ARN with its ID, which means the same; keep other values."""
     found = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):root", principal)
     return found[1] if found else principal

@@ -149,7 +149,7 @@ def _check(place: Place, statement: dict[str, Any]) -> None:
 def _checked_principals(place: Place, raw: Any) -> Any:
     """Check that all principals exist, and return them as S3 keeps them.
 
-    A deleted role's AROA... ID does not exist.
+    A deleted role's ID, AROA..., counts as missing.
     """
     if raw == "*":
         return raw

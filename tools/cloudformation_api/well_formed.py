@@ -1,7 +1,6 @@
 """Reject text that is not a valid CloudFormation template.
 
-The error messages are copied from what users quote. They are unverified, except where a recording
-is named.
+The error messages come from users' reports. They are unverified, except where a recording is named.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _delete_log_group(context: Context, made: Made) -> None:
 
 
 def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
-    """Only record an alarm, which never fires, and let IAM decide about its calls."""
+    """Record an alarm, which never fires; let IAM decide about its calls."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
     _decide_alarm(context, name, "PutMetricAlarm")

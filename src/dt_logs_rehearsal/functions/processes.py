@@ -106,7 +106,7 @@ class Functions:
         self._pool.shutdown()
 
     def invoke(self, function: Function, event: object) -> Invocation:
-        """Run a function once with an event, as soon as it is idle."""
+        """Run a function once with an event, as soon as the function is idle."""
         process = self._process(function)
         return process.invoke(json.dumps(event).encode())
 

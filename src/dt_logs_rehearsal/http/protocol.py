@@ -55,7 +55,7 @@ class Answer:
 def parse(request: Request, body: bytes) -> Parsed | None:
     """Parse a signed request; return None if it is not signed or its operation is unknown.
 
-    Signatures are not checked. Raises NotImplementedError for a body in chunks.
+    Signatures are not checked. Raises NotImplementedError for a chunked body.
     """
     if "aws-chunked" in request.headers.get("Content-Encoding", ""):
         raise NotImplementedError("a body in chunks")

@@ -104,7 +104,7 @@ class Report:
 
     @property
     def denied(self) -> tuple[str, ...]:
-        """The actions that were denied, in order, each once."""
+        """The distinct actions that were denied, in order."""
         decisions = (each for call in self.calls for each in call.decisions)
         return tuple(dict.fromkeys(each.action for each in decisions if not each.allowed))
 

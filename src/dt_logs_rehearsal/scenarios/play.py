@@ -65,7 +65,7 @@ class Play:
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
-        """Refresh by the stack's schedule; without one, update the stack with a new RunToken."""
+        """Run the stack's schedule; without one, update the stack with a new RunToken."""
         if self.documented:
             self.update(stack, *load_balancers, RunToken="again")
             self.expect_status(stack, "UPDATE_COMPLETE")

@@ -5,7 +5,7 @@
     release = build_release(Settings.load("release.cfg"))
     write_release(release, "build")
 
-Only the settings decide the result, unless you change the templates with a function. Only
+The result depends only on the settings, unless you change the templates with a function. Only
 `Settings.load`, `write_release` and `compare` use files outside the installed packages. Nothing
 uses the network. Expected failures are `DtLogsError`s. docs/library.md has worked examples.
 

@@ -1,6 +1,6 @@
 """Make clients with the caller's credentials, and turn each AWS error into one line with a fix.
 
-Also show the SDK's log, without its secrets.
+Also show the SDK's log without secrets.
 
 with aws.errors():
     session = aws.session(profile, region)
@@ -167,7 +167,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Parse a time in an answer: ISO 8601 ending in Z here, any other format with botocore."""
+    """Parse a time in an answer: ISO 8601 ending in Z directly, any other format with botocore."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")

@@ -2,8 +2,8 @@
 
 The codes are 0 for success, 1 for findings or drift, 2 for wrong usage, and 3 for an expected
 failure, with one line on stderr. Any other failure is a bug and shows a traceback. Each command is
-a module of `dt_logs_cfn.commands` with `configure` and `run`. It is imported only if needed,
-because cfn-lint and boto3 take longer to load than a whole build.
+a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only when its
+command runs, because cfn-lint and boto3 take longer to load than a whole build.
 """
 
 import argparse

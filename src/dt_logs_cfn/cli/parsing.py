@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from dt_logs_cfn.cli.terminal import tell
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
-REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1"  # for `matching`
+REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1"  # arguments of `matching`
 # The options that users most often forget to type before a value.
 _USUAL = ("--stack", "--load-balancer", "--parameter")
 

@@ -193,7 +193,7 @@ def shown_text(text: str) -> str:
 
 def shown_line(text: str) -> str:
     """Return untrusted text as one line that is safe to show and not too long."""
-    # Cut addresses first: one_line replaces control characters with spaces, which end one.
+    # Cut addresses first: one_line replaces control characters with spaces, which end an address.
     return cut(one_line(shown_text(text)))
 
 
@@ -326,7 +326,7 @@ def elapsed(seconds: float) -> str:
 
 
 def watch(clients: Iterable[BaseClient], operator: Operator) -> None:
-    """Count these clients' answers, in any thread, and show the number every few seconds."""
+    """Count AWS's answers to these clients, in any thread; show the number every few seconds."""
     numbers, last = count(1), operator.clock()
 
     def beat(**given: object) -> None:

@@ -64,7 +64,7 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
     tell(f"{folder} is what this source builds.")
     if not released(out):
         return 0
-    # This package needs cfn-lint's schemas, which load slowly.
+    # Import this only now, because it loads cfn-lint's schemas, which takes long.
     from dt_logs_cfn.diff import problems
 
     found = problems(release, out)

@@ -226,7 +226,7 @@ def _rank(subject: str) -> int:
 
 
 def _sections(preview: Preview) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield what the plan leaves out or cannot know: each title with its items, perhaps none."""
+    """Yield the plan's omissions and unknowns: each title with its items, if any."""
     found, plan = preview.planned, preview.planned.plan or Plan()
     if isinstance(preview.vended, Unread):
         title = "Unknown whether CloudWatch Logs delivers access logs, too:"

@@ -128,7 +128,7 @@ def data(found: Sequence[Check]) -> dict[str, object]:
 
 
 def told(found: Sequence[Check], at: str) -> str:
-    """Return the checks for people: one line each, with the fix below; `at` says where.
+    """Return the checks for people: one line each, with the fix below; `at` names the place.
 
     For many subjects, only checks that are not ok are shown, and equal checks only once. An
     observation may quote a policy or AWS, so no address in it is shown in full.

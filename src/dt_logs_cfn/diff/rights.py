@@ -10,7 +10,7 @@ certainly covers is not reported. Anything in between is reported as a changed s
 level of an added or lost right.
 
 A pattern consists of IAM's `*` and `?`, other characters, and our symbols. A symbol, such as
-`<AWS::Region>`, is longer than a character, and always stands for the same string.
+`<AWS::Region>`, always stands for the same string, which is longer than one character.
 """
 
 import re

@@ -130,7 +130,7 @@ class Denied:
 
 
 def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
-    """Return the buckets with a policy that denies the caller reads of settings a stack writes.
+    """Return the buckets whose policy denies the caller reads of settings that a stack writes.
 
     Such a policy probably denies the same to everybody. The root user of the bucket's account may
     always get, put and delete the policy, whatever it says [S3 API, PutBucketPolicy].
@@ -201,7 +201,7 @@ class Reading(Aws):
 def here(session: boto3.Session) -> Stack:
     """Return a stack that stands for the session's account and region.
 
-    The call needs no permission [STS API, GetCallerIdentity]. Raises botocore's errors.
+    The call does not need a permission [STS API, GetCallerIdentity]. Raises botocore's errors.
     """
     if not session.region_name:
         raise NoRegionError()
@@ -277,7 +277,7 @@ def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | 
 
 
 def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> Denied:
-    """Return the denial. If AWS's message names no permission, derive it from the operation."""
+    """Return the denial; derive the permission from the operation if AWS does not name it."""
     said = re.search(
         r'not authorized to perform: ([A-Za-z0-9-]+:\w+)(?: on resource: "?([^\s"]+))?',
         message(error),

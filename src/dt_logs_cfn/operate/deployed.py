@@ -50,8 +50,8 @@ class Deployed:
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
     """Read a stack, its role, and its function with the code.
 
-    Raises OperatingError if the stack does not exist, VerifyError if it lacks our function or role
-    or if its code is not one valid file, FetchError, and boto3's errors.
+    Raises OperatingError if the stack does not exist, and VerifyError if it lacks our function or
+    role, or if its code is not one valid file. Also raises FetchError and boto3's errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)

@@ -1,7 +1,7 @@
 """Read values from options and files, and check the values of parameters.
 
-The template declares the rules that CloudFormation enforces, with the handler's patterns. The
-handler's code checks the handler's other rules.
+The template declares the rules that CloudFormation enforces; its patterns are the handler's. The
+handler's own code checks the other rules.
 """
 
 import difflib

@@ -1,8 +1,8 @@
 """Make the launch page, on which a customer reads about, checks and launches the release.
 
 The page depends only on the version and the `Contents`, not on the clock or on botocore. This
-module fills in the parts of `launch.html` that depend on them. The page's form is hidden until the
-script runs.
+module fills in the parts of `launch.html` that depend on the release. The page's form is hidden
+until the script runs.
 """
 
 import hashlib
@@ -110,7 +110,7 @@ def page(contents: Contents) -> str:
 
 
 def _data(contents: Contents) -> str:
-    """Return the release's data for the script, as a block that is not run."""
+    """Return the release's data for the script, as a block that browsers do not run."""
     found = {
         "version": __version__,
         "httpsUrl": HTTPS_URL,

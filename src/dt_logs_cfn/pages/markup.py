@@ -35,7 +35,7 @@ def asset(name: str) -> str:
 
 
 def filled(name: str, **parts: str) -> str:
-    """Return a page of this package with markup in place of names like @FILES@.
+    """Return one of this package's pages, with markup in place of names like @FILES@.
 
     A line break next to a tag is removed, one after a backslash stays, others become a space.
     """

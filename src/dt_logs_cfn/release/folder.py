@@ -231,7 +231,7 @@ def _diff(folder: Path, name: str, found: bytes | None, built: bytes | None) -> 
         )
     except UnicodeDecodeError:
         return f"Binary files {before} and {after} differ\n"
-    from difflib import unified_diff  # here, because a build that only writes does not need it
+    from difflib import unified_diff  # a build that only writes does not need it
 
     lines = unified_diff(
         old,

@@ -166,7 +166,7 @@ def documented(place: PolicyTarget) -> PolicyDocument:
 def least_privilege(
     place: PolicyTarget, limits: PolicyLimits, grants: Sequence[Grant] = GRANTS
 ) -> PolicyDocument:
-    """Return the smallest policy under which the steps of these grants run.
+    """Return the smallest policy that allows the steps of these grants.
 
     A statement has a condition only if AWS documents the key for its actions: `aws:ResourceAccount`
     for log buckets and test files, and `sns:Endpoint` and `sns:Protocol` for Subscribe.

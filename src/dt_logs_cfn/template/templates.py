@@ -301,7 +301,7 @@ def _schedule() -> list[Any]:
         Action="lambda:InvokeFunction",
         FunctionName=function,
         Principal="events.amazonaws.com",
-        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # contains the account: SourceAccount is not needed
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # has the account, so SourceAccount is not needed
     )
     return [rule, permission]
 

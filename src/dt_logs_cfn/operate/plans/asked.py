@@ -1,7 +1,7 @@
 """Turn a template's parameters into the request that the handler would receive; pure.
 
-The template itself gives the custom resource's properties, and the handler's own `parse` makes the
-request. So the plan is for the request that CloudFormation would send.
+The custom resource's properties come from the template, and the handler's own `parse` turns them
+into a request. So the plan is for the request that CloudFormation would send.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,8 @@ from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
 from dt_logs_handler.run import fitting
 
-_ADVICE = f"{ALLOW}, or set a bucket of this account, then run the stack again."  # the handler's
+# The handler's advice, which `_explained` replaces.
+_ADVICE = f"{ALLOW}, or set a bucket of this account, then run the stack again."
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def decided(
 
 
 def _explained(text: str, shut: Mapping[str, Unread]) -> str:
-    """Return the handler's text with what `status` says of each bucket that locks the caller out.
+    """Return the handler's text with the reason and fix for each bucket that locks the caller out.
 
     For such a bucket, the handler's advice to allow its role would not help.
     """

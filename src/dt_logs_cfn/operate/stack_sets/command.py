@@ -210,7 +210,7 @@ def _failures(done: Iterable[Progress]) -> tuple[Result, ...]:
 
 
 def advice(reason: str, table: Iterable[tuple[str, str]] = (*_ROLES, *_STACKS)) -> str:
-    """Return the table's fix for a refusal, or for a stack that failed; empty if it has none."""
+    """Return the table's fix for a refusal or a failed stack; empty if there is none."""
     return next((fix for pattern, fix in table if re.search(pattern, reason)), "")
 
 

@@ -42,7 +42,7 @@ class Rollout:
     accounts: tuple[str, ...]
     units: tuple[str, ...]
     call_as: literals.CallAsType
-    roles: Mapping[str, str]  # by name in StackSets' API
+    roles: Mapping[str, str]  # by their names in StackSets' API
     auto_deployment: bool | None
     preferences: types.StackSetOperationPreferencesTypeDef
 

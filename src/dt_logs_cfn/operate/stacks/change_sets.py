@@ -35,7 +35,7 @@ EVERY = 1.0  # seconds between two reads
 _LONGEST_TO_CREATE = 300.0  # seconds
 _LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be deleted
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
-# CloudFormation reports an empty change set by one of two messages, and has no code for it.
+# CloudFormation reports an empty change set with one of two messages, not with a code.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 # Nobody else uses our change set's name or token, so our earlier call succeeded.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
@@ -193,7 +193,7 @@ class ChangeSet:
         try:
             return patiently(self._state, self.operator, what, fix)
         except OperatingError:
-            self.exists = False  # so `proposed` does not delete it; the error says how
+            self.exists = False  # so `proposed` does not delete it; the error says how to
             raise
 
     def forget(self) -> None:

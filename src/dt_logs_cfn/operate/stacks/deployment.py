@@ -105,7 +105,7 @@ class Deployment:
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """Every parameter's value. Raises UsageError, OperatingError for wrong or missing ones."""
+        """All parameter values. Raises UsageError or OperatingError for a wrong or missing one."""
         kept = self.stack.parameters if self.stack else {}
         values = check(self.template.document, self.given, kept)
         check_place(self.given.get(LOAD_BALANCERS, ""), self.here)
@@ -123,7 +123,7 @@ class Deployment:
         return {**(self.stack.tags if self.stack else {}), **self.tags}
 
     def check(self) -> None:
-        """Raise UsageError, OperatingError for values CloudFormation or the handler refuses."""
+        """Raise UsageError or OperatingError for values CloudFormation or the handler refuses."""
         asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
 
     def request(self, now: float) -> Request:
@@ -136,7 +136,7 @@ class Deployment:
         return asked.update(self.template.document, self.values, self.before, now)
 
     def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
-        """Return the load balancers that it drops; `present` lists all if the stack has `*`."""
+        """Return the load balancers that it drops; `present` lists the region's, for `*`."""
         named = self.stack.load_balancers if self.stack else []
         kept = listed(self.values[LOAD_BALANCERS])
         if EVERY_LOAD_BALANCER in kept:
@@ -165,7 +165,7 @@ class Deployment:
         )
         changed = [f"~ parameter {each}" for each in changes(old, new)]
         found = compare_templates(self.before.template, template)
-        # A condition with another meaning may add or remove resources.
+        # A changed condition may add or remove resources.
         conditions = any((e.kind, e.level) == ("condition", Level.MAJOR) for e in found)
         if not changed and not conditions and all(each.kind in _WORDS for each in found):
             return None

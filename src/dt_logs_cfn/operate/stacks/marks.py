@@ -20,7 +20,8 @@ class Left:
 
     `expected` is true if it may stay. Before a deletion, false means that the deletion removes it.
     `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
-    subscription or a log group. `part` names the part that the stack set up, if not all of it.
+    subscription or a log group. `part` names the part that the stack set up, if the stack did not
+    set up all of it.
     """
 
     what: str
@@ -57,7 +58,7 @@ class Hints:
 
     Under the `documented` privileges, the stack's role may not delete topics. Once its custom
     resource is `deleted`, its function does not run again. From then on, a bucket that another
-    stack made counts only if it is named here or has a registration of this stack.
+    stack made counts only if these facts name it or it has a registration of this stack.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -71,7 +72,8 @@ class Hints:
     def after(self, before: Leftovers) -> Hints:
         """Return the facts for a search after the deletion.
 
-        They name the things found before, because inherited ones do not have the stack's mark.
+        They name the things found before the deletion, because inherited ones do not have the
+        stack's mark.
         """
 
         def names(what: str) -> dict[str, None]:
@@ -109,7 +111,7 @@ class Marked:
         return frozenset(off | {each.bucket for each in steps if isinstance(each, DeleteBucket)})
 
     def _claims(self, bucket: str, *, others: bool) -> list[Registration]:
-        """Return the stack's registrations in a bucket or, with `others`, all other stacks'."""
+        """Return a bucket's registrations of the stack or, with `others`, of all other stacks."""
         found, tag = self.buckets.get(bucket), self.stack.tag
         claims = found.register(self.stack) if found else []
         return [each for each in claims if (each.stack != tag) is others]
@@ -199,7 +201,7 @@ class Marked:
 
     def _bucket(self, name: str, user: str, logs: bool | None) -> Left:
         left = self.buckets[name].tags.get(LEFT_TAG)
-        # The tag also counts earlier versions of objects.
+        # Quote the tag, because it may also report earlier versions of objects.
         note = f" (its tag {LEFT_TAG} says: {left})" if left else ""
         if user:
             return Left("bucket", name, f"{user} uses it", expected=True)

@@ -50,7 +50,7 @@ def search(access: Access, stack: Stack, hints: Hints) -> Leftovers:
     found = it.noting("load balancers and buckets", it.marked, None)
     if found is not None:
         left = [*found.load_balancers(), *found.in_buckets(it.holds_logs)]
-        # A bucket's policy shows who uses its topic. Without that policy, the topic may be in use.
+        # A bucket's policy shows who uses its topic. If it cannot be read, the topic may be in use.
         arns = found.topics() - {stack.topic_arn(name) for name in it.closed}
         left += [each for arn in sorted(arns) for each in it.topic(arn)]
     left += it.noting("log groups", it.log_group, [])

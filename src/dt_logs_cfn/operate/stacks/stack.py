@@ -37,14 +37,14 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
-# In these statuses, a stack is as last requested.
+# In these statuses, a stack is as it was last requested.
 SETTLED = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
     "UPDATE_COMPLETE",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
 )
-# In these statuses, a stack is as before a failed change, and may be updated.
+# In these statuses, a stack is as it was before a failed change, and may be updated.
 _BACK = ("IMPORT_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 # The step that must precede an update, by status.
 _FIRST = {
@@ -270,7 +270,7 @@ def token() -> str:
 
 
 def missing(error: ClientError) -> bool:
-    """Return whether an error says that a stack does not exist, for which AWS has no code."""
+    """Return whether an error's message says that a stack does not exist; no code says so."""
     return code(error) == "ValidationError" and "does not exist" in str(error)
 
 

@@ -30,7 +30,7 @@ _CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
 
 
 def checks(logs: Logs) -> Iterator[Named]:
-    """Yield the checks of the announcements of a load balancer's logs."""
+    """Yield the checks of how a load balancer's logs are announced."""
     seen = logs.seen
     if denied := seen.denial(logs.bucket.name, "GetBucketNotificationConfiguration"):
         yield "notification", unread(denied)
@@ -157,7 +157,7 @@ class _Deliveries:
         return self.logs.seen
 
     def subscription(self, endpoint: str, tag: str) -> Check:
-        """Judge the subscription of an endpoint, given by its digest, of the stack with a tag."""
+        """Judge the subscription that the stack with a tag made; `endpoint` is a digest."""
         ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == endpoint)
         found = min(ours, key=lambda each: each.arn == ENDED, default=None)
         stack = self._seen.called(tag)

@@ -1,4 +1,4 @@
-"""Check whether logs get into the bucket, and whether the vendor can read them; pure."""
+"""Check whether logs reach the bucket, and whether the vendor can read them; pure."""
 
 import json
 from collections.abc import Iterator
@@ -175,7 +175,7 @@ def _ownership(logs: Logs) -> Check:
 
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
-    """Judge the settings of `alone` as the handler does, and assume that all others are right.
+    """Judge the settings of `alone` as the handler does, and assume that all others are correct.
 
     If the vendor's account is unknown, `alone` must not have a policy.
     """
@@ -236,7 +236,7 @@ def _denied(logs: Logs) -> Check:
 
 
 def _log(logs: Logs) -> str:
-    """Return a key of the load balancer's logs."""
+    """Return a key that a log of the load balancer could have."""
     here = logs.seen.here
     name = f"{here.account}_elasticloadbalancing_{here.region}_app.x.log.gz"
     return f"{logs.location.log_prefix(here)}2026/01/01/{name}"
@@ -266,7 +266,7 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
     """Return whether a statement certainly lets ELB write.
 
     With `anybody`, a statement for any principal, under any condition, is enough. The handler's
-    `denying` judges each Allow as a Deny, because both match a call in the same way.
+    `denying` judges each Allow as if it were a Deny, because both match a call in the same way.
     """
     turned: list[Json] = []
     for each in of_policy(policy):
@@ -282,7 +282,7 @@ def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:
 def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
     """Return the Sid or number of a statement that may deny the call, or None.
 
-    Such a statement denies the call if those of its conditions hold that we cannot judge.
+    Such a statement denies the call if the conditions that we cannot judge hold.
     """
     for number, each in enumerate(of_policy(policy), 1):
         condition = each.get("Condition")

@@ -142,7 +142,7 @@ def _vended(seen: Seen) -> Check:
 def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Named]:
     """Yield the checks of a stack; `version` and `sha256` are this source's, as in `checks`.
 
-    A stack that cannot be updated gets no check with an update as its fix.
+    For a stack that cannot be updated, checks that an update would fix are left out.
     """
     stack = found.stack
     yield "stack status", _status(stack, found.failure)

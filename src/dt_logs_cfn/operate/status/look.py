@@ -157,7 +157,7 @@ class _Look:
         return StackSeen(stack, planned, catalogue, refreshed, self._failure(stack))
 
     def _failure(self, stack: StackDescription) -> str:
-        """Return why the stack's last operation failed; empty if it did not, or if unreadable."""
+        """Return why the stack's last operation failed; empty if it did not, or if unknown."""
         if stack.status in SETTLED or not at_rest(stack.status):
             return ""
         client = self._reach.cloudformation

@@ -186,8 +186,8 @@ def other_logs(through: Reading, location: Location, here: Stack, now: float) ->
     """Return the kinds of other logs that were written to a location since yesterday.
 
     They are in the access logs' folders if a load balancer uses the same bucket and prefix for all
-    [ELB guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises
-    botocore's errors.
+    of its logs [ELB guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md].
+    Raises botocore's errors.
     """
     listing = _listing(through, location, here)
     folders = [f"{location.log_prefix(here)}{day:%Y/%m/%d}/" for day in _days(now)]

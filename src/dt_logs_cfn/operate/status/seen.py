@@ -134,7 +134,7 @@ class Seen:
     def claims(self, found: LoadBalancer) -> list[Registration]:
         """Return a load balancer's registrations at the location to which it logs.
 
-        Registrations that grant nothing are omitted; an interrupted Delete leaves them.
+        Registrations that do not grant anything are omitted; an interrupted Delete leaves them.
         """
         bucket = self.buckets.get(found.logging.bucket)
         return [
@@ -185,7 +185,7 @@ class Logs:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The stacks' tags by their endpoints' digests: from statements or, without any, stacks.
+        """The stacks' tags by endpoint digest, from the statements; without any, from the stacks.
 
         Several stacks may share an endpoint; one of them then stands for all.
         """

@@ -22,7 +22,7 @@ class _Stream(io.TextIOWrapper):
     seen = True
 
     def writable(self) -> bool:
-        """Return whether somebody may still see the output."""
+        """Return whether anyone may still see the output."""
         return self.seen
 
     def write(self, text: str, /) -> int:
@@ -50,7 +50,8 @@ def run() -> None:
     """Run the command line of this process and exit with its code.
 
     Ctrl-C and a full disk end the process without a traceback. A closed stream, or one that nobody
-    reads, does not change the exit code. After any other failure to write results, the code is 3.
+    reads, does not change the exit code. If results cannot be written for any other reason, the
+    code is 3.
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)

@@ -136,8 +136,8 @@ class _Session(boto3.Session):
     """A session that makes usable clients, or raises AwsError or botocore's errors.
 
     For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
-    for a credential process. To catch them here, we load the credentials before we make the first
-    client.
+    for a credential process. To catch all of them at once, we load the credentials before we make
+    the first client.
     """
 
     _signed_in = False

@@ -41,7 +41,7 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value as text: strings without quotes, objects (even in strings) in short lines."""
+    """Return a value as text: strings without quotes, objects and JSON texts in short lines."""
     if isinstance(value, str):
         if value[:1] == "{":
             with suppress(ValueError):  # a text that begins like JSON may not be JSON
@@ -69,7 +69,7 @@ def _ordered(value: object) -> object:
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, otherwise with one item on each line.
 
-    If its only member is an object or a list, both open and close on the same lines.
+    If its only member is an object or a list, the two share their first and last lines.
     """
     line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:

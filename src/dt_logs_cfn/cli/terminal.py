@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EVERY = 5.0  # seconds between two lines of progress
 _INDENT = 6  # columns; used for lines that would otherwise begin in the right half of a terminal
 _LONGEST = 1_500  # characters of untrusted text in a line
-# Each of these words and signs is shown in the colour of its meaning.
+# Each of these words and signs is shown in a colour that depends on its meaning.
 _MEANING = re.compile(
     r"(?P<good>^ *\+ .*|^  ok\b|(?<!not )\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
@@ -132,7 +132,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
 def _filled(begun: str, text: str, hang: int, width: int) -> list[str]:
     """Return lines filled with a text's words; `begun` starts the first one.
 
-    A word that is too long for `hang` gets its own line, further to the left.
+    A word that is too long for the indent `hang` gets its own line, further to the left.
     """
     lines, line, alone = [], begun, False
     for blanks, word in _WORD.findall(text.strip()):
@@ -171,7 +171,7 @@ def one_line(text: str) -> str:
 
 
 def shown_value(value: str) -> str:
-    """Return a value made safe to show: an address in it is cut after the host."""
+    """Return a value that is safe to show: an address in it is cut after the host."""
     before, address, rest = value.partition("://")
     if not address:
         return value
@@ -182,7 +182,7 @@ def shown_value(value: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text with each address made safe to show; S3 locations are not cut."""
+    """Return a text with each address cut after the host; S3 locations are not cut."""
 
     def shown(found: re.Match[str]) -> str:
         in_s3 = found[0].startswith("s3://") and found[0].count("://") == 1

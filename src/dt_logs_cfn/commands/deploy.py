@@ -82,7 +82,7 @@ def _stopped(found: DeployResult) -> str:
 
 
 def _kept_role(found: DeployResult, role: str | None, prefix: str) -> list[str]:
-    """Return one line of advice if an unchanged stack kept another role; otherwise, no line."""
+    """Return a line of advice if an unchanged stack kept another role, or an empty list."""
     stack = found.stack
     if found.result != "unchanged" or role in (None, stack.role):
         return []
@@ -94,7 +94,7 @@ def _kept_role(found: DeployResult, role: str | None, prefix: str) -> list[str]:
 
 
 def _outputs(found: DeployResult) -> Iterator[str]:
-    """Yield the result, and the outputs with one item of a list per line."""
+    """Yield the result and the outputs; each item of a list is on its own line."""
     stack = found.stack
     result = "nothing to do" if found.result == "unchanged" else found.result
     yield f"{stack.name}: {result}, {stack.status}"

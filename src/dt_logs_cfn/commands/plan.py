@@ -1,6 +1,6 @@
 """`plan`: show what `deploy` would change in an account, without changing anything.
 
-The output holds no secret: an endpoint is shown without its path and query.
+The output does not contain secrets: an endpoint is shown without its path and query.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def told(preview: Preview, what: str) -> str:
 
 
 def _drift_lines(preview: Preview) -> Iterator[str]:
-    """Yield the changes that a run would make, for an update that does not cause one."""
+    """Yield the changes that a run would make, for an update that does not run the function."""
     if preview.planned.plan is None:
         yield "The function would not run. If it ran now, it would fail:"
         yield from _conflict_lines(preview.planned.conflicts)
@@ -254,7 +254,7 @@ def _sections(preview: Preview) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def _notes(preview: Preview) -> Iterator[str]:
-    """Yield what the reader should know about the plan."""
+    """Yield notes about the plan."""
     found, plan = preview.planned, preview.planned.plan or Plan()
     if plan.changes:
         yield (

@@ -76,7 +76,7 @@ def highest(changes: Mapping[str, tuple[Change, ...]]) -> Level:
 def problems(release: Release, out: Path) -> tuple[str, ...]:
     """Return the problems of the releases in a folder, one line each.
 
-    A problem is a changed file of a released version, or a version number that is too low for the
+    A problem is a released version with a changed file, or a version number that is too low for the
     changes since the last release. Raises ReleaseError if the list or a released version cannot be
     read, or if this source builds a released version differently. Raises VerifyError if a template
     of the last release is damaged.

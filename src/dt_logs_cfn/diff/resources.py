@@ -31,7 +31,7 @@ _MOST_LINES = 20_000
 def create_only(kind: str) -> frozenset[str] | None:
     """Return the properties that replace a resource of a type if they change, or None if unknown.
 
-    This includes properties that do so only if a certain part changes, or only for some values
+    This includes properties that replace it only if a certain part changes, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """

@@ -1,8 +1,8 @@
 """Plan, deploy, check and remove stacks with the operator's own credentials.
 
 In: a template, parameter values, and an account that boto3 reaches. Out: changed stacks, and
-the commands' output. Modules marked `pure` make no calls to AWS. Clients, the clock and the
-operator (`cli.terminal.Operator`) are passed in.
+the commands' output. Modules marked `pure` do not call AWS. Clients, the clock and the operator
+(`cli.terminal.Operator`) are passed in.
 
     account      reads an account                    plan, deploy, status, remove, replay
     plans        plans the handler's changes         plan

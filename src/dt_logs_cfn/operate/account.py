@@ -87,7 +87,7 @@ def optional(read: Callable[[], T], service: str, what: str, right: str = "") ->
     """Make a read that nothing else depends on; return its result, or an Unread if it fails.
 
     `service` is the prefix of its permission. `right` is the permission's name if that differs from
-    the operation's. `what` names its subject. Raises botocore's error for expired credentials.
+    the operation's. `what` names the data to read. Raises botocore's error for expired credentials.
     """
     try:
         return read()

@@ -118,7 +118,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        # Lambda returns Environment as a template writes it, but adds fields to the others.
+        # Lambda returns Environment in a template's form, but adds fields to the others.
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"

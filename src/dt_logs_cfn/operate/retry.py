@@ -25,7 +25,7 @@ def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) ->
     """Call `look` as `looked_at` does, and return its result.
 
     If `look` fails, raises OperatingError. Its message is `what` and the reason; its fix is the
-    failure's own, then `fix`.
+    failure's own fix, then `fix`.
     """
     try:
         return looked_at(look, operator)

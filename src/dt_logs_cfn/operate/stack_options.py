@@ -26,7 +26,7 @@ def add_stack(
     help_: str = f"the stack (default: {STACK})",
     default: str | None = STACK,
 ) -> None:
-    """Declare `--stack`, and `--stack-name` as the AWS CLI's name for it."""
+    """Declare `--stack`, and `--stack-name`, which is the AWS CLI's name for it."""
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 

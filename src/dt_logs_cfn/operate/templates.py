@@ -78,7 +78,7 @@ def from_release(folder: Path, privileges: Privileges) -> Template:
 def from_url(url: str, privileges: Privileges | None) -> Template:
     """Return the template at a URL. Raises FetchError, VerifyError, OperatingError.
 
-    CloudFormation gets the verified text, not the URL, because the file at the URL may change.
+    We send CloudFormation the verified text, not the URL, because the file at the URL may change.
     """
     text = decoded(fetch(url, LIMIT), shown_url(url))
     return _verified(text, shown_url(url), privileges)

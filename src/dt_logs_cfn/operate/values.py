@@ -162,8 +162,8 @@ def _place(load_balancers: str) -> Stack | None:
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
     """Return a name for display, or None if it may be a token that was given by mistake.
 
-    A name that resembles a known one is shown. Any other is shown only if it consists of a few
-    letters or of capitalized words, because a token is longer or has digits in it.
+    A name that resembles a known one is shown. Any other name is shown only if it consists of a few
+    letters or of capitalized words, because a token is longer or contains digits.
     """
     near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)
     words = len(name) <= 80 and re.fullmatch("([A-Z]+[a-z]{2,})+", name)

@@ -1,7 +1,7 @@
 """List the regions, and make the links, commands and Terraform block that launch a stack.
 
-The regions are listed here, so that another version of botocore cannot change the page. The command
-line can also launch in unlisted regions. The console has a separate host for each region.
+This module lists the regions, so that another version of botocore cannot change the page. The
+command line can also launch in unlisted regions. The console has a separate host for each region.
 
 Each value in a command is quoted. An HTML element around it records its name and its quoting, so
 that launch.js can replace it with the customer's own value. Unknown values are in capitals.

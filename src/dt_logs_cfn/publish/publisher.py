@@ -216,7 +216,7 @@ class Site:
         )
 
     def change(self, change: Callable[[Catalogue], Catalogue]) -> str:
-        """Change `versions.json`, and check that everybody sees the change."""
+        """Change `versions.json`, and check that its public URL shows the change."""
 
         def changed(found: bytes | None) -> bytes:
             before = _parsed(found)

@@ -99,9 +99,9 @@ class Store:
     ) -> tuple[Result, bytes | None]:
         """Replace an object's content with the result of `change`; return the outcome and content.
 
-        If somebody else writes the object meanwhile, it is read and changed again. The content is
-        None if the object does not exist. If `change` returns None or the same content, nothing is
-        written. Raises ClientError, and PublishError if others keep writing.
+        If somebody else writes the object in the meantime, it is read and changed again. The
+        content is None if the object does not exist. If `change` returns None or the same content,
+        nothing is written. Raises ClientError, and PublishError if others keep writing.
         """
         for _ in self._tries():
             there = self._index(name)

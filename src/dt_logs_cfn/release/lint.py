@@ -264,7 +264,7 @@ def _resources(value: Json) -> Iterator[str]:
 
 
 def _is_everything(arn: str) -> bool:
-    """Return whether an ARN limits neither the account nor the resource."""
+    """Return whether an ARN covers any account and any resource."""
     parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
     return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
 

@@ -1,4 +1,4 @@
-"""Let a customer's function change a template within limits; others can rebuild the result.
+"""Let a customer's function change a template within limits.
 
 The function receives a template and its kind. It may add to the template, and change the settings
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has

@@ -20,7 +20,7 @@ ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
 class Scope(Enum):
     """The scope of a grant, by its statement's Sid; `role_policies` has ARNs and conditions."""
 
-    EVERYTHING = "Everything"  # the action has no resource-level permissions
+    EVERYTHING = "Everything"  # the action does not have resource-level permissions
     LOAD_BALANCERS = "LoadBalancers"  # application load balancers in the account and region
     OWN_BUCKET = "OwnBucket"  # the bucket that this stack may create
     LOG_BUCKETS = "LogBuckets"  # any bucket in the account that an ALB may log to

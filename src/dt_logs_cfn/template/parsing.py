@@ -133,7 +133,7 @@ def policy_texts(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, J
 
 
 def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[JsonPath, Json]]:
-    """Yield each managed policy that a value attaches, with the path to the list that names it.
+    """Yield each managed policy that a value attaches, with the path of the list that names it.
 
     Policies that are resources of the template are left out, because the template has their
     statements.

@@ -1,8 +1,8 @@
 """Make the policies of the two roles: the Lambda's, and the one with which CloudFormation acts.
 
-Each role's documented policy is published as promised. The service role's documented policy cannot
-run the stack on AWS, because it lacks `iam:PassRole` and `lambda:InvokeFunction`. The lifecycle
-policy can run it, from Create to Delete.
+Each role's documented policy is the one that customers were promised. The service role's documented
+policy cannot run the stack on AWS, because it lacks `iam:PassRole` and `lambda:InvokeFunction`. The
+lifecycle policy can run the stack, from Create to Delete.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,8 +1,8 @@
 """Check whether a template from any source equals the one that this release would build.
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
-everything. The template is not trusted: the result shows its record, sizes are limited, and its
-code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
+everything. The template is not trusted: the result shows what it records, sizes are limited, and
+its code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
 customized template, pass the callable.
 """
 

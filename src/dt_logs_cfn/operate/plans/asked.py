@@ -14,7 +14,7 @@ from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse
 
-# CloudFormation assigns the ID when it creates the stack. Until then, this ID stands in.
+# CloudFormation assigns the ID when it creates the stack. Until then, we use this ID.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
 
 
@@ -27,8 +27,8 @@ def new_stack(partition: str, region: str, account: str) -> Stack:
 def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, object]:
     """Return the custom resource's properties as CloudFormation would send them.
 
-    The function's ARN is a placeholder, because the handler does not read it. Raises
-    OperatingError if the template has no such resource, or cannot be evaluated.
+    The function's ARN is a placeholder, because the handler does not read it. Raises OperatingError
+    if the template lacks this resource, or cannot be evaluated.
     """
     try:
         found = ResolvedTemplate(template, values).properties(INVOCATION)

@@ -49,7 +49,7 @@ class Planned:
 
     @property
     def stops(self) -> frozenset[str] | None:
-        """The load balancers whose access logging stops; None without a plan."""
+        """The load balancers whose access logging would stop; None without a plan."""
         if self.plan is None:
             return None
         changes = (each for each in self.plan.steps if isinstance(each, SetLogging))
@@ -65,7 +65,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Preview:
-    """`deploy`'s changes: to the stack itself and, if the function `runs`, to the account.
+    """The changes that `deploy` would make: to the stack and, if the function `runs`, the account.
 
     `stack` is the stack to update; None for a new one.
     """
@@ -228,7 +228,7 @@ def as_the_role_may(request: Request, state: State) -> State:
 def _conflicts(
     request: Request, state: State, why: Refused, shut: Mapping[str, Unread]
 ) -> Iterator[Conflict]:
-    """Plan each load balancer alone and yield its obstacle; a plan for all stops at the first."""
+    """Yield each load balancer's obstacle; a plan for all of them stops at the first one."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """The requested logs: those of a stack in a window, or only those `after` s3://BUCKET/KEY."""
+    """The requested logs: a stack's logs in a window or, with `after`, those after this object."""
 
     stack: str
     window: Window

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Source:
     """A location, its topic, and the load balancers whose logs the vendor may read there.
 
-    `load_balancers` holds names like `app/NAME/ID`; empty means all that log there.
+    `load_balancers` holds names like `app/NAME/ID`; empty means all that log to the location.
     """
 
     location: Location
@@ -36,7 +36,7 @@ class Source:
     load_balancers: frozenset[str] = frozenset()
 
     def covers(self, load_balancer: str) -> bool:
-        """Return whether the stack lets the vendor read this load balancer's logs here."""
+        """Return whether the vendor may read this load balancer's logs in the location."""
         return not self.load_balancers or load_balancer in self.load_balancers
 
     def __str__(self) -> str:

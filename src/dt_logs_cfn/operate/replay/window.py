@@ -40,8 +40,8 @@ def shown(time: datetime) -> str:
 def window(since: str, until: str | None, now: float) -> Window:
     """Return the window that the options ask for; it ends now at the latest.
 
-    Raises OperatingError if a time has no zone or the start is in the future, and UsageError for
-    other invalid options.
+    Raises OperatingError if a time lacks a time zone or the start is in the future, and UsageError
+    for other invalid options.
     """
     begin, present = _time("--since", since), datetime.fromtimestamp(int(now), timezone.utc)
     end = min(_time("--until", until), present) if until else present

@@ -162,7 +162,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
 
 @contextmanager
 def _advised() -> Iterator[None]:
-    """Add a fix to AWS's refusal of a call, if we know more than its message says."""
+    """Add our fix to AWS's refusal of a call, if we have one for its message."""
     try:
         yield
     except ClientError as error:

@@ -283,7 +283,7 @@ class StackSet:
             operator.sleep(_SECONDS)
 
     def _with_reasons(self, found: Progress) -> Progress:
-        """Add the failed stacks' reasons, where the operation does not give them."""
+        """Add the failed stacks' reasons if the operation does not give them."""
         if all(each.reason for each in found.results if each.status == "FAILED"):
             return found
         try:

@@ -47,7 +47,7 @@ def proposed(
 ) -> Iterator[ChangeSet]:
     """Create a change set; on exit, delete it unless it was executed.
 
-    Also deletes a stack that was created only to hold it. Raises OperatingError, botocore's errors.
+    Also deletes a stack that exists only to hold it. Raises OperatingError, botocore's errors.
     """
     found = ChangeSet(client, token(), deployment, deployment.name, operator)
     try:

@@ -37,7 +37,7 @@ from dt_logs_handler.request import Request
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
-# Kinds of differences that leave the stack the same, so CloudFormation sees no change.
+# Differences of these kinds do not change the stack, so CloudFormation does not see them.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 

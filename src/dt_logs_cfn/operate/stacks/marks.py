@@ -39,7 +39,7 @@ class Left:
 
     @property
     def described(self) -> str:
-        """One line about it."""
+        """One line that describes it."""
         named = f"{self.what} {self.name}"
         return f"{self.part} of {named}" if self.part else f"{named}: {self.found}"
 
@@ -103,7 +103,7 @@ class Marked:
 
     @cached_property
     def _goes(self) -> frozenset[str]:
-        """The load balancers whose logging a Delete turns off, and buckets it deletes if empty."""
+        """Load balancers whose logging a Delete turns off, and buckets that it deletes if empty."""
         # Leave out topics: buckets show who uses them, and reading topics needs more permissions.
         state = State({each.arn: each for each in self.logging}, self.buckets, None)
         steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps

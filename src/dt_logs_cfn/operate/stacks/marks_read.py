@@ -1,7 +1,7 @@
 """Read an account to find the things that a stack set up there.
 
 Everything is read with the operator's permissions, and nothing is written. A denied read is
-reported, and its subject never counts as clean.
+reported, and what it would have read does not count as clean.
 """
 
 from __future__ import annotations

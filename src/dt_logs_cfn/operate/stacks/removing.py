@@ -90,7 +90,7 @@ def remove(
     hints = hints.after(before)
     after = search(found, tagged, hints)
     if (clear or not yes) and _agreed(after.left, operator, clear):
-        # While the question was open, another stack may have started to use some of these.
+        # While we waited for the answer, another stack may have started to use some of these.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
         after = search(found, tagged, hints)

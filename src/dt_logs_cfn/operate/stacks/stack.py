@@ -250,8 +250,8 @@ def check_review(
 def ours(client: CloudFormationClient) -> list[StackDescription]:
     """Return every stack in the account and region whose parameters suggest that it is ours.
 
-    This includes stacks that were created in part or not at all. Only the template is proof.
-    Raises botocore's errors.
+    This includes stacks that were created in part or not at all. Only the template proves that a
+    stack is ours. Raises botocore's errors.
     """
     pages = client.get_paginator("describe_stacks").paginate()
     found = (parsed(each) for page in pages for each in page["Stacks"])

@@ -85,7 +85,7 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
 
 
 def _others(logs: Logs) -> Check:
-    """Return a check, always ok, that lists the other recipients of the bucket's notifications."""
+    """Return an ok check that lists the other recipients of the bucket's notifications."""
     found = [
         next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
         for _, item in notifications.entries(logs.bucket.notifications)
@@ -97,7 +97,7 @@ def _others(logs: Logs) -> Check:
 
 
 def _other_logs(found: tuple[str, ...], announced: bool) -> Check:
-    """Return a check, always ok, that names other kinds of logs at the location.
+    """Return an ok check that names other kinds of logs at the location.
 
     S3 announces them with the access logs, because it filters only by prefix and suffix.
     """

@@ -27,7 +27,7 @@ from dt_logs_handler.usable import Caller, can_receive, delivery, denying, usabl
 _RECENT = 3600.0  # seconds; ELB writes every five minutes if there is traffic
 _SEND = "Send a request to the load balancer, wait ten minutes, and check again."
 
-# The operators of conditions that the handler can judge.
+# The condition operators that the handler can judge.
 _JUDGED = frozenset(
     (
         *("bool", "null", "stringequals", "stringequalsignorecase", "stringlike"),
@@ -288,7 +288,7 @@ def _may_deny(policy: str | None, caller: Caller, action: str, resource: str) ->
         condition = each.get("Condition")
         judged = _judged(condition, caller)
         if each.get("Effect") == "Deny" and judged != condition:
-            # All conditions must hold, so one that does not hold rules the statement out.
+            # All conditions must hold, so if one does not, the statement does not apply.
             form = json.dumps({"Statement": [{**each, "Condition": judged}]})
             if denying(form, caller, action, resource):
                 return str(each.get("Sid") or f"number {number}")

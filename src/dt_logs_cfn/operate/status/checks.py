@@ -307,8 +307,8 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     """Yield each mark: its stack's tag, a description, and the claims that keep it in use."""
     claims = bucket.register(seen.here)
     for claim in claims:
-        # No stack takes over another's statement. While a statement exists, other stacks do not
-        # remove the settings that it registers.
+        # Stacks do not take over each other's statements. While a statement exists, other stacks do
+        # not remove the settings that it registers.
         granting = "" if not claim.inert(seen.here) else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:

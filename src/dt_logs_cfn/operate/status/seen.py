@@ -32,7 +32,8 @@ class Check:
     """One check: its name, subject, observation, verdict and fix.
 
     A judging function omits the name and subject; `checks` adds them. A `waiting` check becomes ok
-    by itself. An `unknown` check could not be read or decided. Only an ok check has no fix.
+    by itself. An `unknown` check could not be read or decided. Every check has a fix unless it is
+    ok.
     """
 
     name: str
@@ -50,7 +51,7 @@ Named = tuple[str, Check]  # a check's name, and the check, in which the name is
 
 
 def ok(saw: str) -> Check:
-    """Return a check whose observation is as it should be."""
+    """Return a check that is ok."""
     return Check("", "", saw, "ok")
 
 
@@ -199,7 +200,7 @@ class Logs:
 
         The evidence is an existing stack's mark in the prefix, a stack's list, or our notification.
         The notification counts only if no stack has a statement for the location. A statement that
-        grants nothing shows that a deleted stack left the notification.
+        does not grant anything shows that a deleted stack left the notification.
         """
         named = bool(self.seen.stacks_of(self.load_balancer.arn))
         marked = self.location.mark in self.seen.known_names

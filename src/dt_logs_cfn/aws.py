@@ -145,7 +145,7 @@ class _Session(boto3.Session):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self._session.set_default_client_config(CONFIG)
-        # botocore parses times with dateutil, which takes most of the time of a long listing.
+        # botocore parses times with dateutil, which is slow for a long listing.
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=_time)
 

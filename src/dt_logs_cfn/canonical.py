@@ -10,7 +10,7 @@ from contextlib import suppress
 
 WIDTH = 160
 
-# These keys are first in every object, in this order; the others follow by name.
+# These keys come first in every object, in this order; the others follow by name.
 _FIRST = (
     "AWSTemplateFormatVersion",
     "Description",
@@ -34,8 +34,8 @@ _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
-    Without indentation, the least-privilege template is about 1,200 bytes smaller. Raises TypeError
-    for values that JSON cannot hold, and for floating-point numbers.
+    An empty indentation makes the least-privilege template about 1,200 bytes smaller. Raises
+    TypeError for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 

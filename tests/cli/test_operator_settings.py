@@ -207,7 +207,7 @@ WRONG = "[options]\nstack = a_b\n[parameters]\nlogRetentionDays = 1\n"
         ),
         (
             *("", f"deploy --add-load-balancer {WEB} --remove-load-balancer ''"),
-            "names no load balancer.",
+            "does not name a load balancer.",
         ),
         (
             *("", f"deploy --remove-load-balancer {WEB} --parameter LoadBalancerArns={API}"),

@@ -87,7 +87,7 @@ def test_what_a_template_allows_beyond_ours_however_it_is_written(run: Run, here
     as_text = run("explain", "--added-in", "t.json").out.partition("Added in t.json:\n")[2]
     as_data = json.loads(run("explain", "--added-in", "t.json", "--json").out)["added"]
 
-    assert ours.endswith("\nt.json adds no policy statement.\n")
+    assert ours.endswith("\nt.json does not add policy statements.\n")
     assert as_text.startswith(
         '  Audit allows {"AWS": "111122223333"} s3:GetObject\n'
         "    on arn:${AWS::Partition}:s3:::audit/*\n"

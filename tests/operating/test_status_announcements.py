@@ -53,7 +53,7 @@ def test_a_deleted_policy_hides_no_announcements(looking: Looking, own_topic: bo
     subscription.confirmed = False
     assert looking.of(stacks=["dt-logs"])[name, "subscription"].saw == AWAITED
     if own_topic:  # the notification has our name, but the stack is not read
-        saw = "the endpoint to subscribe is unknown, as the bucket policy names no stack"
+        saw = "the endpoint to subscribe is unknown, as the bucket policy does not name a stack"
         assert looking.told("subscription", arn) == ("unknown", saw)
 
 

@@ -339,7 +339,7 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     assert f"NotYou of the policy of bucket {bucket} denies" in first.saw
     assert f"account {VENDOR}" in first.saw
     assert VENDOR in first.fix
-    saw = "Data Theorem's account is unknown, as no statement here names it"
+    saw = "Data Theorem's account is unknown, as no statement in the policy names it"
     assert looking.told(DENIED, arn) == ("unknown", saw)  # the stack was not read
 
     excepted = {"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}
@@ -423,7 +423,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
 
     looking.edit_policy(LOGS, disarm)
     verdict, saw = stray(looking, arn)
-    told = f", which grants nothing, {gone} {TAG})"
+    told = f", which does not grant anything, {gone} {TAG})"
     assert (verdict, saw.endswith(told)) == ("finding", True)
     grant = looking.check("read grant", arn)
     assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")

@@ -45,7 +45,7 @@ _WORD = re.compile(
 )
 _SPACED = re.compile(r"`[^`\s]+ [^`]*`")  # a command with arguments
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
-# The commands that take --profile and --region; `aws configure` creates profiles.
+# The commands that take --profile and --region; not `aws configure`, which creates profiles.
 _COMMAND = re.compile(
     r"`((?:aws (?!configure)|dt-logs-cfn (?:deploy|plan|remove|replay|status|verify)\b)[^`]*)`"
 )

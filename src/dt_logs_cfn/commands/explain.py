@@ -78,7 +78,7 @@ def _documented(uses: Sequence[policies.Use], known: int, used: int) -> Iterator
 
 
 def _added_lines(path: Path, added: Sequence[AddedRight]) -> Iterator[str]:
-    yield from ("", f"Added in {path}:" if added else f"{path} adds no policy statement.")
+    yield from ("", f"Added in {path}:" if added else f"{path} does not add policy statements.")
     for each in added:
         what = "denies" if each.effect == "Deny" else "allows"
         who = f" {each.who}" if each.who else ""

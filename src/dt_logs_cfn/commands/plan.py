@@ -266,7 +266,7 @@ def _notes(preview: Preview) -> Iterator[str]:
     if any(isinstance(each, CreateBucket) and each.bucket in own for each in plan.steps):
         yield (
             "The new bucket's name ends in -an only if the boto3 of Lambda's runtime knows the"
-            " account-regional namespace; this is the name by this machine's boto3."
+            " account-regional namespace. The name shown here is from this machine's boto3."
         )
     yield (
         "This was read with your permissions. Only a run shows whether the Lambda's role, a"

@@ -1,9 +1,9 @@
 """Read a role's policies as rights, and compare the rights of two templates.
 
-A right is one action on one resource, if its tests pass. CloudFormation's functions are resolved. A
-value that depends on the customer's account, such as the region, becomes a symbol in angle
-brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If` is also a
-test.
+A right is one action on one resource, for requests that pass its tests. CloudFormation's functions
+are resolved. A value that depends on the customer's account, such as the region, becomes a symbol
+in angle brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If`
+is also a test.
 
 A right is reported as added if no old right can cover it in any account. A right that an old one
 certainly covers is not reported. Anything in between is reported as a changed statement, at the
@@ -29,7 +29,7 @@ from dt_logs_handler.documents import Json
 Tests = frozenset[str]
 Pattern = tuple[str, ...]
 
-# More than our policies have, and few enough to compare every pair in seconds.
+# More than our policies have, but few enough to compare every pair in a few seconds.
 _MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
 _SYMBOL = re.compile(r"<[^<>]*>|.", re.DOTALL)
 _FRESH = "\uffff"  # a character that IAM does not accept in a policy
@@ -177,7 +177,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
             version = mapping(document).get("Version")
-            # Only version 2012-10-17 has policy variables, so another one may change a policy's
+            # Only version 2012-10-17 has policy variables, so another version may change a policy's
             # meaning.
             if version != "2012-10-17" and "Statement" in mapping(document):
                 text = f"policy version {exact(version)}"

@@ -8,8 +8,8 @@
     [parameters]
     NotificationEndpoint = https://…
 
-The format is that of `release.cfg`, except that keys keep their case, which parameters need.
-The file cannot confirm a change.
+The format is that of `release.cfg`, except that keys keep their case, because parameter names need
+it. The file cannot confirm a change.
 """
 
 import argparse

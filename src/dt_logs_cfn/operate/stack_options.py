@@ -165,7 +165,8 @@ def _changing(arguments: argparse.Namespace) -> list[str]:
     add, remove = map(_named, given)
     if any(not each.strip(" ,") for option in given for each in option):
         raise UsageError(
-            f"{' or '.join(_CHANGE)} names no load balancer.", "Give the ARN of one, or more."
+            f"{' or '.join(_CHANGE)} does not name a load balancer.",
+            "Give the ARN of one, or more.",
         )
     if (add or remove) and arguments.load_balancer:
         raise UsageError(

@@ -90,7 +90,7 @@ def listed(title: str, lines: Iterable[str]) -> str:
 
 
 def folded(summary: str, body: str, opened: bool = False) -> str:
-    """Return markup that opens when its summary is clicked, or from the start if `opened`.
+    """Return markup that a click on its summary opens; it is open at first if `opened`.
 
     Without a body, the summary stands alone.
     """

@@ -1,7 +1,7 @@
 """Fetch a file by its URL without credentials, as a browser would.
 
-The server is not trusted: only https (or http on this machine), no redirects, a size limit and a
-time limit.
+The server is not trusted, so only https (or http on this machine) is allowed, redirects are not
+followed, and size and time are limited.
 """
 
 import ipaddress

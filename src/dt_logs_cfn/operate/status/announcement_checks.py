@@ -58,7 +58,7 @@ def checks(logs: Logs) -> Iterator[Named]:
         for endpoint, tag in logs.endpoints.items():
             yield "subscription", deliveries.subscription(endpoint, tag)
         if not logs.endpoints:
-            why = "the endpoint to subscribe is unknown, as the bucket policy names no stack"
+            why = "the endpoint to subscribe is unknown, as the bucket policy does not name a stack"
             fix = "Check the stack: `dt-logs-cfn status` reads the endpoint from its parameters."
             yield "subscription", unknown(why, fix)
         yield "announcements", deliveries.counts()

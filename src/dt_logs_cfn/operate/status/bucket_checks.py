@@ -221,7 +221,7 @@ def _denied(logs: Logs) -> Check:
     denials = [e for e in of_policy(policy) if e.get("Effect") == "Deny"]
     if denials and not logs.vendors:
         return unknown(
-            "Data Theorem's account is unknown, as no statement here names it",
+            "Data Theorem's account is unknown, as no statement in the policy names it",
             "Check the stack: `dt-logs-cfn status` reads the account from its parameters.",
         )
     found = _usable(logs, Bucket(logs.bucket.name, policy=policy if denials else None), fine)

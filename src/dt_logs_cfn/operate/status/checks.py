@@ -309,7 +309,7 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     for claim in claims:
         # Stacks do not take over each other's statements. While a statement exists, other stacks do
         # not remove the settings that it registers.
-        granting = "" if not claim.inert(seen.here) else ", which grants nothing,"
+        granting = "" if not claim.inert(seen.here) else ", which does not grant anything,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
         yield bucket.maker, "its tag", claims

@@ -85,7 +85,7 @@ def look(
     endpoints = {each.stack.endpoint for each in seen}
     topics = {arn: e for bucket in present.values() for arn, e in it.topics(bucket, endpoints)}
     public = it.each(lambda name: reads.is_public(it.through, present[name], here.account), present)
-    # The account owns every bucket here, so one ID is enough.
+    # The account owns all of these buckets, so one ID is enough.
     shared = any(each.ownership == "BucketOwnerPreferred" for each in present.values())
     owner = it.through.s3.list_buckets(MaxBuckets=1).get("Owner", {}) if shared else {}
     return Seen(
@@ -188,7 +188,7 @@ class _Look:
             record = origin(existing.template)
             base = record.settings.vendor(self._here.partition).base_url
             if not base:
-                return Unread("the template names no address of releases", ASK)
+                return Unread("the template does not say where releases are", ASK)
             listed = self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
             return record.version, Catalogue.parse(listed, lenient=True)
         except PublishError as error:  # its fix is for the vendor

@@ -47,8 +47,8 @@ class Refreshes:
     """A stack's scheduled refreshes in the last two weeks."""
 
     every: timedelta  # the schedule's interval
-    last: datetime | None  # the hour of the last one
-    since: datetime | None  # the hour of the first one after the last failure
+    last: datetime | None  # the hour of the last refresh
+    since: datetime | None  # the hour of the first refresh after the last failure
 
 
 def announcement_counts(

@@ -76,7 +76,7 @@ class StackSeen:
 
     stack: StackDescription
     planned: Planned | Unread
-    catalogue: tuple[str, Catalogue] | Unread  # its version, and those beside its release
+    catalogue: tuple[str, Catalogue] | Unread  # its version, and those listed beside its release
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
     failure: str = ""  # why its last operation failed, if that is known
 

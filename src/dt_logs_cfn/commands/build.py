@@ -64,7 +64,7 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
     tell(f"{folder} is what this source builds.")
     if not released(out):
         return 0
-    # Import this only now, because it loads cfn-lint's schemas, which takes long.
+    # Import this only now, because it loads cfn-lint's schemas, which is slow.
     from dt_logs_cfn.diff import problems
 
     found = problems(release, out)

@@ -203,7 +203,7 @@ def _stores(
 
 
 def _public_url(destination: Destination, endpoint: str) -> str:
-    """Return the URL for customers, or a URL at the endpoint if S3 is not AWS's."""
+    """Return the URL for customers; if the S3 endpoint is not AWS's, a URL at that endpoint."""
     if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")

@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings of the vendor that it must be for (default: the installed version's)",
+        help="settings of the expected vendor (default: the installed version's)",
     )
     add_customize(parser, "your copy of the function with which the release was built")
     aws.add_arguments(parser)

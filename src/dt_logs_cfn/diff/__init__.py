@@ -36,7 +36,7 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# A new default for one of these may give somebody else access to the logs, or to more logs.
+# A new default for one of these may give others access to the logs, or access to more logs.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
 # Numeric constraints; a change in the direction of the sign allows more values.

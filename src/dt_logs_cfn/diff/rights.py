@@ -78,7 +78,8 @@ def covers(wide: Pattern, narrow: Pattern) -> bool:
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
     """Return whether `wide` may match everything that `narrow` matches; never wrongly false.
 
-    If false, `narrow` matches a string that `wide` does not, whatever the symbols stand for.
+    If the result is false, `narrow` matches a string that `wide` does not, whatever the symbols
+    stand for.
     """
     texts = {"*": _RUN, "?": [_FRESH]}
     tried = [letter for each in narrow for letter in texts.get(each, [each])]

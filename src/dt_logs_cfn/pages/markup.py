@@ -79,7 +79,7 @@ def code(markup: str, name: str = "") -> str:
 
 
 def meant(text: str, kind: str = "") -> str:
-    """Return text in the colour of its meaning, as in the terminal; kind `badge` stands out."""
+    """Return text coloured by its meaning, as in the terminal; the kind `badge` stands out."""
     return f'<span class="{kind} {meaning(text)}">{escape(text)}</span>'
 
 

@@ -1,4 +1,4 @@
-"""Find where the settings say to publish, and the source's revision."""
+"""Find the destinations that the settings name, and the source's revision."""
 
 import re
 import subprocess

@@ -150,7 +150,7 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Return the fix: shorten the setting that takes the most space, if that could suffice."""
+    """Return the fix: shorten the setting that takes the most space, if that could be enough."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors

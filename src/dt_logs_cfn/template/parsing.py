@@ -11,7 +11,7 @@ from dt_logs_handler.documents import Json, listed
 
 JsonPath = tuple[str, ...]
 
-# The largest template that CloudFormation accepts, from S3.
+# The size of the largest template that CloudFormation accepts from S3.
 LIMIT = 1_000_000
 
 # Our templates have at most twenty levels; many more would exceed the recursion limit.

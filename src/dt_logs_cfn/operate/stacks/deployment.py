@@ -136,7 +136,7 @@ class Deployment:
         return asked.update(self.template.document, self.values, self.before, now)
 
     def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
-        """Return the load balancers that it drops; `present` lists the region's, for `*`."""
+        """Return the load balancers that it drops; if the stack has `*`, `present` lists them."""
         named = self.stack.load_balancers if self.stack else []
         kept = listed(self.values[LOAD_BALANCERS])
         if EVERY_LOAD_BALANCER in kept:

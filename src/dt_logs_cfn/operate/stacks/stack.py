@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
-# Our stacks' templates have these resources with these types; others may use the names, too.
+# Our stacks' templates have these resources with these types; others may also use the names.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
@@ -104,7 +104,7 @@ class StackDescription:
 
     @property
     def identity(self) -> Stack:
-        """The stack as the handler knows it, with its account, region and tag."""
+        """The stack in the handler's form, with its account, region and tag."""
         return Stack.of(self.id)
 
     @property

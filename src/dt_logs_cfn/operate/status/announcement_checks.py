@@ -127,7 +127,7 @@ def _retries(topic: TopicSeen) -> Check:
     if wanted.items() <= found.items():
         return ok("failed announcements are retried for an hour")
     return finding(
-        "failed announcements are not retried for as long as SNS can",
+        "failed announcements are not retried for as long as SNS allows",
         f"aws sns set-topic-attributes --topic-arn {topic.arn} --attribute-name DeliveryPolicy"
         f" --attribute-value '{RETRIES}'",
     )

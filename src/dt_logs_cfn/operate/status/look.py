@@ -216,7 +216,7 @@ class _Look:
 
     @cached_property
     def listed(self) -> Mapping[str, bool]:
-        """The region's application load balancers, each with whether it is on an Outpost."""
+        """The region's application load balancers; the values say which are on an Outpost."""
         return reads.load_balancers(self._reach.clients[0])
 
     def present(self, logged_to: Iterable[str]) -> dict[str, Bucket]:

@@ -132,7 +132,7 @@ def _points(
 def _stat(
     metric: tuple[str, str, str], dimension: tuple[str, str], period: timedelta
 ) -> MetricStatTypeDef:
-    """Return a query for a statistic; `metric` is its namespace, name and statistic."""
+    """Return a query; `metric` has a metric's namespace and name, and a statistic."""
     return {
         "Metric": {
             "Namespace": metric[0],

@@ -143,8 +143,8 @@ class _View:
         ends = {each.endpoint for each in self._mine if each.location.bucket == bucket}
         if left and not staying:
             self.kept.append(
-                f"topic {arn} with its subscription, if it exists, which nothing uses any more"
-                f" (the role may not delete it: aws sns delete-topic --topic-arn {arn})"
+                f"the unused topic {arn} and its subscription, if they exist"
+                f" (the role may not delete the topic: aws sns delete-topic --topic-arn {arn})"
             )
         elif staying and ends - {each.endpoint for each in staying}:
             self.kept.append(
@@ -184,7 +184,7 @@ class _View:
         """Yield the step that narrows or ends one of our subscriptions to a foreign topic."""
         ours = filtered(found, self._stack)
         end = endpoint_of(found).digest
-        # If the bucket was not read, the subscription is another stack's.
+        # If the bucket was not read, keep the subscription: another stack may need it.
         if (
             ours
             and end in self._ends

@@ -162,7 +162,7 @@ def _explain_refused(error: ClientError, bucket: str) -> None:
 def _appeared(bucket: str) -> Refused:
     return Refused(
         f"Bucket {bucket} appeared before the stack could create it.",
-        "Run the stack again, or choose another LogBucketName if it is not yours.",
+        "If it is yours, run the stack again. Otherwise, choose another LogBucketName.",
     )
 
 

@@ -124,7 +124,7 @@ def identity_requests() -> Iterator[dict[str, Any]]:
 
 
 def resource_requests() -> Iterator[dict[str, Any]]:
-    """Yield requests about the policies of a bucket with our statements, and of its topic."""
+    """Yield requests that test a bucket's policy with our statements, and its topic's policy."""
     location = Location("logs", "web")
     some = Registration(
         STACK.tag, location, VENDOR, "0" * 8, frozenset({"app/a/1"}), 1, asked="1" * 8

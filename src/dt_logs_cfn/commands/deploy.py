@@ -25,7 +25,7 @@ _ITEMS = re.compile(r',(?=[^\s"{\[])')
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `deploy`."""
-    role = "the service role that CloudFormation uses; an existing stack keeps its role"
+    role = "the service role that CloudFormation uses (default: the existing stack's)"
     stack_options.add_wanted(parser, role)
     parser.add_argument(
         "--tag", action="append", default=[], metavar="KEY=VALUE", help="a stack tag; repeatable"
@@ -82,7 +82,7 @@ def _stopped(found: DeployResult) -> str:
 
 
 def _kept_role(found: DeployResult, role: str | None, prefix: str) -> list[str]:
-    """Return a line of advice if an unchanged stack kept another role, or an empty list."""
+    """Return a line of advice if an unchanged stack kept another role, otherwise an empty list."""
     stack = found.stack
     if found.result != "unchanged" or role in (None, stack.role):
         return []

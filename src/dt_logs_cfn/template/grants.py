@@ -1,7 +1,8 @@
 """List the permissions of both roles, with the use of each: the tables behind our policies.
 
-GRANTS has the steps of the handler. The privilege tests fail for a call that is not listed there,
-and for an entry that no step needs. NEEDS has the resources that CloudFormation manages.
+GRANTS lists the actions that each of the handler's steps needs. The privilege tests fail for a call
+that it lacks, and for an entry that no step needs. NEEDS lists those of the resources that
+CloudFormation manages.
 """
 
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ STACK_GROUPS: Groups = {
     ),
 }
 SERVICE_ROLE_GROUPS: Groups = {
-    "Which stacks the role may run": ("StackNamePrefix",),
+    "Which stacks the role may manage": ("StackNamePrefix",),
     "Names that these stacks choose": (
         "LambdaExecutionRoleName",
         "LambdaExecutionRolePath",
@@ -155,7 +155,7 @@ _STACK = {
 }
 _SERVICE_ROLE = {
     "StackNamePrefix": _properties(
-        "The names of the stacks that this role may run start with it.",
+        "The names of the stacks that this role may manage start with it.",
         "[A-Za-z][A-Za-z0-9-]{3,19}",  # a shorter prefix would cover too many other roles
         "4 to 20 letters, digits and hyphens.",
         NAME,

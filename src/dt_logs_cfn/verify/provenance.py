@@ -35,7 +35,7 @@ Standing = Literal["published", "withdrawn", "unknown"]
 
 SIGNATURE = "SHA256SUMS.sig"
 NAMESPACE = "dt-logs-cfn"  # signatures for other purposes do not count
-SIGNATURE_LIMIT = 20_000  # bytes; an RSA key's signature has about two thousand
+SIGNATURE_LIMIT = 20_000  # bytes; the signature of a 4,096-bit RSA key has about 1,600
 _SECONDS = 60
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 

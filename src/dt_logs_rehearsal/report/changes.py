@@ -135,7 +135,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return others' statements in order, then ours, sorted, without times and past requests."""
+    """Return others' statements unchanged, then ours sorted, without times and past requests."""
 
     def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))

@@ -195,7 +195,7 @@ def test_a_stack_that_cannot_be_understood_or_has_no_marks(
     assert looking.told("marks") == ("ok", f"its statements are in {OWN}")
     assert looking.check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
     looking.account.s3.delete_bucket_policy(Bucket=OWN)
-    nothing = "no bucket policy has a statement of this stack"
+    nothing = "no bucket policy has this stack's read statement"
     assert looking.told("marks") == ("finding", nothing)
     for each in stack["Parameters"]:
         if each["ParameterKey"] == "VendorReadScope":
@@ -206,6 +206,19 @@ def test_a_stack_that_cannot_be_understood_or_has_no_marks(
     for name in ("drift", "marks", "withdrawn release"):
         assert looking.told(name) == ("unknown", lack)
     assert looking.check("release").verdict == "ok"
+
+
+def test_a_fix_does_not_run_a_stack_that_cannot_be_updated(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    looking.account.s3.delete_bucket_policy(Bucket=OWN)
+    stack["StackStatus"] = "DELETE_FAILED"
+
+    (arn,) = looking.account.world.load_balancers
+    fix = looking.of(stacks=["dt-logs"])[load_balancer_name(arn), "read grant"].fix
+
+    assert RUN not in fix
+    assert fix.endswith(f" But dt-logs is in DELETE_FAILED. {DELETE}")
 
 
 def test_load_balancers_of_several_stacks(looking: Looking) -> None:

@@ -21,6 +21,10 @@ from dt_logs_rehearsal.scenarios.released import load
 from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 
 LOG_SECONDS = 300.0  # ELB writes a log file every five minutes
+_ABOUT = """\
+Serving an emulated AWS account until Ctrl-C. The keys are those of its root user. The endpoint
+confirms subscriptions at once, load balancers write logs by themselves, and time passes 20 times as
+fast. The service role exists already, so skip the step that creates it."""
 
 
 def main() -> int:
@@ -29,7 +33,7 @@ def main() -> int:
     with folder as name, Sandbox(Path(name)) as sandbox:
         serve(sandbox)
         print("\n".join(_settings(sandbox)), flush=True)
-        print("Serving an emulated AWS account until Ctrl-C.", file=sys.stderr)
+        print(_ABOUT, file=sys.stderr)
         with suppress(KeyboardInterrupt):
             _live(sandbox)
     return 130

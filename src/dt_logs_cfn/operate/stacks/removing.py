@@ -157,11 +157,13 @@ def _not_deleted(ended: Ended) -> OperatingError:
     fix, event = "Correct that, and remove it again.", cause(ended.events)
     if event is not None and not of_stack(event):
         retained = event.get("LogicalResourceId", "")
+        more = " and everything that it set up" * (retained == INVOCATION)
         fix += (
-            f" To delete the stack and keep {retained}: `aws cloudformation delete-stack"
+            f" To delete the stack and keep {retained}{more}: `aws cloudformation delete-stack"
             f" --stack-name {ended.stack.name} --retain-resources {retained}`."
         )
-    return OperatingError(ended.failure, fix)
+    # The handler's advice is worded for a Create and an Update.
+    return OperatingError(ended.failure.replace("run the stack again", "remove it again"), fix)
 
 
 def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:

@@ -259,9 +259,19 @@ def ours(client: CloudFormationClient) -> list[StackDescription]:
 
 
 def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
-    """Return a fix; if it says to run the stack again, add the commands that do so."""
-    commands = " and ".join(f"`{each.run_again}`" for each in stacks)
-    return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
+    """Return a fix; if it says to run the stack again, add the commands that do so.
+
+    For a stack that cannot be updated now, add what to do first.
+    """
+    commands, firsts = [], []
+    for each in stacks if _AGAIN.search(fix) else ():
+        if first := before_update(each.status, each.name):
+            firsts.append(f" But {each.name} is in {each.status}. {first}")
+        else:
+            commands.append(f"`{each.run_again}`")
+    if commands:
+        fix = _AGAIN.sub(lambda found: f"{found[1]}: {' and '.join(commands)}", fix)
+    return fix + "".join(firsts)
 
 
 def token() -> str:

@@ -264,9 +264,10 @@ def _statements(found: Planned) -> Check:
     if mine:
         buckets = sorted({each.location.bucket for each in mine})
         return ok(f"its statements are in {', '.join(buckets)}")
-    if policies := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
-        return unread(policies[0].unread)
-    return finding("no bucket policy has a statement of this stack", RUN_AGAIN)
+    for each in found.denied:
+        if each.by_policy or each.operation == "GetBucketPolicy":
+            return unread(each.unread)
+    return finding("no bucket policy has this stack's read statement", RUN_AGAIN)
 
 
 def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.world import Call
 
@@ -84,7 +85,7 @@ class Right:
 
 
 def needed(call: Call, partition: str) -> Iterator[Right]:
-    """Yield every right that the call needs."""
+    """Yield every right that the call needs. Raises Refused if the call is not emulated."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
         return  # GetCallerIdentity does not need permission; confirming needs a token instead
@@ -94,7 +95,11 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     action = f"{_SERVICES.get(service, service)}:{_ACTIONS.get(operation, operation)}"
     if operation == "DeleteObject" and "VersionId" in params:
         action = "s3:DeleteObjectVersion"
-    resource = "*" if operation in _WITHOUT_RESOURCE else _resource(call, partition)
+    try:
+        resource = "*" if operation in _WITHOUT_RESOURCE else _resource(call, partition)
+    except KeyError as error:  # the parameter that names the resource of an emulated operation
+        text = f"{operation} of {service} is not emulated without {error}"
+        raise Refused("NotImplemented", text, 501) from error
     context = _context(call)
     yield Right(action, resource, context)
     name, receiver = _PASSED.get(service, ("", ""))

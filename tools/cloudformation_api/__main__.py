@@ -22,9 +22,9 @@ from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 
 LOG_SECONDS = 300.0  # ELB writes a log file every five minutes
 _ABOUT = """\
-Serving an emulated AWS account until Ctrl-C. The keys are those of its root user. The endpoint
-confirms subscriptions at once, load balancers write logs by themselves, and time passes 20 times as
-fast. The service role exists already, so skip the step that creates it."""
+Serving an emulated AWS account until Ctrl-C. Run the lines above in another shell, which then calls
+this account as its root user. The service role exists already. The endpoint confirms subscriptions
+at once, load balancers write logs by themselves, and time passes 20 times as fast."""
 
 
 def main() -> int:

@@ -321,7 +321,7 @@ class Refreshed:
 
 
 RULE = (
-    "After a change of the schedule, wait for one. Otherwise see the rule"
+    "If you have just changed the schedule, wait for the next refresh. Otherwise see the rule"
     " DTLogsAnalysisRefreshRule."
 )
 LOG = "The function's log says why: look for `refreshed` in its last lines."

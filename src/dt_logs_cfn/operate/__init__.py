@@ -1,8 +1,8 @@
 """Plan, deploy, check and remove stacks with the operator's own credentials.
 
-In: a template, parameter values, and an account that boto3 reaches. Out: changed stacks, and
-the commands' output. Modules marked `pure` do not call AWS. Clients, the clock and the operator
-(`cli.terminal.Operator`) are passed in.
+The input is a template, parameter values, and an account that boto3 reaches. The output is changed
+stacks, and what the commands print. Modules marked `pure` do not call AWS. Callers pass in AWS's
+clients, the clock and the operator (`cli.terminal.Operator`).
 
     account      reads an account                    plan, deploy, status, remove, replay
     plans        plans the handler's changes         plan
@@ -12,7 +12,7 @@ the commands' output. Modules marked `pure` do not call AWS. Clients, the clock 
     replay       announces past logs again           replay
     deployed     compares a stack with its template  verify --stack
 
-Start with the package of your command. These modules serve several commands:
+Start with the package that your command uses. These modules serve several commands:
 
     stack_options, operator_settings   settings from options and from dt-logs-cfn.cfg
     values                             parameters: reading and checking their values

@@ -29,7 +29,7 @@ from dt_logs_handler.request import Request
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # load balancers that are read concurrently
+AT_ONCE = 8  # the number of load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
 # A denied read gets this answer, so that reading continues as if the account were empty.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
@@ -86,8 +86,8 @@ class Unread:
 def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:
     """Make a read that nothing else depends on; return its result, or an Unread if it fails.
 
-    `service` is the prefix of its permission. `right` is the permission's name if that differs from
-    the operation's. `what` names the data to read. Raises botocore's error for expired credentials.
+    `service` is the permission's prefix. `right` is the permission's name if that differs from the
+    operation's. `what` names the data to read. Raises botocore's error for expired credentials.
     """
     try:
         return read()
@@ -130,10 +130,10 @@ class Denied:
 
 
 def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
-    """Return the buckets whose policy denies the caller reads of settings that a stack writes.
+    """Return an Unread for each bucket whose policy denies reads of settings that a stack writes.
 
-    Such a policy probably denies the same to everybody. The root user of the bucket's account may
-    always get, put and delete the policy, whatever it says [S3 API, PutBucketPolicy].
+    Such a policy probably denies these reads to everybody. The root user of the bucket's account
+    may always get, put and delete the policy, whatever it says [S3 API, PutBucketPolicy].
     """
     rights: dict[str, set[str]] = {}
     for each in denied:
@@ -189,7 +189,7 @@ class Reading(Aws):
     """The handler's `Aws`, with clients that retry transient errors by themselves."""
 
     def fit(self, seconds: float) -> int:
-        """Return how many items fit into the function's full time, at `seconds` each."""
+        """Return how many items the function can process in its full time, at `seconds` each."""
         return int(_FUNCTION_SECONDS / seconds)
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
@@ -201,7 +201,7 @@ class Reading(Aws):
 def here(session: boto3.Session) -> Stack:
     """Return a stack that stands for the session's account and region.
 
-    The call does not need a permission [STS API, GetCallerIdentity]. Raises botocore's errors.
+    This call does not need a permission [STS API, GetCallerIdentity]. Raises botocore's errors.
     """
     if not session.region_name:
         raise NoRegionError()
@@ -254,7 +254,7 @@ class TopicSeen(Topic):
 def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | None:
     """Read a topic with its subscriptions; return None if it does not exist.
 
-    Filters are read only for confirmed subscriptions of endpoints with a digest in `filtered`.
+    Reads a subscription's filter only if it is confirmed, and `filtered` has its endpoint's digest.
     Raises botocore's errors.
     """
     sns = through.sns

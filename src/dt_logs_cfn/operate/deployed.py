@@ -176,7 +176,7 @@ def _told(value: object) -> str:
 
 
 def _source(archive: bytes) -> bytes:
-    """Return the only source file in a function's zip, however packed. Raises VerifyError."""
+    """Return the source in a function's zip. Raises VerifyError unless it is one valid file."""
     fix = "Somebody has changed the function's code. Find out who."
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:

@@ -1,4 +1,4 @@
-"""Read an operator's settings for a folder from its `dt-logs-cfn.cfg`; options override them.
+"""Read settings from `dt-logs-cfn.cfg` in the current folder; command-line options override them.
 
     [options]
     stack = dt-logs-analysis
@@ -9,7 +9,7 @@
     NotificationEndpoint = https://…
 
 The format is that of `release.cfg`, except that keys keep their case, because parameter names need
-it. The file cannot confirm a change.
+it. The file cannot set `--yes` or `--allow-removal`, which confirm a change.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
 
 
 def nothing_given() -> argparse.Namespace:
-    """Return a namespace that, passed to the parser, keeps None for each omitted option."""
+    """Return a namespace for the parser in which each omitted option remains None."""
     return argparse.Namespace(**dict.fromkeys(OPTIONS))
 
 
@@ -109,7 +109,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
 
 def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
-    """Print the value and source of a command's options and given parameters.
+    """Print the value and source of each of a command's options and given parameters.
 
     Raises UsageError, OperatingError.
     """

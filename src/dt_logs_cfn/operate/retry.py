@@ -35,9 +35,9 @@ def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) ->
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
-    """Call `look` and return its result; repeat it after a failure that may pass.
+    """Call `look` and return its result; repeat the call after a failure that may be temporary.
 
-    Raises one of FAILURES: after the last attempt, or at once if the failure cannot pass.
+    Raises one of FAILURES: after the last attempt, or at once if the failure is permanent.
     """
     for failures in range(LOOKS):
         try:

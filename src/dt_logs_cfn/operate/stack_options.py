@@ -166,7 +166,7 @@ def _changing(arguments: argparse.Namespace) -> list[str]:
     if any(not each.strip(" ,") for option in given for each in option):
         raise UsageError(
             f"{' or '.join(_CHANGE)} does not name a load balancer.",
-            "Give the ARN of one, or more.",
+            "Give one ARN or more.",
         )
     if (add or remove) and arguments.load_balancer:
         raise UsageError(

@@ -1,6 +1,6 @@
 """Read values from options and files, and check the values of parameters.
 
-The template declares the rules that CloudFormation enforces; its patterns are the handler's. The
+The template declares the rules that CloudFormation enforces, with the handler's patterns. The
 handler's own code checks the other rules.
 """
 
@@ -24,7 +24,7 @@ from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
 _LONGEST = 4096  # bytes [CloudFormation quotas]
-_ALIKE, _SAME = 0.6, 0.85  # similarity for a suggestion, and for a misspelling
+_ALIKE, _SAME = 0.6, 0.85  # the least similarity of a suggestion, and of a misspelling
 # An incomplete ARN that may be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
 _KINDS = {"net": "network", "gwy": "gateway"}
@@ -85,7 +85,7 @@ def check(
 
 
 def check_place(load_balancers: str, here: Stack) -> None:
-    """Raise OperatingError for a load balancer of another account or region."""
+    """Raise OperatingError for a load balancer in another account or region."""
     for arn in listed(load_balancers):
         its = _place(arn)
         if its is None or (its.account, its.region) == (here.account, here.region):
@@ -211,7 +211,7 @@ def check_copied(text: str) -> None:
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return `KEY=VALUE` options by key. Raises UsageError, which never shows a possible token."""
+    """Return the values of `KEY=VALUE` options by key. Raises UsageError; hides possible tokens."""
     found: dict[str, str] = {}
     for number, each in enumerate(given, 1):
         key, equals, value = each.partition("=")

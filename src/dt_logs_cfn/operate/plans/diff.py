@@ -101,7 +101,7 @@ class _Shown:
                 yield "- the bucket itself, unless it holds logs"
 
     def _bucket(self, name: str) -> model.Bucket:
-        """Return a bucket; one that does not exist yet is empty."""
+        """Return a bucket, or an empty one if it does not exist yet."""
         found = self.state.buckets.get(name)
         return found if isinstance(found, model.Bucket) else model.Bucket(name)
 
@@ -138,12 +138,12 @@ class _Shown:
 
 
 def of_policy(policy: str | None) -> list[Statement]:
-    """Return the statements of a bucket's policy, or an empty list without one."""
+    """Return a bucket policy's statements; an empty list if the bucket has no policy."""
     return statements(parsed(policy or "{}"))
 
 
 def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
-    """Return the new form of one of our statements, which differs only in Sid and resources.
+    """Return the new form of our statement, with another Sid or resources; None without one.
 
     Our Sids begin with the stack and the location; the rest may change with each run.
     """

@@ -80,7 +80,7 @@ class Preview:
 
     @property
     def code(self) -> int:
-        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if it may not work."""
+        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if `deploy` may fail."""
         if self.runs and not self.planned.works:
             return 3
         plan = self.planned.plan or Plan()
@@ -98,7 +98,10 @@ class Preview:
 
     @property
     def drift(self) -> list[PlannedChange]:
-        """The changes that a run would make in the account; empty if this update causes a run."""
+        """The changes that a run would make in the account.
+
+        Empty if `deploy` causes a run, because `changes` then lists them.
+        """
         return [] if self.runs else self._in_account
 
     @property
@@ -117,7 +120,8 @@ class Preview:
     def _placeholders(self) -> Mapping[str, str]:
         """Placeholders for values that are known only once the stack exists or has run.
 
-        These are the stack's tag, digests of names with the tag, and the request's time.
+        These are the stack's tag, digests of names that contain it, and the request's time. Also
+        maps the endpoint to the part of it that may be shown.
         """
         request, plan = self.planned.request, self.planned.plan
         named = {} if self.stack else {request.stack.tag: "<tag>"}
@@ -132,7 +136,7 @@ class Preview:
         return named
 
     def filled(self, text: str) -> str:
-        """Return a text with placeholders, and without the secret part of the endpoint."""
+        """Fill in placeholders and the command for another run; shorten the endpoint."""
         run_again = with_command(DELETED, [self.stack]) if self.stack else ""
         text = text.replace(f" {DELETED}", f" {run_again}".rstrip())
         for known, placeholder in self._placeholders.items():
@@ -228,7 +232,7 @@ def as_the_role_may(request: Request, state: State) -> State:
 def _conflicts(
     request: Request, state: State, why: Refused, shut: Mapping[str, Unread]
 ) -> Iterator[Conflict]:
-    """Yield each load balancer's obstacle; a plan for all of them stops at the first one."""
+    """Plan each load balancer alone, and yield the obstacles; a joint plan stops at the first."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

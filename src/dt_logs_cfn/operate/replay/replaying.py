@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """The requested logs: a stack's logs in a window or, with `after`, those after this object."""
+    """The requested logs: a stack's logs in a window; with `after`, only those after that key."""
 
     stack: str
     window: Window
@@ -65,7 +65,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Counted:
-    """A location's logs after a key: the number by load balancer, and the number announced."""
+    """How many logs a location has after a key, by load balancer, and how many are announced."""
 
     source: Source
     after: str
@@ -91,7 +91,7 @@ class Replayed:
 
     @property
     def complete(self) -> bool:
-        """True if none of the stack's logs was left out."""
+        """True if no logs were left out, and no location's announcements stopped."""
         return not self.left_out and not any(each.stopped for each in self.counted)
 
     def lines(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ def replay(
     operator: Operator,
     clock: Callable[[], float],
 ) -> Replayed:
-    """Announce logs again after a confirmation; repeatable. `clock` returns seconds since 1970.
+    """Announce logs again after a confirmation. `clock` returns seconds since 1970.
 
     Raises OperatingError, botocore's errors, and KeyboardInterrupt. If one of these stops the
     sending, prints how to continue.
@@ -235,7 +235,7 @@ class _Work:
 
 
 def _why(error: ClientError) -> str:
-    """Return why a location's logs are not announced. Raises errors that concern all locations."""
+    """Return why a location's logs are not announced; raise errors that affect all locations."""
     if denied(error) or code(error) in ("NotFound", "NotFoundException", "NoSuchBucket"):
         return str(failure(error))
     raise error

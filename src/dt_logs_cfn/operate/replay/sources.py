@@ -58,7 +58,7 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
         yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
     for claim in claims:
         bucket = state.buckets[claim.location.bucket]
-        assert isinstance(bucket, Bucket)  # a bucket whose policy was read
+        assert isinstance(bucket, Bucket)  # because its policy was read
         source = Source(claim.location, _topic(claim, bucket, request.stack), claim.load_balancers)
         why = _in_the_way(through, source, claim, bucket, request.stack)
         yield LeftOut(str(source), why) if why else source
@@ -151,8 +151,9 @@ def log_objects(
 def event(found: LogObject, source: Source, stack: Stack) -> str:
     """Return the message that S3 would send to announce an object.
 
-    Fields that only S3 knows are empty. The sequencer is lower than any of S3's, so an announcement
-    that arrived earlier counts as newer [S3 guide, notification-content-structure.md].
+    Fields that only S3 knows are empty. The sequencer is lower than any that S3 sends, so an
+    announcement that arrived earlier counts as newer [S3 guide,
+    notification-content-structure.md].
     """
     bucket, key = source.location.bucket, encoded(found.key)
     arn = f"arn:{stack.partition}:s3:::{bucket}"

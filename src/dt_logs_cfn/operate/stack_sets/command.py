@@ -232,7 +232,7 @@ def _failure(failed: Result) -> dict[str, str]:
 
 
 def _check(done: Sequence[Progress]) -> None:
-    """Raise OperatingError, with the numbers and a fix, unless all steps succeeded."""
+    """Raise OperatingError, with the number of failures and a fix, unless all steps succeeded."""
     if failed := _failures(done):
         untried = sum(each.status == "CANCELLED" for each in failed)
         also = f", {untried:,} not tried" if untried else ""

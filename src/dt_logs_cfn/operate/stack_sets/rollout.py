@@ -29,9 +29,9 @@ _MOST = 8  # the most accounts that a line lists
 class Rollout:
     """A stack set, with one stack in each region of each account.
 
-    With `units`, `accounts` selects some of their accounts, or all if empty. Parameters, tags and
-    `roles` that are not given remain unchanged. Raises OperatingError if the parameters name load
-    balancers.
+    With `units`, `accounts` selects some of the units' accounts; if it is empty, all are selected.
+    Parameters, tags and `roles` that are not given remain unchanged. Raises OperatingError if the
+    parameters name load balancers.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Rollout:
 
     @property
     def targets(self) -> dict[str, object]:
-        """The targets in the form of CreateStackInstances."""
+        """The targets in the form that CreateStackInstances takes."""
         if not self.units:
             return {"Accounts": self.accounts}
         only = {"Accounts": self.accounts, "AccountFilterType": "INTERSECTION"}
@@ -117,7 +117,7 @@ class Progress:
         return ", ".join(f"{number} {status}" for status, number in self.counts.items())
 
 
-# The patterns of CloudFormation's API model, except that ours for a region is narrower.
+# The patterns of CloudFormation's API model, except that our pattern for a region is narrower.
 _NAME = matching("[A-Za-z][A-Za-z0-9-]{0,127}", "up to 128 letters, digits and hyphens")
 _ACCOUNT = matching(ACCOUNT_ID, "12 digits")
 _UNIT = matching(
@@ -137,7 +137,7 @@ _OF_BOTH = ("accounts", "failure_tolerance", "max_concurrent", "ou", "regions")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a roll-out as a group; `check` judges their combination."""
     group = parser.add_argument_group("rolling out to an organisation")
-    # Combinations are checked after parsing; an invalid one exits as argparse does.
+    # `check` runs after parsing, and exits as argparse does if a combination is invalid.
     parser.set_defaults(refuse=parser.error)
     for option, count, kind, metavar, what in (
         ("--stack-set", None, _NAME, "NAME", "the stack set; created if it does not exist"),

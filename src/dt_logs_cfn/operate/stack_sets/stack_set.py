@@ -258,8 +258,8 @@ class StackSet:
     def follow(self, operation_id: str) -> Progress:
         """Report an operation's progress until it has ended.
 
-        Repeats a read after a failure that may pass. Raises OperatingError if the read still fails;
-        the operation then continues.
+        Repeats a read after a temporary failure. Raises OperatingError if the read still fails; the
+        operation then continues.
         """
         operator = self._operator
         what = f"Operation {operation_id} continues, but cannot be followed"

@@ -37,7 +37,7 @@ _LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be delet
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 # CloudFormation reports an empty change set with one of two messages, not with a code.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-# Nobody else uses our change set's name or token, so our earlier call succeeded.
+# Our earlier call succeeded, because nobody else uses our change set's name or token.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
@@ -47,7 +47,7 @@ def proposed(
 ) -> Iterator[ChangeSet]:
     """Create a change set; on exit, delete it unless it was executed.
 
-    Also deletes a stack that exists only to hold it. Raises OperatingError, botocore's errors.
+    Also deletes a stack that only holds the change set. Raises OperatingError, botocore's errors.
     """
     found = ChangeSet(client, token(), deployment, deployment.name, operator)
     try:
@@ -81,12 +81,12 @@ class ChangeSet:
 
     @property
     def creates(self) -> bool:
-        """True if executing it creates its stack; until then, the stack holds nothing else."""
+        """True if executing the change set creates the stack, which is empty until then."""
         return self.deployment.before is None
 
     @property
     def _remedy(self) -> str:
-        """The command that deletes it, together with a stack that only holds it."""
+        """The command that deletes the change set, together with a stack that only holds it."""
         name = self.deployment.name
         if self.creates:
             return f"`dt-logs-cfn remove --stack {name}`"
@@ -94,7 +94,7 @@ class ChangeSet:
         return f"`aws cloudformation delete-change-set{more}`"
 
     def create(self) -> None:
-        """Create it, wait until it is complete, and read its changes.
+        """Create the change set, wait until it is complete, and read its changes.
 
         Raises OperatingError, botocore's errors.
         """
@@ -123,7 +123,7 @@ class ChangeSet:
         return cast("CreateChangeSetInputTypeDef", request)
 
     def _completed(self) -> tuple[ResourceChange, ...] | None:
-        """Wait until it is complete; return its changes, or None if nothing would change."""
+        """Wait until the change set is complete; return its changes, or None if there are none."""
 
         def look() -> list[DescribeChangeSetOutputTypeDef]:
             listing = self.client.get_paginator("describe_change_set")
@@ -152,9 +152,9 @@ class ChangeSet:
             self.operator.sleep(EVERY)
 
     def execute(self) -> None:
-        """Start executing it; from then on, the stack changes by itself.
+        """Start executing the change set; from then on, the stack changes by itself.
 
-        Raises botocore's errors, and OperatingError if it is unknown whether AWS has started.
+        Raises botocore's errors, and OperatingError if AWS may or may not have started.
         """
         self.executing = True
         try:
@@ -169,7 +169,7 @@ class ChangeSet:
         self.executed = True
 
     def _state(self) -> DescribeChangeSetOutputTypeDef | None:
-        """Return CloudFormation's description of it, or None if it does not exist."""
+        """Return CloudFormation's description of the change set; None if it does not exist."""
         try:
             return self.client.describe_change_set(ChangeSetName=self.name, StackName=self.stack)
         except ClientError as error:
@@ -178,7 +178,7 @@ class ChangeSet:
             raise
 
     def _after_failure(self, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
-        """Return its description after a failed call; None if AWS refused, or it does not exist.
+        """After a failed call, describe the change set; None if AWS refused, or it does not exist.
 
         Raises OperatingError if AWS does not answer.
         """
@@ -193,11 +193,11 @@ class ChangeSet:
         try:
             return patiently(self._state, self.operator, what, fix)
         except OperatingError:
-            self.exists = False  # so `proposed` does not delete it; the error says how to
+            self.exists = False  # so `proposed` does not delete it; the error says how
             raise
 
     def forget(self) -> None:
-        """Delete it, and then its stack if the stack holds nothing else.
+        """Delete the change set, and then its stack if the stack is empty.
 
         Prints a message if AWS executes it after all, or if it may be left behind.
         """
@@ -226,12 +226,12 @@ class ChangeSet:
         self.operator.advise(f"{self._left}. To delete it: {self._remedy}")
 
     def _deleted(self) -> bool:
-        """Delete it as soon as AWS allows; return whether it is gone."""
+        """Delete the change set as soon as AWS allows; return whether it is gone."""
         began = self.operator.clock()
         while True:
             found = looked_at(self._state, self.operator)
             if found is None:
-                if self.stack == self.deployment.name:  # AWS may still be creating it
+                if self.stack == self.deployment.name:  # AWS may still create it
                     self._advise()
                 return True
             if found["ExecutionStatus"].startswith("EXECUTE_"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """The stack afterwards; `result` is created, updated or unchanged.
+    """The stack after a deployment; `result` is created, updated or unchanged.
 
     `ran` is true if the function ran; otherwise, the outputs are those of its last run.
     """
@@ -40,7 +40,7 @@ class DeployResult:
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
-    """Return the stack to update, or None to create it. First, follow any operation in progress.
+    """Follow any operation in progress; then return the stack to update, or None to create it.
 
     Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
     """
@@ -62,10 +62,10 @@ def deploy(
     yes: bool = False,
     removal: bool = False,
 ) -> DeployResult:
-    """Create or update a stack as requested, after a confirmation; repeatable.
+    """Create or update a stack as requested, after a confirmation. This is safe to repeat.
 
-    `yes` confirms the change in advance; dropping load balancers then also needs `removal`. The
-    deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
+    `yes` confirms the change in advance; dropping load balancers then also needs `removal`.
+    `deployment.before` comes from `settled`. Raises OperatingError, botocore's errors, and
     KeyboardInterrupt; a change that has begun continues.
     """
     deployment.check()

@@ -57,7 +57,7 @@ class Dropped:
         return bool(self.arns) or self.unnamed
 
     def lines(self) -> Iterator[str]:
-        """Yield a warning that names the dropped load balancers, to be shown first."""
+        """Yield the lines of a warning that names the dropped load balancers, to show first."""
         if not self:
             return
         stops = ", and the access logging that the stack turned on stops"
@@ -123,20 +123,20 @@ class Deployment:
         return {**(self.stack.tags if self.stack else {}), **self.tags}
 
     def check(self) -> None:
-        """Raise UsageError or OperatingError for values CloudFormation or the handler refuses."""
+        """Raise UsageError or OperatingError if CloudFormation or the handler refuses a value."""
         asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
 
     def request(self, now: float) -> Request:
         """Return the request that the handler would receive; `now` is in seconds since 1970.
 
-        Raises UsageError, OperatingError for values that CloudFormation or the handler refuses.
+        Raises UsageError or OperatingError if CloudFormation or the handler refuses a value.
         """
         if self.before is None:
             return asked.creation(self.template.document, self.values, self.here.id, now)
         return asked.update(self.template.document, self.values, self.before, now)
 
     def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
-        """Return the load balancers that it drops; if the stack has `*`, `present` lists them."""
+        """Return the dropped load balancers; `present` lists all that a stack with `*` covers."""
         named = self.stack.load_balancers if self.stack else []
         kept = listed(self.values[LOAD_BALANCERS])
         if EVERY_LOAD_BALANCER in kept:
@@ -151,7 +151,7 @@ class Deployment:
     def as_change(self) -> PlannedChange | None:
         """Return the stack's own changes as one change of a plan, or None if nothing changes.
 
-        Raises UsageError, OperatingError for wrong or missing values.
+        Raises UsageError or OperatingError for wrong or missing values.
         """
         template, subject = self.template.document, f"stack {self.name}"
         if self.before is None:

@@ -35,8 +35,8 @@ def of_stack(event: Event) -> bool:
 def cause(events: Sequence[Event]) -> Event | None:
     """Return the event that says why an operation failed.
 
-    `events` are the operation's events in order. Returns the first failure of a resource,
-    except cancellations. Without one, returns the first failure, or None if nothing failed.
+    `events` are the operation's events in order. Returns the first failure of a resource, except
+    cancellations. If there is none, returns the first failure of any kind, or None.
     """
     failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
     for each in failed:
@@ -146,8 +146,8 @@ def follow(
     """Print a stack's events other than the known ones, until the stack is at rest.
 
     `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
-    resources to change. Repeats a read after a failure that may pass; raises OperatingError if it
-    still fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
+    resources to change. Repeats a read after a temporary failure; raises OperatingError if it still
+    fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
     """
     try:
         return _followed(client, stack, known, operator, total)
@@ -193,7 +193,7 @@ def _followed(
 
 
 def _over(status: str, told: Sequence[Event]) -> bool:
-    """Return whether the operation has ended; `status` may still be the previous operation's."""
+    """Return whether the operation has ended; `status` may be left from the previous one."""
     own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 

@@ -16,7 +16,7 @@ from dt_logs_handler.request import Request, Traces
 
 @dataclass(frozen=True)
 class Left:
-    """Something that a stack set up, seen before or after the stack is deleted.
+    """Something that a stack set up, found before or after the stack is deleted.
 
     `expected` is true if it may stay. Before a deletion, false means that the deletion removes it.
     `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
@@ -58,7 +58,7 @@ class Hints:
 
     Under the `documented` privileges, the stack's role may not delete topics. Once its custom
     resource is `deleted`, its function does not run again. From then on, a bucket that another
-    stack made counts only if these facts name it or it has a registration of this stack.
+    stack made counts as left behind only if these facts name it or this stack is registered in it.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -90,7 +90,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class Marked:
-    """A stack, the region's load balancers that have a log bucket, and the buckets read; pure.
+    """A stack, the region's load balancers with a log bucket, and the buckets that were read; pure.
 
     The last stack that uses something inherits it from the stack that set it up. The handler's plan
     for a Delete shows whether this stack is the last one.
@@ -148,7 +148,7 @@ class Marked:
         return bucket in self._goes and not self._made(bucket) and (bool(mine) or reached)
 
     def in_buckets(self, holds_logs: Callable[[str], bool | None]) -> Iterator[Left]:
-        """Yield the stack's entries in buckets, and the buckets that it made or inherited.
+        """Yield what the stack wrote into buckets, and the buckets that it made or inherited.
 
         `holds_logs` returns whether a bucket holds logs, or None if that cannot be read.
         """

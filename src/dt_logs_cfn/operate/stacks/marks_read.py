@@ -62,7 +62,7 @@ class _Search:
 
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
-        self._denied: list[Denied] = []  # reads of load balancers; no other read depends on them
+        self._denied: list[Denied] = []  # for load balancers; no other read depends on them
         lenient = noting(elbv2, self._denied, lenient=True)
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)
@@ -144,7 +144,7 @@ class _Search:
         return self.noting(f"bucket {bucket}", read, None)
 
     def topic(self, arn: str) -> Iterator[Left]:
-        """Yield a topic that no other stack uses; if others subscribe, also our subscriptions."""
+        """Yield a topic, if it exists; if others subscribe to it, also yield our subscriptions."""
         topic = self.noting(f"topic {arn}", lambda: account.topic(self._aws, arn), None)
         if topic is None:
             return

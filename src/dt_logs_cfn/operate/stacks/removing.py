@@ -66,11 +66,12 @@ def remove(
     clear: bool = False,
     role: str = "",
 ) -> Removed:
-    """Delete a stack after a confirmation, and find what is left; repeatable.
+    """Delete a stack after a confirmation, and find what is left. This is safe to repeat.
 
     `yes` confirms the deletion in advance, and `clear` the removal of things left behind. `yes`
-    without `clear` does not remove them. `role` replaces the stack's own. Raises OperatingError,
-    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
+    without `clear` does not remove them. `role`, if given, replaces the stack's service role.
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt; a deletion that has begun
+    continues.
     """
     stack = named(client, name)
     existing = _existing(client, stack)
@@ -105,10 +106,10 @@ def delete(
     role: str,
     total: int = 0,
 ) -> None:
-    """Delete a stack, and follow it until it is gone; `role`, if given, replaces the stack's own.
+    """Delete a stack, and follow it until it is gone; `role`, if given, replaces its service role.
 
-    `total` is the number of its resources. Raises OperatingError if the stack is not deleted,
-    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
+    `total` is the number of the stack's resources. Raises OperatingError if the stack is not
+    deleted, botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
     """
     known = seen(client, stack.id)
     # A deleted stack is found only by its ID, so show the ID in case of a disconnection.
@@ -184,7 +185,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
-    """Return the facts in the stack's parameters, resources and (possibly cut) outputs."""
+    """Return the facts in the stack's parameters, resources and outputs, which may be cut off."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )

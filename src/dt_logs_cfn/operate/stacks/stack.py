@@ -1,4 +1,4 @@
-"""Read stacks from CloudFormation: their state, its meaning, and their templates.
+"""Read stacks from CloudFormation: their state, what it means, and their templates.
 
 [CloudFormation guide, "Stack status codes", "Stack failure options", "Continue rolling back"]
 """
@@ -80,7 +80,7 @@ def made(status: str) -> bool:
 
 
 def before_update(status: str, name: str) -> str:
-    """Return the instruction to follow before a stack can be deployed; empty if there is none."""
+    """Return what to do before the stack can be updated or created again; empty if nothing."""
     if not at_rest(status):
         return "Wait until it is done."
     if status in (*SETTLED, *_BACK, GONE):
@@ -230,7 +230,7 @@ def check_review(
 ) -> None:
     """Raise OperatingError if a stack that is not created yet holds somebody else's change set.
 
-    With `held`, also raises it for a stack without our change set, because its owner is unknown.
+    With `held`, also raises it for a stack without a change set, because its owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     names = [each.get("ChangeSetName", "") for page in pages for each in page["Summaries"]]
@@ -280,7 +280,7 @@ def token() -> str:
 
 
 def missing(error: ClientError) -> bool:
-    """Return whether an error's message says that a stack does not exist; no code says so."""
+    """Return whether a stack does not exist, by the error's message; AWS has no code for it."""
     return code(error) == "ValidationError" and "does not exist" in str(error)
 
 

@@ -151,7 +151,7 @@ def _encryption(logs: Logs) -> Check:
 
 
 def _ownership(logs: Logs) -> Check:
-    """Judge the setting; if it does not determine the owner, judge by the newest log's owner.
+    """Judge object ownership; if the setting leaves it open, judge by the newest log's owner.
 
     A bucket policy lets others read only objects that the bucket's owner owns [S3 guide,
     about-object-ownership.md].

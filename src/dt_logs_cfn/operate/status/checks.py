@@ -1,6 +1,6 @@
 """Make every check of `status` from the results of its reads; pure.
 
-`bucket_checks` and `announcement_checks` have the checks of a load balancer that logs.
+`bucket_checks` and `announcement_checks` make the checks of a load balancer with logging on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -109,8 +109,9 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         return
     if shut := locked(seen.denied).get(bucket.name):
         yield "bucket policy", finding(shut.why, shut.fix)
-        saw = "the bucket cannot be checked while its policy denies you that"
-        yield "other checks", unknown(saw, "Do that first, and check again.")
+        saw = "the bucket cannot be checked while its policy denies you these reads"
+        fix = "Follow the fix for the bucket policy first, and check again."
+        yield "other checks", unknown(saw, fix)
         return
     logs = Logs(seen, found, bucket)
     yield from bucket_checks.checks(logs)
@@ -140,7 +141,7 @@ def _vended(seen: Seen) -> Check:
 
 
 def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Named]:
-    """Yield the checks of a stack; `version` and `sha256` are this source's, as in `checks`.
+    """Yield the checks of a stack; `version` and `sha256` are as in `checks`.
 
     For a stack that cannot be updated, checks that an update would fix are left out.
     """
@@ -246,7 +247,10 @@ def schedule(found: Refreshes | Unread, at: float) -> Check:
     last, since = found.last, found.since
     if last is None or last < late:
         saw = f"the last one was {_hour(last)}" if last else "none in the last two weeks"
-        fix = f"After a change of the schedule, wait for one. Otherwise see the rule {_RULE}."
+        fix = (
+            "If you have just changed the schedule, wait for the next refresh. Otherwise see the"
+            f" rule {_RULE}."
+        )
         return finding(saw, fix) if last else unknown(saw, fix)
     if since is None:
         fix = "The function's log says why: look for `refreshed` in its last lines."
@@ -274,7 +278,7 @@ def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
     """Check for marks of deleted stacks, except marks that an existing stack takes over.
 
     An existing stack takes over the marks if it still uses resources that the deleted stack set up.
-    When the last such stack is deleted, the handler removes the resources whose marks allow it.
+    When the last such stack is deleted, the handler removes the resources if their marks allow it.
     """
     marks, names = list(_marks(seen, bucket)), seen.stack_names
     denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")

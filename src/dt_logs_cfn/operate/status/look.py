@@ -183,7 +183,7 @@ class _Look:
         return decided(request, state, through, tuple(sorted(set(noted))))
 
     def _catalogue(self, existing: Existing) -> tuple[str, Catalogue] | Unread:
-        """Return a stack's version, and the versions that are listed beside its release."""
+        """Return a stack's version, and the list of versions beside its published release."""
         try:
             record = origin(existing.template)
             base = record.settings.vendor(self._here.partition).base_url
@@ -210,7 +210,7 @@ class _Look:
         if arns and not wanted:
             raise OperatingError(
                 "There is no application load balancer in this account and region.",
-                "Name another --region, or other credentials.",
+                "Give another --region, or use other credentials.",
             )
         self.load_balancers |= self.each(lambda arn: read_load_balancer(self.through, arn), wanted)
 
@@ -229,7 +229,7 @@ class _Look:
     def topics(self, bucket: Bucket, endpoints: set[str]) -> Iterable[tuple[str, TopicSeen | None]]:
         """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic.
 
-        At other topics, reads the filters for `endpoints` and for those that statements name.
+        At a customer's topic, reads the filters for `endpoints` and for those that statements name.
         """
         ends = endpoints | {each.endpoint for each in bucket.register(self._here)}
         own = self._here.topic_arn(bucket.name)

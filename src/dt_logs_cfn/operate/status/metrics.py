@@ -91,7 +91,7 @@ def _announced(delivered: _Points, failed: _Points) -> Announced:
 def refreshes(
     client: CloudWatchClient, stack: StackDescription, now: float
 ) -> Refreshes | Unread | None:
-    """Return when a stack was last refreshed by its schedule; None without a schedule."""
+    """Return a stack's scheduled refreshes; None if the stack has no schedule."""
     rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get("RefreshSchedule", ""))
     if not rate:
         return None

@@ -48,7 +48,7 @@ class VendedLogs:
     """A delivery of a load balancer's access logs by CloudWatch Logs."""
 
     load_balancer: str  # its ARN
-    destination: str  # the ARN of a bucket, a log group or a stream
+    destination: str  # the ARN of a bucket, log group, stream or delivery destination
 
 
 def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str] | Unread:
@@ -122,7 +122,7 @@ def vended_logs(client: CloudWatchLogsClient) -> tuple[VendedLogs, ...] | Unread
 
     Since July 2026 a load balancer can be a delivery source of type ALB_ACCESS_LOGS. Such a load
     balancer logs even if `access_logs.s3.enabled` is false [ELB guide,
-    load-balancer-access-logs.md]. A destination in another account is named by its delivery
+    load-balancer-access-logs.md]. For a destination in another account, returns the delivery
     destination, because only that account may read more. Needs logs:DescribeDeliverySources,
     DescribeDeliveries and DescribeDeliveryDestinations.
     """
@@ -207,7 +207,7 @@ def _days(now: float) -> tuple[datetime, datetime]:
 def _listing(
     through: Reading, location: Location, here: Stack
 ) -> Callable[..., ListObjectsV2OutputTypeDef]:
-    """Return a function that lists a location's bucket, which must be the account's."""
+    """Return a function that lists a location's bucket; the account must own the bucket."""
     return partial(
         through.s3.list_objects_v2, Bucket=location.bucket, ExpectedBucketOwner=here.account
     )

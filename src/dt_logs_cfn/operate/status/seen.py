@@ -72,24 +72,24 @@ def unread(found: Unread) -> Check:
 
 @dataclass(frozen=True)
 class StackSeen:
-    """One of our stacks, with the plan of a run now."""
+    """One of our stacks, with the plan for a run now."""
 
     stack: StackDescription
     planned: Planned | Unread
-    catalogue: tuple[str, Catalogue] | Unread  # its version, and those listed beside its release
+    catalogue: tuple[str, Catalogue] | Unread  # its version, and the list of versions
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
     failure: str = ""  # why its last operation failed, if that is known
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps of a run of the stack now; empty if they are unknown."""
+        """The steps that a run of the stack would take now; empty if they are unknown."""
         found = None if isinstance(self.planned, Unread) else self.planned.plan
         return found.steps if found else ()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything that was read. The result of a denied read is empty, so ask `denial` first.
+    """Everything that was read. The result of a denied read is empty, so call `denial` first.
 
     `here` stands for the account and region. `stack_names` has every stack there, by tag.
     """
@@ -186,7 +186,7 @@ class Logs:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The stacks' tags by endpoint digest, from the statements; without any, from the stacks.
+        """The stacks' tags by endpoint digest, taken from the stacks only if no statement has any.
 
         Several stacks may share an endpoint; one of them then stands for all.
         """
@@ -196,7 +196,7 @@ class Logs:
 
     @property
     def was_onboarded(self) -> bool:
-        """True if a stack should let Data Theorem read these logs; used if no statement does.
+        """True if a stack should let Data Theorem read these logs; checked if no statement does.
 
         The evidence is an existing stack's mark in the prefix, a stack's list, or our notification.
         The notification counts only if no stack has a statement for the location. A statement that

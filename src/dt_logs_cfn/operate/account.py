@@ -153,7 +153,7 @@ def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
 def noting(client: T, noted: list[Denied], *, lenient: bool = False) -> T:
     """Return a client that adds denied reads to `noted`.
 
-    If `lenient`, the client then answers as if nothing existed.
+    If `lenient`, the client answers a denied read as if nothing existed.
     """
     return cast(T, _Noting(client, noted, lenient))
 

@@ -183,7 +183,7 @@ def _changing(arguments: argparse.Namespace) -> list[str]:
 
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
-    """Return a stack's list with load balancers added and removed. Raises OperatingError."""
+    """Add and remove load balancers in a stack's list; return the list. Raises OperatingError."""
     named = before.stack.load_balancers if before else []
     add, remove = _named(add), _named(remove)
     if EVERY_LOAD_BALANCER in named:
@@ -200,7 +200,7 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
     found = [arn for arn in dict.fromkeys((*named, *add)) if arn not in remove]
     if not found and before:
         raise OperatingError(
-            "That leaves the stack without a load balancer.",
+            "This would leave the stack without load balancers.",
             f"To remove the whole stack, use `dt-logs-cfn remove --stack {before.stack.name}`.",
         )
     return ",".join(found)

@@ -70,7 +70,7 @@ def check(
     """Check values as CloudFormation does, and return every parameter's value.
 
     `kept` holds the previous values. Raises UsageError for a wrong load balancer ARN, and
-    OperatingError for an unknown name, another value that CloudFormation refuses, or a missing one.
+    OperatingError for an unknown name, a missing value, or another that CloudFormation refuses.
     """
     parameters = declared(template)
     values = complete(template, given, kept)
@@ -151,7 +151,7 @@ def _rule(name: str, parameter: Mapping[str, Json]) -> str:
 
 
 def _place(load_balancers: str) -> Stack | None:
-    """Return a new stack in the first load balancer's account and region; None without one."""
+    """Return a new stack in the first load balancer's account and region; None if there is none."""
     found = re.search(LOAD_BALANCER_ARN, load_balancers)
     if found is None:
         return None
@@ -211,7 +211,10 @@ def check_copied(text: str) -> None:
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return the values of `KEY=VALUE` options by key. Raises UsageError; hides possible tokens."""
+    """Return the values of `KEY=VALUE` options by key.
+
+    Raises UsageError. Its message does not show a possible token.
+    """
     found: dict[str, str] = {}
     for number, each in enumerate(given, 1):
         key, equals, value = each.partition("=")

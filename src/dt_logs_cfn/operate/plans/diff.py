@@ -43,7 +43,7 @@ def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedC
 
 @dataclass
 class _Shown:
-    """Describes steps; keeps edited documents, because a plan may edit a bucket more than once."""
+    """Describes steps; remembers edited documents, because a plan may edit a bucket twice."""
 
     state: model.State
     stack: Stack

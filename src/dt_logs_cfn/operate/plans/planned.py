@@ -112,7 +112,7 @@ class Preview:
 
     @property
     def delivered(self) -> list[VendedLogs]:
-        """CloudWatch Logs' deliveries from the load balancers in this plan."""
+        """CloudWatch Logs' deliveries of access logs from the load balancers in this plan."""
         known = () if isinstance(self.vended, Unread) else self.vended
         return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
 
@@ -176,7 +176,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
 def decided(
     request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
 ) -> Planned:
-    """Return a plan that fits into the function's time, or the conflicts."""
+    """Plan the request within the function's time limit; return the plan or the conflicts."""
     seen, shut = as_the_role_may(request, state), locked(rights)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
@@ -206,7 +206,7 @@ def _explained(text: str, shut: Mapping[str, Unread]) -> str:
 def missing_rights(
     request: Request, clients: Clients, clock: Callable[[], float]
 ) -> tuple[Denied, ...]:
-    """Return every read of the request that AWS denies to the caller, each once."""
+    """Return the reads that the request needs and AWS denies to the caller, each once."""
     noted: list[Denied] = []
     observed(request, reading(clients, noted, clock, lenient=True))
     return tuple(sorted(set(noted)))

@@ -52,7 +52,7 @@ class LeftOut:
 
 
 def sources(through: Reading, request: Request, state: State) -> Iterator[Source | LeftOut]:
-    """Yield the stack's locations in order, and the logs left out. Raises botocore's errors."""
+    """Yield the stack's locations in order, and what is left out. Raises botocore's errors."""
     claims = sorted(state.registered(request.stack), key=lambda each: each.location)
     if not claims:
         yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
@@ -70,7 +70,7 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
 
 
 def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
-    """Return the topic for a location's logs: ours, unless the customer's own covers them."""
+    """Return the topic for a location's logs: ours, unless a customer's topic covers them."""
     found = None
     if claim.location.notification_id not in own(bucket.notifications):
         with suppress(Refused):

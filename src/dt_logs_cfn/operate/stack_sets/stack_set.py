@@ -49,7 +49,7 @@ _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "
 
 
 class StackSet:
-    """A roll-out's stack set, through a client for its account and region.
+    """A roll-out's stack set, and a client for the stack set's account and region.
 
     Every method that calls AWS, except `follow`, raises botocore's errors.
     """

@@ -77,7 +77,7 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Describe the progress: the finished resources or the status, and the awaited resources."""
+    """Describe the progress: how many resources are done, or the status; and what is awaited."""
     now = {
         e.get("LogicalResourceId", ""): e.get("ResourceStatus", "")
         for e in events

@@ -18,10 +18,10 @@ from dt_logs_handler.request import Request, Traces
 class Left:
     """Something that a stack set up, found before or after the stack is deleted.
 
-    `expected` is true if it may stay. Before a deletion, false means that the deletion removes it.
-    `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic, a
-    subscription or a log group. `part` names the part that the stack set up, if the stack did not
-    set up all of it.
+    `expected` is true if the thing may stay. Before a deletion, false means that the deletion
+    removes it. `fix` says how to remove it. `remedy` is the AWS CLI command that removes a topic,
+    a subscription or a log group. `part` names the part that the stack set up, if the stack did
+    not set up all of it.
     """
 
     what: str
@@ -34,12 +34,12 @@ class Left:
 
     @property
     def why(self) -> str:
-        """The reason why it is left, and the fix."""
+        """Why the thing is left, and the fix."""
         return f"{self.found}; {self.fix}" if self.fix else self.found
 
     @property
     def described(self) -> str:
-        """One line that describes it."""
+        """One line that describes the thing."""
         named = f"{self.what} {self.name}"
         return f"{self.part} of {named}" if self.part else f"{named}: {self.found}"
 

@@ -185,7 +185,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
-    """Return the facts in the stack's parameters, resources and outputs, which may be cut off."""
+    """Return facts from the stack's parameters, resources and outputs; an output may be cut off."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )

@@ -151,7 +151,7 @@ class Existing:
 
 
 def listed(value: str) -> list[str]:
-    """Return the items of a comma-delimited list, each once."""
+    """Return the items of a comma-delimited list, without duplicates."""
     return list(dict.fromkeys(item for each in value.split(",") if (item := each.strip())))
 
 
@@ -185,7 +185,7 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
 
 
 def existing(client: CloudFormationClient, name: str) -> Existing | None:
-    """Return the stack to update, or None if it is to be created.
+    """Return the stack to update, or None if the stack must be created.
 
     Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
     """
@@ -280,7 +280,7 @@ def token() -> str:
 
 
 def missing(error: ClientError) -> bool:
-    """Return whether a stack does not exist, by the error's message; AWS has no code for it."""
+    """Return whether an error says that a stack does not exist; AWS has no code for that."""
     return code(error) == "ValidationError" and "does not exist" in str(error)
 
 

@@ -157,7 +157,7 @@ class _Deliveries:
         return self.logs.seen
 
     def subscription(self, endpoint: str, tag: str) -> Check:
-        """Judge the subscription that the stack with a tag made; `endpoint` is a digest."""
+        """Judge the subscription that the stack with this tag made; `endpoint` is a digest."""
         ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == endpoint)
         found = min(ours, key=lambda each: each.arn == ENDED, default=None)
         stack = self._seen.called(tag)

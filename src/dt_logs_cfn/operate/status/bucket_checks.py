@@ -106,7 +106,7 @@ def _delivery(logs: Logs) -> Check:
 def _restored(logs: Logs, arn: str) -> bool:
     """Return whether another run of the stack that turned the logging on would let ELB write."""
     if logs.location.mark in logs.seen.known_names and not logs.seen.stacks:
-        return True  # the stack exists but was not read, so assume that it would
+        return True  # assume so, because the stack exists but was not read
     policy = logs.bucket.policy
     for step in (step for each in logs.seen.stacks for step in each.steps):
         if isinstance(step, EditPolicy) and step.bucket == logs.bucket.name:

@@ -187,7 +187,7 @@ def _release(stack: StackDescription, version: str, sha256: str) -> Check:
     theirs = theirs[:_LONGEST]
     saw = f"{theirs} with the handler {code[:12]}; this source is {version} with {sha256[:12]}"
     if theirs == version:
-        return finding(saw, f"See what it is with `verify`, or: {_UPDATE}")
+        return finding(saw, f"See the differences with `verify --stack`. {_UPDATE}")
     if is_version(theirs) and numbers(theirs) > numbers(version):
         return unknown(saw, "Check with the newest dt-logs-cfn.")
     return finding(saw, _UPDATE)

@@ -119,7 +119,7 @@ def look(
 
 
 class _Look:
-    """Reads each thing once, several at a time."""
+    """Reads each thing once, and several things concurrently."""
 
     def __init__(self, reach: Reach, here: Stack) -> None:
         self.now = reach.clock()
@@ -191,13 +191,13 @@ class _Look:
                 return Unread("the template does not say where releases are", ASK)
             listed = self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
             return record.version, Catalogue.parse(listed, lenient=True)
-        except PublishError as error:  # its fix is for the vendor
+        except PublishError as error:  # the error's fix is for the vendor
             return Unread(error.what, ASK)
         except DtLogsError as error:
             return Unread(error.what, error.fix)
 
     def named(self, arns: Sequence[str]) -> None:
-        """Read load balancers by ARN; `*` is every application load balancer of the region."""
+        """Read load balancers by ARN; `*` is every application load balancer in the region."""
         wanted: dict[str, object] = {}
         for arn in arns:
             if arn != EVERY_LOAD_BALANCER and not re.fullmatch(LOAD_BALANCER_ARN, arn):

@@ -112,7 +112,7 @@ def refreshes(
 def _points(
     client: CloudWatchClient, stats: Mapping[K, MetricStatTypeDef], start: datetime, now: float
 ) -> Mapping[K, _Points]:
-    """Return the points of each metric by its key."""
+    """Run the queries in `stats`; return the points of each one by its key."""
     found: dict[K, list[tuple[datetime, float]]] = {each: [] for each in stats}
     # An ID must begin with a lowercase letter [CloudWatch API, MetricDataQuery].
     lists = {f"q{number}": each for number, each in enumerate(found.values())}

@@ -118,7 +118,7 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
 
 
 def vended_logs(client: CloudWatchLogsClient) -> tuple[VendedLogs, ...] | Unread:
-    """Return every delivery of access logs by CloudWatch Logs in the account and region, in order.
+    """Return every delivery of access logs by CloudWatch Logs in the account and region, sorted.
 
     Since July 2026 a load balancer can be a delivery source of type ALB_ACCESS_LOGS. Such a load
     balancer logs even if `access_logs.s3.enabled` is false [ELB guide,
@@ -159,7 +159,7 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
     """Find the test file, and the newest log of a load balancer since yesterday.
 
     A log's key contains its date, its load balancer and the end of its five-minute interval [ELB
-    guide, load-balancer-access-logs.md]. So the logs of the last hour can be listed first.
+    guide, load-balancer-access-logs.md]. So this lists the logs of the last hour first.
     Raises botocore's errors.
     """
     location = found.logging.location

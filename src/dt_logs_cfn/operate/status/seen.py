@@ -91,7 +91,7 @@ class StackSeen:
 class Seen:
     """Everything that was read. The result of a denied read is empty, so call `denial` first.
 
-    `here` stands for the account and region. `stack_names` has every stack there, by tag.
+    `here` stands for the account and region. `stack_names` names every stack there, by tag.
     """
 
     here: Stack
@@ -113,7 +113,7 @@ class Seen:
     denied: frozenset[Denied]
 
     def denial(self, named: str, *operations: str) -> Unread | None:
-        """Return the first denial of these reads for a name or ARN; None if none was denied."""
+        """Return the first denial of these operations on a name or ARN; None if there is none."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each.unread for each in found if each.operation in operations), None)
 
@@ -135,7 +135,7 @@ class Seen:
     def claims(self, found: LoadBalancer) -> list[Registration]:
         """Return a load balancer's registrations at the location to which it logs.
 
-        Registrations that do not grant anything are omitted; an interrupted Delete leaves them.
+        Omits registrations that do not grant anything, which an interrupted Delete leaves.
         """
         bucket = self.buckets.get(found.logging.bucket)
         return [
@@ -179,7 +179,7 @@ class Logs:
 
     @property
     def vendors(self) -> list[str]:
-        """Data Theorem's accounts, as the statements name them; if none does, as the stacks do."""
+        """Data Theorem's accounts in the statements; if none names one, those in the stacks."""
         named = [each.vendor for each in self.claims if each.vendor]
         given = (each.stack.vendor for each in self.stacks)
         return list(dict.fromkeys(named or filter(None, given)))

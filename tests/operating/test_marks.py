@@ -80,7 +80,7 @@ BOTH = [STATEMENT, NOTIFICATION]
         (OWN, NO_HINTS, True, [LOGGING, *BOTH], [LOGS]),
         (
             *(OWN, NO_HINTS, None, [LOGGING, *BOTH]),
-            ["bucket: whether it holds logs could not be read"],
+            ["bucket: it is unknown whether it holds logs"],
         ),
         (OWN, AFTER, False, [LOGGING, *BOTH, EMPTY], []),
         (

@@ -138,7 +138,7 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
     for line in (
         f"A new stack dt-logs-analysis in account {ACCOUNT}, region {REGION}. Nothing was changed.",
         f"bucket {bucket}",
-        "  + the bucket itself, private and with SSE-S3, as S3 makes them",
+        "  + the bucket itself, private and with SSE-S3 (the defaults of S3)",
         "  ~ days until logs expire: (none) -> 30",
         "  + subscription of https://logs.example.com/…",
         "13 changes.",

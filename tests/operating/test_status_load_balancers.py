@@ -190,7 +190,7 @@ def test_what_was_not_onboarded_or_is_gone(looking: Looking) -> None:
     assert looking.check("logging", off).fix == (
         "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy`"
         " with the same options makes them."
-        " If a stack has it already, `dt-logs-cfn status` shows the command that runs it again."
+        " If a stack already has it, `dt-logs-cfn status` shows the command that runs the stack."
     )
     assert looking.told("logging", gone) == ("finding", "the load balancer does not exist")
     astray = looking.account.add_load_balancer("astray", bucket=LOGS)

@@ -229,8 +229,8 @@ def test_a_delete_that_fails_tells_the_reason_first(shell: Shell) -> None:
     assert ran.failure.startswith("DTLogsAnalysisLambdaFunction failed: ")
     assert "lambda:DeleteFunction" in ran.failure
     assert ran.failure.endswith(
-        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. To delete the"
-        " stack and keep DTLogsAnalysisLambdaFunction: `aws cloudformation delete-stack"
+        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove the stack again. To delete"
+        " the stack and keep DTLogsAnalysisLambdaFunction: `aws cloudformation delete-stack"
         f" --stack-name {NAME} --retain-resources DTLogsAnalysisLambdaFunction`."
     )
     iam.delete_role_policy(**named)

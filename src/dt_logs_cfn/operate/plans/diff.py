@@ -65,7 +65,7 @@ class _Shown:
     def diff(self, step: model.Step) -> Iterator[str]:
         match step:
             case model.CreateBucket():
-                yield "+ the bucket itself, private and with SSE-S3, as S3 makes them"
+                yield "+ the bucket itself, private and with SSE-S3 (the defaults of S3)"
                 yield from (_tag("+", *each) for each in sorted(step.tags.items()))
             case model.SecureBucket():
                 yield from _secured(self._bucket(step.bucket))

@@ -206,7 +206,7 @@ class Marked:
         if user:
             return Left("bucket", name, f"{user} uses it", expected=True)
         if logs is None:
-            return Left("bucket", name, "whether it holds logs could not be read", expected=True)
+            return Left("bucket", name, "it is unknown whether it holds logs", expected=True)
         if logs:
             fix = f"empty and delete it when you like{note}"
             return Left("bucket", name, "it holds logs, which are yours", True, fix)

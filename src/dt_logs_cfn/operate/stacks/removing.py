@@ -155,7 +155,7 @@ def _begin(
 
 
 def _not_deleted(ended: Ended) -> OperatingError:
-    fix, event = "Correct that, and remove it again.", cause(ended.events)
+    fix, event = "Correct that, and remove the stack again.", cause(ended.events)
     if event is not None and not of_stack(event):
         retained = event.get("LogicalResourceId", "")
         more = " and everything that it set up" * (retained == INVOCATION)
@@ -164,7 +164,9 @@ def _not_deleted(ended: Ended) -> OperatingError:
             f" --stack-name {ended.stack.name} --retain-resources {retained}`."
         )
     # The handler's advice is worded for a Create and an Update.
-    return OperatingError(ended.failure.replace("run the stack again", "remove it again"), fix)
+    return OperatingError(
+        ended.failure.replace("run the stack again", "remove the stack again"), fix
+    )
 
 
 def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:

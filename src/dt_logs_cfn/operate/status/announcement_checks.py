@@ -213,7 +213,7 @@ class _Deliveries:
         if isinstance(counts, Unread):
             return unread(counts)
         found = counts[self.topic.arn]
-        of = ", of all that your topic carries" if self.foreign else ""
+        of = ", counting everything that your topic carries" if self.foreign else ""
         saw = f"{found.delivered:,} delivered in the last day, {found.failed:,} failed{of}"
         if not found.failed:
             return ok(saw)

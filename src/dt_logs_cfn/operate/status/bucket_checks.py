@@ -97,7 +97,7 @@ def _delivery(logs: Logs) -> Check:
     return unknown(
         f"statement {sid} denies writing, under a condition that cannot be checked here"
         if sid
-        else "a statement allows writing, to others or under a condition that may not hold",
+        else "a statement allows others to write, or has a condition that may not hold",
         "See whether it means Elastic Load Balancing, which writes as"
         " logdelivery.elasticloadbalancing.amazonaws.com.",
     )
@@ -259,7 +259,7 @@ def _restricted(logs: Logs) -> Check:
     alone = Bucket(
         bucket.name, public=True, public_access_block={"RestrictPublicBuckets": bool(restricts)}
     )
-    return _usable(logs, alone, "nothing restricts it, though its policy is public")
+    return _usable(logs, alone, "nothing restricts the bucket, though its policy is public")
 
 
 def _lets_write(policy: str | None, arn: str, *, anybody: bool = False) -> bool:

@@ -63,9 +63,9 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
             yield from _of(f"bucket {bucket.name}", strays)
     organisation = unknown(
         "cannot be read from an account: a service or resource control policy may deny anything",
-        "Ask whoever manages the organisation whether one denies Data Theorem's reads. In its"
-        " management account, organizations:ListPoliciesForTarget and organizations:DescribePolicy"
-        " show this.",
+        "Ask whoever manages the organisation whether such a policy denies Data Theorem's reads. In"
+        " its management account, organizations:ListPoliciesForTarget and"
+        " organizations:DescribePolicy show this.",
     )
     account = ("vended logs", _vended(seen)), ("organisation's policies", organisation)
     yield from _of("account", account)
@@ -120,7 +120,7 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
 
 def _off(seen: Seen, arn: str) -> Check:
     """Judge a load balancer with access_logs.s3 off; CloudWatch Logs may deliver its logs."""
-    again = "If a stack has it already, `dt-logs-cfn status` shows the command that runs it again."
+    again = "If a stack already has it, `dt-logs-cfn status` shows the command that runs the stack."
     fix = RUN_AGAIN if seen.stacks_of(arn) else f"{ONBOARD} {again}"
     saw = "access logs are off"
     if by := seen.vended_to(arn):

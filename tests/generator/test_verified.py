@@ -77,7 +77,7 @@ def test_what_the_template_makes_is_no_change_but_other_code_is(name: str) -> No
 
     assert changes(found) == ()
     assert changes(replace(found, code=found.code + b"\nimport os\n")) == (
-        "the function's code is not the template's",
+        "the function's code differs from the template",
     )
 
 

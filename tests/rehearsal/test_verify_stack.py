@@ -54,7 +54,7 @@ def test_a_stack_that_nobody_has_touched_until_code_and_rights_are_changed(
     )
     assert main(["verify", "--stack", STACK]) == 1
     out, _ = capsys.readouterr()
-    assert "the function's code is not the template's" in out
+    assert "the function's code differs from the template" in out
     assert "the role has another policy More" in out
 
 

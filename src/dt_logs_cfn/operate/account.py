@@ -118,7 +118,7 @@ class Denied:
 
     @property
     def unread(self) -> Unread:
-        """The denial, as a reason and a fix."""
+        """The denial as an Unread, with a reason and a fix."""
         if not self.by_policy:
             return Unread.lacking(self.right, self.on)
         fix = "Correct that policy, or use credentials that it allows."

@@ -62,7 +62,7 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
     if not resources.get(FUNCTION) or not resources.get(EXECUTION_ROLE):
         raise VerifyError(
             f"The stack {name[:128]} does not have our function and role.",
-            "Name a stack that was created successfully from a stack template.",
+            "Name a stack that was successfully created from one of our stack templates.",
         )
     function = session.client("lambda").get_function(FunctionName=resources[FUNCTION])
     return Deployed(
@@ -106,7 +106,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
 
 def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[str]:
     if found.code.decode(errors="replace") != expected["Code"]["ZipFile"]:
-        yield "the function's code is not the template's"
+        yield "the function's code differs from the template"
     for name in _SET:
         if name not in expected:
             continue

@@ -166,7 +166,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
             raise
         rights = ", ".join(map(str, missing_rights(request, clients, clock)))
         raise AwsError(
-            f"You may not read what the plan needs: {rights}.",
+            f"AWS denies reads that the plan needs: {rights}.",
             "Get the permission, or use other credentials; the Lambda has its own permissions.",
         ) from error
     lacking = missing_rights(request, clients, clock) if noted else ()

@@ -79,7 +79,7 @@ def roll_out(
     place: str,
     operator: Operator,
 ) -> int:
-    """Show the steps, ask for confirmation, run and follow them; return 0 if all succeed.
+    """Show the steps, ask for confirmation, then run and follow them; return 0 if all succeed.
 
     `arguments` holds the options of `rollout`, and `place` names the client's account and region.
     Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and

@@ -32,7 +32,7 @@ class CloudFormationApi(StacksApi):
         known = self._change_sets[stack.id] if stack is not None else {}
         named = known.get(params["ChangeSetName"])
         if named is not None and named.token and named.token == params.get("ClientToken"):
-            return self._made_before(world, call, named)
+            return self._made_before(call, named)
         if creates and stack is not None and stack.status != requests.REVIEW:
             text = f"Stack [{name}] already exists and cannot be created again with the changeSet"
             raise invalid(f"{text} [{params['ChangeSetName']}]")
@@ -40,7 +40,7 @@ class CloudFormationApi(StacksApi):
             raise invalid(f"Stack [{name}] does not exist")
         if stack is not None and not creates:
             requests.check_updatable(stack)
-        asked = requests.asked(world, call, None if creates else stack)
+        asked = requests.asked(call, None if creates else stack)
         check(asked, params.get("Capabilities", ()))
         if stack is None:
             stack = self._engine.named(name, asked)
@@ -48,12 +48,12 @@ class CloudFormationApi(StacksApi):
         made = self._made(call, stack, asked, creates)
         return {"Id": made.id, "StackId": stack.id}
 
-    def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
+    def _made_before(self, call: Call, made: ChangeSet) -> Response:
         """Return the first call's answer to a repeated call. Raises Refused.
 
         [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
         """
-        asked = requests.asked(world, call, None if made.creates else made.stack)
+        asked = requests.asked(call, None if made.creates else made.stack)
         if asked != made.asked:
             text = f"ChangeSet {made.name} cannot be created due to a mismatch with existing"
             raise Refused("AlreadyExistsException", f"{text} attribute Template")

@@ -39,21 +39,16 @@ class StacksApi:
     def create_stack(self, world: World, call: Call) -> Response:
         name, capabilities = call.params["StackName"], call.params.get("Capabilities", ())
         requests.check_emulated(call)
-        live = self._live(name, call)
-        if live is not None and self._repeated(live, call):
-            return {"StackId": live.id}
-        if live is not None:
+        if self._live(name, call) is not None:
             raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
-        stack = self._engine.named(name, requests.asked(world, call, None))
+        stack = self._engine.named(name, requests.asked(call, None))
         self._begin(stack, call, lambda: self._engine.begin_create(stack, capabilities))
         return {"StackId": stack.id}
 
     def update_stack(self, world: World, call: Call) -> Response:
         stack = self._find(call, _NO_STACK)
-        if self._repeated(stack, call):
-            return {"StackId": stack.id}
         requests.check_updatable(stack)
-        asked = requests.asked(world, call, stack)
+        asked = requests.asked(call, stack)
         capabilities = tuple(call.params.get("Capabilities", ()))
         check(asked, capabilities)
         if unchanged(stack, asked, changes(stack, asked, self._engine.place)):
@@ -103,12 +98,9 @@ class StacksApi:
         return {"StackEvents": page, **present(NextToken=begin and str(begin))}
 
     def describe_stack_resources(self, world: World, call: Call) -> Response:
-        stack, wanted = self._find(call), call.params.get("LogicalResourceId")
+        stack = self._find(call)
         named = {"StackName": stack.name, "StackId": stack.id}
         found = [{**named, **each} for each in answers.resources(stack, "Timestamp")]
-        found = [each for each in found if wanted in (None, each["LogicalResourceId"])]
-        if wanted and not found:
-            raise invalid(f"Resource {wanted} does not exist for stack {stack.name}")
         return {"StackResources": found}
 
     def list_stack_resources(self, world: World, call: Call) -> Response:

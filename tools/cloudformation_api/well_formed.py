@@ -9,20 +9,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.templates import invalid, is_emulated, references
 
 
-def check_template(body: str, limit: int) -> None:
-    """Refuse a template that is malformed or longer than `limit` bytes. Raises Refused.
+def check_template(body: str) -> None:
+    """Refuse a template that is malformed or too long to be sent directly. Raises Refused.
 
     [botocore, CreateStack: TemplateBody; JSON errors: localstack
     tests/aws/services/cloudformation/api/test_templates]
     """
-    if len(body.encode()) > limit:
+    if len(body.encode()) > TEMPLATE_LIMIT:
         raise invalid(
             f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
-            f" Member must have length less than or equal to {limit}"
+            f" Member must have length less than or equal to {TEMPLATE_LIMIT}"
         )
     try:
         template = json.loads(body)

@@ -179,16 +179,14 @@ class Endpoint:
             return refusal(parsed.service, refused)
 
     def _known(self, parsed: Parsed) -> Session:
-        """Return the access key's owner. Raises Refused, with the service's code and message."""
-        plain = parsed.service in ("events", "lambda", "logs")
+        """Return the access key's owner. Raises Refused, with the code of STS."""
         if parsed.access_key in self._expired:
-            code = "ExpiredTokenException" if plain else "ExpiredToken"
-            raise Refused(code, "The security token included in the request is expired", 403)
+            text = "The security token included in the request is expired"
+            raise Refused("ExpiredToken", text, 403)
         found = self._sessions.get(parsed.access_key)
         if found is None:
-            code = "UnrecognizedClientException" if plain else "InvalidClientTokenId"
-            code = "InvalidAccessKeyId" if parsed.service == "s3" else code
-            raise Refused(code, "The security token included in the request is invalid.", 403)
+            text = "The security token included in the request is invalid."
+            raise Refused("InvalidClientTokenId", text, 403)
         return found
 
     def _called(

@@ -241,7 +241,18 @@ def test_a_delete_that_fails_tells_the_reason_first(shell: Shell) -> None:
     assert shell.status(stack) == "DELETE_COMPLETE"
 
 
-RIGHTS = (
+DEPLOYS = {
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListChangeSets",
+}
+REMOVES = {
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
@@ -257,24 +268,39 @@ RIGHTS = (
     "s3:ListBucket",
     "sns:GetTopicAttributes",
     "sns:ListSubscriptionsByTopic",
-)
+}
 
 
 def test_the_rights_that_the_guide_names_are_enough_and_needed(shell: Shell) -> None:
-    deployed(shell)
+    """`deploy` needs its permissions only on its stack, and passes the role."""
+    guide = (Path(__file__).parents[2] / "docs" / "customer.md").read_text("utf-8")
+    begun = list[int]()
+
+    def acts(rights: set[str], resource: str, *more: dict[str, str]) -> None:
+        begun.append(len(shell.emulated.sandbox.calls))
+        shell.act_as({"Effect": "Allow", "Action": sorted(rights), "Resource": resource}, *more)
+        assert all(f"`{each.partition(':')[2]}`" in guide for each in rights)
+
+    def asked() -> set[str]:
+        made = shell.emulated.sandbox.calls[begun[-1] :]
+        calls = [each for each in made if each.caller == "person"]
+        return {each.action for call in calls for each in call.decisions} - {"iam:PassRole"}
+
+    here = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/*"
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": shell.emulated.role}
+    acts(DEPLOYS, here, passing)
+    ran = shell.deploy(*shell.first(), answers=["no"])
+    assert (ran.code, ran.out, "create stack" in ran.told) == (3, "", True)
+    assert shell.stacks() == []
+    assert shell.deploy(*shell.first()).code == 0
+    assert shell.deploy("--parameter", "RunToken=2").code == 0
+    assert asked() == DEPLOYS
+
     shell.account.add_bucket("somebody-else-s")
-    shell.act_as({"Effect": "Allow", "Action": [*RIGHTS], "Resource": "*"})
+    acts(REMOVES, "*")
     ran = shell.remove()
     assert (ran.code, ran.out) == CLEAN
-    asked = {
-        decision.action
-        for call in shell.emulated.sandbox.calls
-        if call.caller == "person"
-        for decision in call.decisions
-    }
-    assert asked == set(RIGHTS)
-    text = (Path(__file__).parents[2] / "docs" / "customer.md").read_text("utf-8")
-    assert all(f"`{each.partition(':')[2]}`" in text for each in RIGHTS)
+    assert asked() == REMOVES
 
 
 def test_marks_that_are_left_are_findings(shell: Shell) -> None:

@@ -121,43 +121,36 @@ def code(body: str) -> Function:
 SLEEP = "time.sleep(100000)"
 
 
-def test_it_stays_warm_and_a_change_starts_it_anew(functions: Functions) -> None:
-    pid = code("print(os.getpid())")
-    first, again = (functions.invoke(pid, {}).output for _ in range(2))
-    assert first == again
-    assert functions.invoke(replace(pid, memory=256), {}).output != first
-
-
 @pytest.mark.parametrize(
     ("function", "outcome", "output", "error"),
     [
         (PLAIN, "returned", "got {'a': 1}\n", ""),
         (code("raise ValueError('no')"), "raised", "", "ValueError: no"),
         (code("os._exit(3)"), "exited", "", "Runtime exited with error: exit status 3"),
+        # print() might write a line in parts
+        (
+            replace(code(f"os.write(1, b'%d ' % (os.fork() or os.getpid())); {SLEEP}"), timeout=60),
+            *("timed out", "", "Task timed out after 60.00 seconds"),
+        ),
     ],
-    ids=["returns", "raises", "ends its process"],
+    ids=["returns", "raises", "ends its process", "takes too long"],
 )
 def test_how_it_ends_is_told_as_lambda_tells_it(
     functions: Functions, function: Function, outcome: str, output: str, error: str
 ) -> None:
+    """When its time is over, its child processes end, too."""
     done = functions.invoke(function, {"a": 1})
-    assert (done.outcome, done.error) == (outcome, error)
-    assert output in done.output
+    assert (done.outcome, output in done.output) == (outcome, True)
+    assert (bool(done.error), done.error.endswith(error)) == (bool(error), True)
+    if outcome == "timed out":
+        pids = [int(each) for each in done.output.split()]
+        assert (len(pids), [each for each in pids if runs(each)]) == (2, [])
 
 
 def test_a_module_that_cannot_be_imported_is_an_error_of_its_start(functions: Functions) -> None:
     done = functions.invoke(replace(PLAIN, code="import nothing_like_it"), {})
     assert done.outcome in ("raised", "exited")
     assert "nothing_like_it" in done.error + done.output
-
-
-def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
-    told = "os.write(1, b'%d ' % (os.fork() or os.getpid()))"  # print() might write a line in parts
-    done = functions.invoke(replace(code(f"{told}; {SLEEP}"), timeout=60), {})
-    assert done.outcome == "timed out"
-    assert done.error.endswith("Task timed out after 60.00 seconds")
-    pids = [int(each) for each in done.output.split()]
-    assert (len(pids), [each for each in pids if runs(each)]) == (2, [])
 
 
 def runs(pid: int) -> bool:
@@ -177,43 +170,37 @@ def test_a_failed_event_is_repeated_twice_or_until_it_succeeds(tmp_path: Path) -
     assert [each.outcome for each in repeated] == ["raised", "returned"]
 
 
-def test_its_environment_is_lambdas_and_its_time_the_accounts(functions: Functions) -> None:
-    told = code("t = time.time(); time.sleep(20); print(time.time() - t, *sorted(os.environ))")
-    seconds, *names = functions.invoke(told, {}).output.split()
-    assert 20 <= float(seconds) < 200
+def test_it_stays_warm_in_lambda_s_environment_with_the_template_s_copy(
+    functions: Functions, release: Path, tmp_path: Path
+) -> None:
+    """A change starts it anew. The project is installed here, but the embedded copy must run."""
+    told = code("t = time.time(); time.sleep(20); print(os.getpid(), time.time() - t, *os.environ)")
+    (pid, seconds, *names), (again, *_) = (
+        functions.invoke(told, {}).output.split() for _ in range(2)
+    )
+    assert pid == again
+    assert not functions.invoke(replace(told, memory=256), {}).output.startswith(pid)
+    assert 20 <= float(seconds) < 200  # in the account's time
     assert {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT"} <= {*names}
     assert not {name for name in names if name.startswith(("PYTEST", "VIRTUAL", "HTTP"))}
 
-
-def test_the_copy_in_the_template_is_what_runs(
-    functions: Functions, release: Path, tmp_path: Path
-) -> None:
-    """The project is installed beside boto3, but the embedded copy must run instead."""
     found = json.loads((release / "dt-logs-analysis.template.json").read_text())
-    properties = found["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
-    told = "import dt_logs_handler.plan as p\nhandler = lambda event, context: print(p.__file__)\n"
-    embedded = replace(PLAIN, code=f"{properties['Code']['ZipFile']}\n{told}")
-    path = Path(functions.invoke(embedded, {}).output.strip())
+    copy = found["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]["ZipFile"]
+    shown = "import dt_logs_handler.plan as p\nhandler = lambda event, context: print(p.__file__)\n"
+    path = Path(functions.invoke(replace(PLAIN, code=f"{copy}\n{shown}"), {}).output.strip())
     assert tmp_path in path.parents
     assert path.parts[-2:] == ("dt_logs_handler", "plan.py")
 
 
-def test_one_that_sleeps_holds_up_no_other_and_closing_leaves_no_process(tmp_path: Path) -> None:
-    with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:
-        sleeping = functions.invoke_async(replace(code(SLEEP), name="slow"), {})
-        pid = int(functions.invoke(code("print(os.getpid())"), {}).output)
-        assert (runs(pid), sleeping.done()) == (True, False)
-    assert not runs(pid)
-
-
-def test_closing_lets_nothing_start_any_more(tmp_path: Path) -> None:
+def test_those_that_sleep_hold_up_no_other_and_closing_leaves_no_process(tmp_path: Path) -> None:
     """Closing discards queued events, too, and does not wait for running functions."""
-    flag = tmp_path / "started"
-    late = code(f"time.sleep(20); open({str(flag)!r}, 'w').close()")
     with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:
-        running = [functions.invoke_async(replace(late, name=f"f{each}"), {}) for each in range(8)]
+        sleeping = [replace(code(SLEEP), name=f"f{number}") for number in range(8)]
+        running = [functions.invoke_async(each, {}) for each in sleeping]
+        pid = int(functions.invoke(code("print(os.getpid())"), {}).output)
+        assert (runs(pid), running[0].done()) == (True, False)
+    assert not runs(pid)
     assert {each.outcome for future in running for each in future.result()} == {"exited"}
-    assert not flag.exists()
 
 
 ROLE = "arn:aws:iam::123456789012:role/r"
@@ -244,43 +231,25 @@ def served(sandbox: Sandbox) -> Sandbox:
 OBJECT = {"Bucket": "logs-of-web", "Key": "a b+c/d"}
 
 
-def test_whoever_is_not_known_is_not_let_in(sandbox: Sandbox) -> None:
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(f"{sandbox.endpoint.url}/logs")
-    assert error.value.code == 403
-    error.value.close()
-
-
 def test_services_refuse_in_their_own_words(served: Sandbox) -> None:
+    """`account/test_access.py` has the texts of S3, SNS and Elastic Load Balancing."""
     who = "User: arn:aws:sts::123456789012:assumed-role/r/Lambda is not authorized to perform:"
-    for service, method, params, code, text in (
-        (
-            "s3",
-            "get_bucket_policy",
-            {"Bucket": "logs-of-web"},
-            "AccessDenied",
-            "s3:GetBucketPolicy",
-        ),
-        ("sns", "create_topic", {"Name": "t"}, "AuthorizationError", "SNS:Create"),
-        (
-            *("iam", "get_role", {"RoleName": "r"}, "AccessDenied"),
-            f"iam:GetRole on resource: {ROLE} because no identity-based policy allows the"
-            " iam:GetRole action",
-        ),
-        (
-            "logs",
-            "create_log_group",
-            {"logGroupName": "/g"},
-            "AccessDeniedException",
-            "logs:Create",
-        ),
-    ):
-        found = refusal(getattr(client(served, service, ROLE), method), **params)
-        assert (found[0], found[1].startswith(f"{who} {text}")) == (code, True)
+    iam, logs = (client(served, each, ROLE) for each in ("iam", "logs"))
+    text = f"iam:GetRole on resource: {ROLE} because no identity-based policy allows the"
+    assert refusal(iam.get_role, RoleName="r") == (
+        "AccessDenied",
+        f"{who} {text} iam:GetRole action",
+    )
+    code, text = refusal(logs.create_log_group, logGroupName="/g")
+    assert (code, text.startswith(f"{who} logs:Create")) == ("AccessDeniedException", True)
     assert refusal(client(served, "sns").list_topics) == (
         "NotImplemented",
         "ListTopics of sns is not emulated",
     )
+    with pytest.raises(urllib.error.HTTPError) as error:  # nobody known
+        urllib.request.urlopen(f"{served.endpoint.url}/logs")
+    assert error.value.code == 403
+    error.value.close()
 
 
 def test_a_role_is_passed_only_by_those_who_may_and_to_whom(served: Sandbox) -> None:
@@ -288,38 +257,32 @@ def test_a_role_is_passed_only_by_those_who_may_and_to_whom(served: Sandbox) -> 
     to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
     create = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
     may(served, create, {**passing, "Condition": to_ec2})
-    code, text = refusal(
-        client(served, "lambda", ROLE).create_function,
-        FunctionName="f",
-        Role=ROLE,
-        Runtime="python3.13",
-        Handler="index.handler",
-        Code={"ZipFile": b"x"},
-    )
+    function = {"FunctionName": "f", "Role": ROLE, "Runtime": "python3.13", "Handler": "i.handler"}
+    made = client(served, "lambda", ROLE).create_function
+    code, text = refusal(made, **function, Code={"ZipFile": b"x"})
     assert code == "AccessDeniedException"
     assert f"iam:PassRole on resource: {ROLE}" in text
 
 
-def test_a_role_may_what_its_policies_say_at_each_call(served: Sandbox) -> None:
-    s3 = client(served, "s3", ROLE)
-    assert refusal(s3.get_object, **OBJECT)[0] == "AccessDenied"
-    look = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Sid": "Look"}
-    may(served, look)
-    assert s3.get_object(**OBJECT)["Body"].read() == b"text"
-    (decided,) = served.calls[-1].decisions
-    assert (decided.allowed, decided.by) == (True, "Look")
-
-
-def test_another_account_needs_the_resources_policy_too(served: Sandbox) -> None:
-    vendor = served.client("s3", served.endpoint.session("vendor", VENDOR))
-    assert refusal(vendor.get_object, **OBJECT)[0] == "AccessDenied"
+def test_policies_count_at_each_call_and_of_another_account_the_bucket_s_too(
+    served: Sandbox,
+) -> None:
+    s3, vendor = (
+        client(served, "s3", ROLE),
+        served.client("s3", served.endpoint.session("vendor", VENDOR)),
+    )
+    for each in (s3, vendor):
+        assert refusal(each.get_object, **OBJECT)[0] == "AccessDenied"
+    may(served, {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Sid": "Look"})
     root = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     objects = "arn:aws:s3:::logs-of-web/a*"
     grant = statement("", "Allow", root, "s3:GetObject", Sid="Read", Resource=objects)
     policy = json.dumps(document(grant))
     client(served, "s3").put_bucket_policy(Bucket="logs-of-web", Policy=policy)
-    assert vendor.get_object(**OBJECT)["Body"].read() == b"text"
-    assert "Read of the resource's policy" in served.calls[-1].decisions[0].by
+    for each, by in ((s3, "Look"), (vendor, "Read of the resource's policy")):
+        assert each.get_object(**OBJECT)["Body"].read() == b"text"
+        (decided,) = served.calls[-1].decisions
+        assert (decided.allowed, by in decided.by) == (True, True)
 
 
 def listening() -> set[str]:

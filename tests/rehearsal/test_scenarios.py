@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,9 @@ LEAST = Privileges.LEAST_PRIVILEGE
 
 
 def play(
-    name: str,
-    release: Path,
-    folder: Path,
-    privileges: Privileges = LEAST,
-    consistency: Consistency | None = None,
+    name: str, release: Path, folder: Path, privileges: Privileges = LEAST, **how: Consistency
 ) -> Report:
-    released = load(release, privileges, "lifecycle")
-    return rehearse(BY_NAME[name], released, folder, consistency=consistency)
+    return rehearse(BY_NAME[name], load(release, privileges, "lifecycle"), folder, **how)
 
 
 def test_the_command_knows_every_scenario() -> None:
@@ -94,54 +90,49 @@ def rehearsed(customize: Customize, folder: Path) -> Report:
     return rehearse(BY_NAME["delete"], released, folder)
 
 
-def test_the_alarm_is_made_through_the_service_role(tmp_path: Path) -> None:
-    """The alarm of docs/library.md; the service role creates it, and later deletes it."""
-    report = rehearsed(alarm()["add"], tmp_path)
+def for_stacks(change: Callable[[Template], object]) -> Customize:
+    """Return a customization of the stack templates, without the service role's."""
+
+    def customize(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            change(template)
+
+    return customize
+
+
+def test_a_changed_function_and_an_alarm_are_made_through_the_service_role(
+    tmp_path: Path,
+) -> None:
+    """The alarm of docs/library.md, whose service role may create and delete it."""
+
+    def renamed(template: Template) -> None:
+        function = template.resources["DTLogsAnalysisLambdaFunction"]
+        function.FunctionName = "dt-logs-analysis-of-the-edge-team"
+        function.MemorySize = 1024
+
+    def both(template: Template, kind: TemplateKind) -> None:
+        alarm()["add"](template, kind)
+        for_stacks(renamed)(template, kind)
+
+    report = rehearsed(both, tmp_path / "both")
 
     assert report.unexpected == []
     events = [event for stage in report.stages for event in stage.events]
+    assert "dt-logs-analysis-of-the-edge-team" in {event.physical_id for event in events}
     statuses = [each.status for each in events if each.resource_type == "AWS::CloudWatch::Alarm"]
     assert statuses[-1] == "DELETE_COMPLETE"
     assert "CREATE_COMPLETE" in statuses
-    decided = [
-        each
-        for call in report.calls
-        for each in call.decisions
-        if each.action.startswith("cloudwatch:")
-    ]
-    assert len({each.by for each in decided if each.action == "cloudwatch:PutMetricAlarm"}) == 1
+    decided = [each for call in report.calls for each in call.decisions]
+    put = {each for each in decided if each.action == "cloudwatch:PutMetricAlarm"}
+    assert len({each.by for each in put}) == 1
     alarms = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:dt-logs-"
-    assert all(each.resource.startswith(alarms) for each in decided)
+    about = [each.resource for each in decided if each.action.startswith("cloudwatch:")]
+    assert all(each.startswith(alarms) for each in about)
 
-
-def test_a_changed_function_runs_and_a_right_that_the_service_role_lacks_is_seen(
-    tmp_path: Path,
-) -> None:
-    def renamed(template: Template, kind: TemplateKind) -> None:
-        if kind is not TemplateKind.SERVICE_ROLE:
-            function = template.resources["DTLogsAnalysisLambdaFunction"]
-            function.FunctionName = "dt-logs-analysis-of-the-edge-team"
-            function.MemorySize = 1024
-
-    def with_alarm(template: Template, kind: TemplateKind) -> None:
-        if kind is not TemplateKind.SERVICE_ROLE:
-            alarm()["add_alarm"](template)
-
-    report = rehearsed(renamed, tmp_path / "renamed")
-    assert report.unexpected == []
-    ids = {event.physical_id for stage in report.stages for event in stage.events}
-    assert "dt-logs-analysis-of-the-edge-team" in ids
-    report = rehearsed(with_alarm, tmp_path / "alarm")
-    assert report.denied == ("cloudwatch:PutMetricAlarm",)
-    assert not report.passed
-
-
-def test_what_cannot_be_emulated_is_refused_by_name(tmp_path: Path) -> None:
-    def with_topic(template: Template, kind: TemplateKind) -> None:
-        template.add_resource(Topic("Operators"))
-
+    report = rehearsed(for_stacks(alarm()["add_alarm"]), tmp_path / "alarm")
+    assert (report.denied, report.passed) == (("cloudwatch:PutMetricAlarm",), False)
     with pytest.raises(RehearsalError, match="Operators has the type AWS::SNS::Topic"):
-        rehearsed(with_topic, tmp_path)
+        rehearsed(for_stacks(lambda template: template.add_resource(Topic("Operators"))), tmp_path)
 
 
 def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path) -> None:

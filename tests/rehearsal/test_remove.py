@@ -32,21 +32,6 @@ def deployed(shell: Shell, privileges: Privileges = LEAST, name: str = NAME, **m
     return shell.emulated.create_stack(name, shell.emulated.template(privileges), **more)
 
 
-def changed_to(account: Emulated, privileges: Privileges, **more: str) -> None:
-    """Update the stack to this privilege set."""
-    account.client("cloudformation").update_stack(
-        StackName=NAME,
-        TemplateBody=account.template(privileges),
-        Capabilities=list(BOTH),
-        Parameters=[
-            {"ParameterKey": each, "UsePreviousValue": True}
-            for each in ("LoadBalancerArns", "DataTheoremAccountId", "NotificationEndpoint")
-        ],
-        **more,
-    )
-    account.sandbox.cloudformation.join()
-
-
 def removes(ran: Ran) -> list[str]:
     """Return what a removal announces to remove besides the stack's four resources."""
     return [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:]
@@ -105,7 +90,7 @@ def test_the_topic_of_a_bucket_that_is_gone_goes_as_was_said(shell: Shell) -> No
 def test_what_the_role_may_not_delete_or_lambda_made_stays_and_is_announced(shell: Shell) -> None:
     """A stack that changes its privileges leaves some things that it made before."""
     deployed(shell, DOCUMENTED)
-    changed_to(shell.emulated, LEAST, RoleARN=shell.emulated.role)
+    shell.deploy("--privileges", LEAST.value)
     ran = shell.remove()
     (group,) = shell.emulated.sandbox.endpoint.deployed()["log_groups"]
     why = f"log group {group}: Lambda made it, so it is not a resource of the stack"
@@ -113,7 +98,7 @@ def test_what_the_role_may_not_delete_or_lambda_made_stays_and_is_announced(shel
     assert f"  stays    {why}" in ran.out.splitlines()
 
     stack = deployed(shell)
-    changed_to(shell.emulated, DOCUMENTED)
+    shell.deploy("--privileges", DOCUMENTED.value)
     ran = shell.remove()
     (topic,) = topics(shell)
     inert = f"topic {topic}: no other stack uses it, and the stack's role may not delete it"

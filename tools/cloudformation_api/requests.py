@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from cloudformation_api.well_formed import check_template
+import json
+
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.cloudformation.templates import invalid
+from dt_logs_rehearsal.cloudformation.templates import invalid, is_emulated
 
 REVIEW = "REVIEW_IN_PROGRESS"
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -33,7 +35,7 @@ def asked(call: Call, before: Stack | None) -> Asked:
     old, params = before.asked if before else None, call.params
     if "TemplateBody" not in params:
         raise not_emulated("a request without TemplateBody")
-    check_template(params["TemplateBody"])
+    _check_template(params["TemplateBody"])
     given = {}
     for each in params.get("Parameters", ()):
         key = each["ParameterKey"]
@@ -50,6 +52,29 @@ def asked(call: Call, before: Stack | None) -> Asked:
     if "Tags" not in params and old is not None:
         tags = dict(old.tags)
     return Asked(params["TemplateBody"], given, tags)
+
+
+def _check_template(body: str) -> None:
+    """Raise Refused for text that is too long or not JSON, and for resources not emulated.
+
+    [botocore, CreateStack: TemplateBody; JSON errors: localstack
+    tests/aws/services/cloudformation/api/test_templates]
+    """
+    if len(body.encode()) > TEMPLATE_LIMIT:
+        raise invalid(
+            f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
+            f" Member must have length less than or equal to {TEMPLATE_LIMIT}"
+        )
+    try:
+        template = json.loads(body)
+    except json.JSONDecodeError as error:
+        # The column that AWS reports is the one after the wrong character.
+        where = f"line {error.lineno}, column {error.colno + 1}"
+        text = f"Template format error: JSON not well-formed. ({where})"
+        raise invalid(text) from error
+    for kind in (each["Type"] for each in template["Resources"].values()):
+        if not is_emulated(kind):
+            raise Refused("NotImplemented", f"{kind} is not emulated", 501)
 
 
 def check_updatable(stack: Stack) -> None:

@@ -27,72 +27,60 @@ READER = statement(Principal={"AWS": VENDOR}, Action="s3:GetObject")
 def test_a_new_bucket_has_the_defaults_of_2023(account: Account) -> None:
     create(account, "new")
 
-    encryption = account.s3.get_bucket_encryption(Bucket="new")
-    rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
+    found = account.snapshot()["buckets"]["new"]
+    (rule,) = found["default encryption"]
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    block = account.s3.get_public_access_block(Bucket="new")["PublicAccessBlockConfiguration"]
-    assert len(block) == 4 and all(block.values())
-    ownership = account.s3.get_bucket_ownership_controls(Bucket="new")["OwnershipControls"]
-    assert ownership == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert [*found["Block Public Access"].values()] == [True] * 4
+    assert found["Object Ownership"] == "BucketOwnerEnforced"
     assert account.s3.get_bucket_location(Bucket="new")["LocationConstraint"] is None
 
 
-def test_a_location_constraint_of_elsewhere() -> None:
-    account = Account(region="eu-west-1")
+# [localstack s3/test_s3_api]
+@needs_new_boto3
+def test_a_bucket_is_created_in_its_region_and_again_only_in_us_east_1_without_tags() -> None:
+    east, west = Account(), Account(region="eu-west-1")
     for location in ("us-east-1", "eu-west-2", ""):
         with refused("IllegalLocationConstraintException", location or "unspecified"):
-            create(account, "logs", location)
-    create(account, "logs", "eu-west-1")
-    assert account.s3.get_bucket_location(Bucket="logs")["LocationConstraint"] == "eu-west-1"
-
-
-# [localstack s3/test_s3_api]
-@needs_new_boto3
-def test_a_bucket_is_created_again_only_in_us_east_1_and_without_tags() -> None:
-    east, west = Account(), Account(region="eu-west-1")
+            create(west, "new", location)
     create(west, "new", "eu-west-1")
-    create(east, "new", tags={"a": "b"})
-
-    create(east, "new")
-    for tags in ({"a": "b"}, {"a": "c"}):
-        with refused("BucketAlreadyOwnedByYou", "you already own it", 409):
-            create(east, "new", tags=tags)
-    with refused("BucketAlreadyOwnedByYou", status=409):
-        create(west, "new", "eu-west-1")
-
-
-# [localstack s3/test_s3_api]
-@needs_new_boto3
-def test_tags_at_creation_have_errors_of_their_own(account: Account) -> None:
+    assert west.s3.get_bucket_location(Bucket="new")["LocationConstraint"] == "eu-west-1"
     reserved = (
         'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags.'
         ' Remove "aws:" from your tag keys and try again.'
     )
     with refused("InvalidTag", reserved, TagKey="aws:a"):
-        create(account, "new", tags={"aws:a": "b"})
+        create(east, "new", tags={"aws:a": "b"})
     twice: Any = {"Tags": [{"Key": "a", "Value": "b"}] * 2}
     with refused("InternalError", "We encountered an internal error. Please try again.", 500):
-        account.s3.create_bucket(Bucket="new", CreateBucketConfiguration=twice)
+        east.s3.create_bucket(Bucket="new", CreateBucketConfiguration=twice)
+    create(east, "new", tags={"a": "b"})
+
+    create(east, "new")
+    for account, region, tags in (
+        *((east, "", {"a": "b"}), (east, "", {"a": "c"})),
+        (west, "eu-west-1", {}),
+    ):
+        with refused("BucketAlreadyOwnedByYou", "you already own it", 409):
+            create(account, "new", region, tags=tags)
+
+
+REGIONAL, NEITHER = "account-regional", "InvalidBucketNamespace"
 
 
 @needs_new_boto3
 @pytest.mark.parametrize(
     ("name", "namespace", "region", "code"),
     [
-        (f"logs-{ACCOUNT}-us-east-1-an", "account-regional", "", ""),
+        (f"logs-{ACCOUNT}-us-east-1-an", REGIONAL, "", ""),
         (f"logs-{ACCOUNT}-us-east-1-an", "global", "", "MissingNamespaceHeader"),
-        (f"logs-{VENDOR}-us-east-1-an", "account-regional", "", "InvalidBucketNamespace"),
-        (f"logs-{ACCOUNT}-eu-west-1-an", "account-regional", "", "InvalidBucketNamespace"),
-        ("logs", "account-regional", "", "InvalidNamespaceHeader"),
+        (f"logs-{VENDOR}-us-east-1-an", REGIONAL, "", NEITHER),
+        (f"logs-{ACCOUNT}-eu-west-1-an", REGIONAL, "", NEITHER),
+        ("logs", REGIONAL, "", "InvalidNamespaceHeader"),
         ("logs", "global", "", ""),
-        *(
-            (name, space, region, code)
-            for region in ("me-south-1", "me-central-1")  # which have no such namespace
-            for name, space, code in (
-                (f"logs-{ACCOUNT}-{region}-an", "account-regional", "InvalidBucketNamespace"),
-                ("logs", "global", ""),
-            )
-        ),
+        # These regions have no such namespace.
+        (f"logs-{ACCOUNT}-me-south-1-an", REGIONAL, "me-south-1", NEITHER),
+        (f"logs-{ACCOUNT}-me-central-1-an", REGIONAL, "me-central-1", NEITHER),
+        ("logs", "global", "me-south-1", ""),
     ],
 )
 def test_the_accounts_regional_namespace(name: str, namespace: str, region: str, code: str) -> None:
@@ -109,35 +97,31 @@ def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
     assert [knows_namespaces(each) for each in (account, Account())] == [False, True]
 
 
-def test_buckets_are_listed_in_pages_and_regions_when_asked(account: Account) -> None:
+def test_buckets_and_objects_are_listed_in_pages_regions_when_asked_and_from_a_key_on(
+    account: Account,
+) -> None:
     for name, where in (
         *(("b-1", {}), ("a-1", {}), ("b-far", {"region": "eu-west-1"})),
         ("b-theirs", {"owner": VENDOR}),
     ):
         account.add_bucket(name, **where)
+    for key in ("a/1", "a/2", "b"):
+        account.s3.put_object(Bucket="logs", Key=key, Body=key.encode())
 
     plain = account.s3.list_buckets()["Buckets"]
-    near = account.s3.list_buckets(BucketRegion="us-east-1", MaxBuckets=2)
-    rest = account.s3.list_buckets(
-        BucketRegion="us-east-1", MaxBuckets=2, ContinuationToken=near["ContinuationToken"]
-    )
+    here: Any = {"BucketRegion": "us-east-1", "MaxBuckets": 2}
+    near = account.s3.list_buckets(**here)
+    rest = account.s3.list_buckets(**here, ContinuationToken=near["ContinuationToken"])
 
     assert [each["Name"] for each in plain] == ["a-1", "b-1", "b-far", "logs"]
     assert "BucketRegion" not in plain[0]
     assert [each["Name"] for each in near["Buckets"] + rest["Buckets"]] == ["a-1", "b-1", "logs"]
     assert near["Buckets"][0]["BucketRegion"] == "us-east-1"
     assert "ContinuationToken" not in rest
-
-
-def test_objects_are_listed_in_pages_and_from_a_key_on(account: Account) -> None:
-    for key in ("a/1", "a/2", "b"):
-        account.s3.put_object(Bucket="logs", Key=key, Body=key.encode())
-
     one = account.s3.list_objects_v2(Bucket="logs", MaxKeys=1)
     token = one["NextContinuationToken"]
-    rest = account.s3.list_objects_v2(Bucket="logs", StartAfter="a/1", ContinuationToken=token)
-
-    assert [each["Key"] for found in (one, rest) for each in found["Contents"]] == ["a/1", "b"]
+    other = account.s3.list_objects_v2(Bucket="logs", StartAfter="a/1", ContinuationToken=token)
+    assert [each["Key"] for found in (one, other) for each in found["Contents"]] == ["a/1", "b"]
 
 
 def version(account: Account, status: Any) -> None:
@@ -254,18 +238,27 @@ def test_public_policies_may_be_blocked_by_a_bucket_or_the_account(account: Acco
     assert status["PolicyStatus"] == {"IsPublic": True}
 
 
-def test_tags_are_replaced_but_the_systems(account: Account) -> None:
+def test_tags_are_replaced_but_the_systems_and_under_abac_not_at_all(account: Account) -> None:
     system, own = {"Key": "aws:cloudformation:stack-name", "Value": "s"}, {"Key": "c", "Value": "d"}
     account.add_bucket("logs", tags={system["Key"]: "s", "a": "b"})
+    s3: Any = account.s3
 
     def put(*tags: Any) -> None:
-        account.s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": list(tags)})
+        s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": list(tags)})
 
     with refused("InvalidTag", "System tags"):
         put(own)
     put(system, own)
 
     assert account.snapshot()["buckets"]["logs"]["tags"] == {system["Key"]: "s", "c": "d"}
+    if not hasattr(s3, "put_bucket_abac"):
+        pytest.skip("the installed boto3 is an old one")
+    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Disabled"}
+    s3.put_bucket_abac(Bucket="logs", AbacStatus={"Status": "Enabled"})
+    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Enabled"}
+    with refused("InvalidRequest", "ABAC"):
+        put(system)
+    assert s3.get_bucket_tagging(Bucket="logs")["TagSet"] == [system, own]
 
 
 # [localstack s3/test_s3]
@@ -292,22 +285,6 @@ def test_lifecycle_rules_are_named_and_a_put_without_the_minimum_size_resets_it(
         account.s3.delete_bucket_lifecycle(Bucket="logs")
 
 
-def test_a_bucket_with_abac_takes_no_tags_by_the_old_calls(account: Account) -> None:
-    tags: Any = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    s3: Any = account.s3
-    if not hasattr(s3, "put_bucket_abac"):
-        pytest.skip("the installed boto3 is an old one")
-    s3.put_bucket_tagging(Bucket="logs", Tagging=tags)
-    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Disabled"}
-
-    s3.put_bucket_abac(Bucket="logs", AbacStatus={"Status": "Enabled"})
-
-    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Enabled"}
-    with refused("InvalidRequest", "ABAC"):
-        s3.put_bucket_tagging(Bucket="logs", Tagging=tags)
-    assert s3.get_bucket_tagging(Bucket="logs")["TagSet"] == tags["TagSet"]
-
-
 OAI = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1ABCDEFGHIJKL"
 USER = {"CanonicalUser": "79a59df900b949e5" * 4}
 
@@ -330,7 +307,7 @@ def test_a_policy_s_principals_are_shown_as_s3_keeps_them(
         account.s3.delete_bucket_policy(Bucket="logs")
 
 
-def test_a_principal_that_is_gone_can_not_be_put_again(account: Account) -> None:
+def test_a_policy_names_no_principal_that_is_gone_and_is_not_too_long(account: Account) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/app"
     put_policy(account, statement(Principal={"AWS": role}))
 
@@ -344,11 +321,8 @@ def test_a_principal_that_is_gone_can_not_be_put_again(account: Account) -> None
         with refused("MalformedPolicy", "Invalid principal in policy"):
             account.s3.put_bucket_policy(Bucket="logs", Policy=each)
 
-
-def test_the_limit_counts_no_white_space(account: Account) -> None:
     text = json.dumps(document(*[statement(Sid=f"s{number}") for number in range(100)]), indent=4)
-    assert len(text) > 20_480
-
+    assert len(text) > 20_480  # white space does not count
     account.s3.put_bucket_policy(Bucket="logs", Policy=text)
     with refused("PolicyTooLarge"):
         put_policy(account, *[statement(Sid=f"s{number}") for number in range(140)])

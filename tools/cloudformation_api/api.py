@@ -31,8 +31,9 @@ class CloudFormationApi(StacksApi):
         stack = self._live(name, call)
         known = self._change_sets[stack.id] if stack is not None else {}
         named = known.get(params["ChangeSetName"])
+        # A repeated call gets the first one's answer [CloudFormation API, CreateChangeSet].
         if named is not None and named.token and named.token == params.get("ClientToken"):
-            return self._made_before(call, named)
+            return {"Id": named.id, "StackId": named.stack.id}
         if creates and stack is not None and stack.status != requests.REVIEW:
             text = f"Stack [{name}] already exists and cannot be created again with the changeSet"
             raise invalid(f"{text} [{params['ChangeSetName']}]")
@@ -47,17 +48,6 @@ class CloudFormationApi(StacksApi):
             self._engine.review(stack)
         made = self._made(call, stack, asked, creates)
         return {"Id": made.id, "StackId": stack.id}
-
-    def _made_before(self, call: Call, made: ChangeSet) -> Response:
-        """Return the first call's answer to a repeated call. Raises Refused.
-
-        [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
-        """
-        asked = requests.asked(call, None if made.creates else made.stack)
-        if asked != made.asked:
-            text = f"ChangeSet {made.name} cannot be created due to a mismatch with existing"
-            raise Refused("AlreadyExistsException", f"{text} attribute Template")
-        return {"Id": made.id, "StackId": made.stack.id}
 
     def _made(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
         params, name = call.params, call.params["ChangeSetName"]

@@ -153,16 +153,12 @@ class StacksApi:
         self._engine.go_on(work)
 
     def _repeated(self, stack: Stack, call: Call, of: str = "") -> bool:
-        """Return whether a call with this token was accepted before. Raises Refused.
+        """Return whether this call was accepted before with this token.
 
-        [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
+        [CloudFormation API, ClientRequestToken of each operation]
         """
         token = call.params.get("ClientRequestToken", "")
-        known = self._tokens.get((stack.id, token))
-        if known not in (None, f"{call.operation} {of}"):
-            text = f"Client request token {token} already exists"
-            raise Refused("TokenAlreadyExistsException", text)
-        return known is not None
+        return self._tokens.get((stack.id, token)) == f"{call.operation} {of}"
 
     def _change_set(self, call: Call) -> ChangeSet:
         """Return a call's change set, by ID or by name and stack. Raises Refused."""

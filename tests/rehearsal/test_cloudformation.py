@@ -181,11 +181,16 @@ def test_a_change_set_makes_a_stack_that_waits_to_be_reviewed(cfn: Any) -> None:
     cfn.delete_stack(**NAMED)
     assert settled(cfn, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert refusal(cfn.describe_change_set, ChangeSetName=waiting)[0] == "ChangeSetNotFound"
-    change_set(cfn, "CREATE")
+    # A call that an SDK repeats after a lost answer has its token.
+    made = change_set(cfn, "CREATE", ClientToken="t")["ChangeSetId"]
+    assert cfn.create_change_set(**MAKE, **NEW, ClientToken="t")["Id"] == made
     taken = ("AlreadyExistsException", "ChangeSet c already exists")
     assert refusal(cfn.create_change_set, **MAKE, **NEW) == taken
-    cfn.execute_change_set(**CHANGE_SET)
+    for _ in range(2):
+        cfn.execute_change_set(**CHANGE_SET, ClientRequestToken="t")
+    assert refusal(cfn.execute_change_set, **CHANGE_SET)[0] == "InvalidChangeSetStatus"
     assert settled(cfn)["StackStatus"] == "CREATE_COMPLETE"
+    assert {each.get("ClientRequestToken") for each in events(cfn)} == {None, "t"}
     text = "Stack [thing] already exists and cannot be created again with the changeSet [c]"
     assert invalid(cfn.create_change_set, **MAKE, **NEW) == text
 

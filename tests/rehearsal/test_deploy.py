@@ -188,7 +188,7 @@ def test_privileges_stay_unless_told_otherwise_and_what_stays_behind_is_fine(she
 
     assert (ran.code, ran.failure) == (0, "")
     (told,) = outputs(ran.out, "Warnings")
-    assert told.startswith("  Warnings          Note: topic arn:aws:sns:")
+    assert told.startswith("  Warnings          Note: the unused topic arn:aws:sns:")
     assert "WARNING" not in ran.out
     ran = shell.deploy("--parameter", "RunToken=a\x9b31m")
     assert (ran.code, "documented" in ran.told) == (0, True)

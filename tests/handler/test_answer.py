@@ -17,6 +17,7 @@ from lifecycle.scenarios import PRIVILEGES, Answer, Case, clients_of, data
 from support.drifts import adopted, announced_elsewhere
 from support.events import (
     ENDPOINT,
+    HERE,
     PHYSICAL_ID,
     SECRET,
     SIGNATURE,
@@ -26,7 +27,6 @@ from support.events import (
     recorded,
 )
 from support.running import Clock, Lambda, answers
-from support.states import HERE
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler import main

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from lifecycle.faults import error
-from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, alb_arn
+from support.events import ENDPOINT, HERE, NOON, OTHER_TAG, QUEUE, alb_arn, registration
 from support.running import Clock
-from support.states import HERE, registration
 
 from dt_logs_handler import model
 from dt_logs_handler.apply import Effects, carry_out, carry_out_all

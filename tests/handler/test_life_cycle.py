@@ -19,9 +19,8 @@ from support.events import (
     properties,
     topic_arn,
 )
-from support.moto_account import Account, emulated_account
+from support.moto_account import PRIVATE, Account, emulated_account
 from support.running import Clock
-from support.states import PRIVATE
 
 # An older botocore causes this warning on a newer Python.
 pytestmark = pytest.mark.filterwarnings(

@@ -2,18 +2,34 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import ACCOUNT, OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, STACK, TAG
-from support.states import CHINA, HERE, registration, state
+from support.events import (
+    ACCOUNT,
+    CHINA,
+    HERE,
+    OTHER_BUCKET,
+    OTHER_TAG,
+    OWN_BUCKET,
+    STACK,
+    TAG,
+    registration,
+)
 from support.strategies import STEADY, json_values, policies
 
 from dt_logs_handler.documents import compact, parsed, same
-from dt_logs_handler.model import Bucket, Logging, SetRetention, SetTags, State
+from dt_logs_handler.model import (
+    Absent,
+    Bucket,
+    Logging,
+    SetRetention,
+    SetTags,
+    State,
+    Unreadable,
+)
 from dt_logs_handler.names import (
     Location,
     Stack,
@@ -140,22 +156,22 @@ def test_notification_and_bucket_of_any_stack_are_known_by_their_names(
 # Who turned logging on
 
 MARK, OTHERS = f"web/dt-logs-analysis/{TAG}", f"web/dt-logs-analysis/{OTHER_TAG}"
-KNOWN = frozenset({Location("logs", MARK)})
+OURS_TOO = f"known/dt-logs-analysis/{TAG}"
+KNOWN = frozenset({Location("logs", OURS_TOO)})
 ONE = "app/other/0000000000000009"
 MADE = Bucket("logs", tags={"dt-logs-analysis:stack": OTHER_TAG})
-PLAIN = state(buckets=(Bucket("logs"),))
+PLAIN = Bucket("logs")
 
 
-def holding(stack: str, prefix: str, turned_on: bool, *names: str) -> State:
-    """Return a state in which a stack has registered a location of the bucket `logs`."""
+def holding(stack: str, prefix: str, turned_on: bool, *names: str) -> Bucket:
+    """Return the bucket `logs`, in which a stack has registered a location."""
     claim = registration(prefix, *names, stack=stack, turned_on=turned_on)
-    policy = PolicyEdit((claim.statement(HERE),)).applied(None)
-    return state(buckets=(Bucket("logs", policy=policy),))
+    return Bucket("logs", policy=PolicyEdit((claim.statement(HERE),)).applied(None))
 
 
-TURNED_ON: dict[str, tuple[State, str, str, str | None]] = {
+TURNED_ON: dict[str, tuple[Bucket | Absent | Unreadable | None, str, str, str | None]] = {
     "no mark": (holding(TAG, "web", True), "logs", "web", None),
-    "no mark in our bucket": (state(), OWN_BUCKET, "web", None),
+    "no mark in our bucket": (None, OWN_BUCKET, "web", None),
     "registered": (holding(TAG, MARK, True), "logs", MARK, TAG),
     "by another": (holding(OTHER_TAG, OTHERS, True), "logs", OTHERS, OTHER_TAG),
     "shared": (holding(OTHER_TAG, MARK, True), "logs", MARK, TAG),
@@ -163,25 +179,30 @@ TURNED_ON: dict[str, tuple[State, str, str, str | None]] = {
     "as a customer's": (holding(TAG, MARK, False), "logs", MARK, None),
     "elsewhere": (holding(TAG, "web", True), "logs", MARK, None),
     "nothing registered": (PLAIN, "logs", MARK, None),
-    "made by one of ours": (state(buckets=(MADE,)), "logs", MARK, TAG),
-    "our name": (state(buckets=(Bucket(OWN_BUCKET),)), OWN_BUCKET, MARK, TAG),
-    "our name, not read": (state(), OTHER_BUCKET, OTHERS, OTHER_TAG),
-    "our name, closed": (state(unreadable=(OTHER_BUCKET,)), OTHER_BUCKET, OTHERS, OTHER_TAG),
-    "unreadable": (state(unreadable=("logs",)), "logs", MARK, None),
-    "not read": (state(), "logs", MARK, None),
-    "gone": (state(absent=("logs",)), "logs", MARK, TAG),
-    "known": (replace(PLAIN, ours=KNOWN), "logs", MARK, TAG),
-    "known elsewhere": (replace(PLAIN, ours=KNOWN), "logs", OTHERS, None),
+    "made by one of ours": (MADE, "logs", MARK, TAG),
+    "our name": (Bucket(OWN_BUCKET), OWN_BUCKET, MARK, TAG),
+    "our name, not read": (None, OTHER_BUCKET, OTHERS, OTHER_TAG),
+    "our name, closed": (Unreadable("Access Denied"), OTHER_BUCKET, OTHERS, OTHER_TAG),
+    "unreadable": (Unreadable("Access Denied"), "logs", MARK, None),
+    "not read": (None, "logs", MARK, None),
+    "gone": (Absent(), "logs", MARK, TAG),
+    "known": (PLAIN, "logs", OURS_TOO, TAG),
+    "known elsewhere": (PLAIN, "logs", f"x{OURS_TOO}", None),
 }
 
 
 @pytest.mark.parametrize(("found", "bucket", "prefix", "tag"), TURNED_ON.values(), ids=TURNED_ON)
 @pytest.mark.parametrize("enabled", [True, False])
 def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
-    found: State, bucket: str, prefix: str, tag: str | None, enabled: bool
+    found: Bucket | Absent | Unreadable | None,
+    bucket: str,
+    prefix: str,
+    tag: str | None,
+    enabled: bool,
 ) -> None:
     """A controller that sets another bucket and leaves the prefix has taken over the logging."""
-    assert found.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
+    state = State({}, {bucket: found} if found else {}, None, ours=KNOWN)
+    assert state.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
 
 
 # Retention and tags beside others'

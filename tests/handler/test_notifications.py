@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import topic_arn
-from support.states import CHINA, HERE
+from support.events import CHINA, HERE, topic_arn
 from support.strategies import STEADY, configurations, json_values
 
 from dt_logs_handler.errors import Refused

@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, STACK, TAG, VENDOR
-from support.states import API_NAME, CHINA, HERE, WEB_NAME, registration
+from support.events import (
+    API_NAME,
+    CHINA,
+    HERE,
+    OTHER_TAG,
+    STACK,
+    TAG,
+    VENDOR,
+    WEB_NAME,
+    registration,
+)
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.errors import Refused

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.events import (
     ENDPOINT,
     GLOBAL_BUCKET,
+    HERE,
     NOON,
     OWN_BUCKET,
     QUEUE,
@@ -16,8 +17,8 @@ from support.events import (
     event,
     properties,
     recorded,
+    request,
 )
-from support.states import HERE, request
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler.errors import InvalidRequest

@@ -14,7 +14,7 @@ from lifecycle.faults import once
 from lifecycle.scenarios import PRIVILEGES, Case, data
 from support.drifts import WEB, adopted, announce
 from support.looks import TEST_FILE, granted, logging_of, statements, told_by_tag
-from support.states import PRIVATE
+from support.moto_account import PRIVATE
 
 from dt_logs_handler.notifications import RETRIES
 from dt_logs_rehearsal.account import Account

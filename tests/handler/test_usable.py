@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from support.events import VENDOR
-from support.states import HERE
+from support.events import HERE, VENDOR
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.errors import Refused

@@ -13,12 +13,15 @@ from functools import cache
 from typing import Any
 
 import pytest
+from support import events
 from support.drifts import EVERYTHING
+from support.looks import logging_of
 
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.templates import stack_template
+from dt_logs_handler.register import Registration, registrations
 from dt_logs_rehearsal.account import Account, Clock, Hook, Snapshot
 from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.report.changes import differences
@@ -206,6 +209,38 @@ class Case:
 def _succeeded(answer: Answer) -> Answer:
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     return answer
+
+
+class Shared(Case):
+    """An account with the stack `HERE`, in which another stack, `THERE`, can have events too."""
+
+    def __init__(self, prepare: Prepare) -> None:
+        super().__init__(prepare, events.REGION)
+        self.stack.id = events.STACK
+        self.neighbour = Stack(self.clock, region=events.REGION, id=events.OTHER_STACK, seed=2)
+
+    def other(self, *event: Any) -> Answer:
+        """Send an event of the other stack, and return its answer."""
+        self.stack, self.neighbour = self.neighbour, self.stack
+        answer = self.send(*event)
+        self.stack, self.neighbour = self.neighbour, self.stack
+        return answer
+
+    def claims(self, bucket: str) -> list[Registration]:
+        """Return all stacks' registrations in a bucket."""
+        return registrations(self.account.world.buckets[bucket].policy.latest, bucket, events.HERE)
+
+    def ends_at(self, topic: str) -> list[str]:
+        """Return the endpoints that are subscribed to a topic."""
+        return [e.endpoint for e in self.account.world.subscriptions.values() if e.topic == topic]
+
+    def logging(self, number: int = 0) -> tuple[str, str, str]:
+        """Return a load balancer's access-log attributes: enabled, bucket, prefix."""
+        return logging_of(self.account, self.arns[number])
+
+    def vanishes(self, arn: str) -> None:
+        """Delete a load balancer, as the customer."""
+        self.customer(lambda account: account.world.load_balancers.pop(arn))
 
 
 class World(Case):

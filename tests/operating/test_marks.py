@@ -4,37 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
-from support.events import OWN_BUCKET, alb_arn
-from support.states import HERE, THERE, after, alb, bucket, moved, request, reset, state
+from lifecycle.cloudformation import properties
+from lifecycle.scenarios import Prepare, Shared
+from support.events import HERE, THERE, alb_arn
 
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers, Marked
-from dt_logs_handler.model import Bucket, Logging, State
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.model import Bucket, LoadBalancer, Logging, State
 from dt_logs_handler.names import LEFT_TAG
+from dt_logs_handler.observe import observe
 from dt_logs_handler.register import disarming
+from dt_logs_handler.request import parse
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import new
 
-WEB, API = alb_arn("web", 1), alb_arn("api", 2)
-THEIRS = state(alb(bucket="theirs", prefix="web"), buckets=(Bucket("theirs"),))
-OTHERS = alb("api", 2, bucket=OWN_BUCKET)
+
+def after(prepare: Prepare, *events: str) -> State:
+    """Return what our stack sees after some events of its own, and `other` ones, succeeded."""
+    case = Shared(prepare)
+    given = properties(*case.arns)
+    for each in events:
+        kind = each.removeprefix("other ")
+        answer = case.send(kind, given) if kind == each else case.other(kind, given)
+        assert answer["Status"] == "SUCCESS"
+    request = parse(case.stack.event("Delete", given), case.clock())
+    clients: Any = case.clients()
+    sleep, until = case.clock.sleep, case.clock() + 900
+    return observe(Aws(*clients, case.clock, sleep, Random(7), until), request)
+
+
+def reset(found: State, bucket: Bucket, **settings: Any) -> State:
+    """Return the state after somebody changed settings of a bucket."""
+    changed = replace(bucket, **settings)
+    return replace(found, buckets={**found.buckets, bucket.name: changed})
+
+
+def theirs(account: Account) -> list[str]:
+    """Make an ALB that logs to the customer's bucket."""
+    account.add_bucket("theirs")
+    return [account.add_load_balancer("web", bucket="theirs", prefix="web")]
+
+
 NOTE = "holds logs or earlier versions of objects"
 # In OWN, our stack has turned logging on, to its own bucket. In SHARED, another stack uses the same
 # load balancer. In INHERITED, our stack is deleted, and the other one takes over.
-OWN = after(request("Create", WEB), state(alb()))
-TAGGED = reset(OWN, OWN_BUCKET, tags={**bucket(OWN, OWN_BUCKET).tags, LEFT_TAG: NOTE})
-SHARED = after(request("Create", WEB, stack=THERE), OWN)
-INHERITED = after(request("Delete", WEB, stack=HERE), SHARED)
-DELETED = moved(
-    reset(INHERITED, OWN_BUCKET, policy=None, notifications={}), WEB, Logging(False, OWN_BUCKET, "")
+OWN = after(new, "Create")
+(BUCKET,) = OWN.present()
+TAGGED = reset(OWN, BUCKET, tags={**BUCKET.tags, LEFT_TAG: NOTE})
+OTHERS = LoadBalancer(alb_arn("api", 2), Logging(True, BUCKET.name))
+SHARED = after(new, "Create", "other Create")
+INHERITED = after(new, "Create", "other Create", "Delete")
+DELETED = replace(
+    reset(INHERITED, BUCKET, policy=None, notifications={}),
+    load_balancers={
+        arn: LoadBalancer(arn, Logging(False, BUCKET.name)) for arn in INHERITED.load_balancers
+    },
 )
+THEIRS = after(theirs, "Create")
 
 
 def disarmed() -> State:
     """Return an account in which a Delete made our statement grant nothing, and then failed."""
-    found = after(request("Create", WEB), THEIRS)
-    there = bucket(found, "theirs")
+    (there,) = THEIRS.present()
     policy = disarming(there.register(HERE), HERE).applied(there.policy)
-    return reset(found, "theirs", policy=policy, notifications={})
+    return reset(THEIRS, there, policy=policy, notifications={})
 
 
 NO_HINTS, AFTER = Hints(), Hints(deleted=True)
@@ -84,7 +121,11 @@ BOTH = [STATEMENT, NOTIFICATION]
         ),
         (OWN, AFTER, False, [LOGGING, *BOTH, EMPTY], []),
         (
-            *(replace(OWN, load_balancers={**OWN.load_balancers, API: OTHERS}), NO_HINTS, False),
+            *(
+                replace(OWN, load_balancers={**OWN.load_balancers, OTHERS.arn: OTHERS}),
+                NO_HINTS,
+                False,
+            ),
             *([LOGGING, *BOTH], [f"bucket: load balancer {OTHERS.name} uses it"]),
         ),
         (TAGGED, NO_HINTS, False, [LOGGING, EMPTY + SAYS], []),
@@ -96,10 +137,10 @@ BOTH = [STATEMENT, NOTIFICATION]
                 "bucket: another stack uses it",
             ],
         ),
-        (after(request("Create", WEB), THEIRS), NO_HINTS, False, BOTH, []),
+        (THEIRS, NO_HINTS, False, BOTH, []),
         (disarmed(), NO_HINTS, False, [INERT], []),
         (disarmed(), AFTER, False, [], [INERT]),
-        (state(alb(bucket="theirs"), buckets=(Bucket("theirs"),)), NO_HINTS, False, [], []),
+        (after(theirs), NO_HINTS, False, [], []),
     ],
     ids=[
         *("empty", "full", "unreadable", "deleted", "in use", "empty with a tag"),
@@ -140,5 +181,5 @@ def test_topics_that_no_other_stack_uses_are_the_stack_s() -> None:
     def topics(found: State) -> set[str]:
         return Marked(HERE, Hints(), [], {each.name: each for each in found.present()}).topics()
 
-    assert HERE.topic_arn(OWN_BUCKET) in topics(OWN)
-    assert HERE.topic_arn(OWN_BUCKET) not in topics(SHARED)
+    assert HERE.topic_arn(BUCKET.name) in topics(OWN)
+    assert HERE.topic_arn(BUCKET.name) not in topics(SHARED)

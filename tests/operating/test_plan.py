@@ -26,7 +26,7 @@ from operating.account import (
 )
 from operating.looking import EVERYTHING, LOGS, RUN, TOPIC, Looking, Stacks, shut
 from support.drifts import encrypted_by_kms
-from support.states import HERE
+from support.events import HERE
 from support.strategies import STEADY, configurations, policies
 
 from dt_logs_cfn.commands.plan import data, told

@@ -1,10 +1,15 @@
-"""CloudFormation's events: recorded events from files, and events that are built from them."""
+"""CloudFormation's events, recorded or built; their requests, stacks and registrations."""
 
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from dt_logs_handler.names import Location, Stack
+from dt_logs_handler.register import Registration
+from dt_logs_handler.request import Request, parse
 
 RECORDED = Path(__file__).parent.parent / "events"
 
@@ -32,6 +37,10 @@ OTHER_STACK = (
 )
 OTHER_TAG = "fb7ba5fdcc1c"
 OTHER_BUCKET = "dt-logs-analysis-fb7ba5fdcc1c-123456789012-us-east-1-an"
+HERE = Stack(STACK, "aws", REGION, ACCOUNT)
+THERE = Stack(OTHER_STACK, "aws", REGION, ACCOUNT)
+CHINA = Stack.of(STACK.replace(":aws:", ":aws-cn:").replace(REGION, "cn-north-1"))
+WEB_NAME, API_NAME = "app/web/0000000000000001", "app/api/0000000000000002"
 
 Event = dict[str, object]
 Properties = dict[str, object]
@@ -83,3 +92,26 @@ def event(
     if kind == "Update":
         result["OldResourceProperties"] = dict(given if old is None else old)
     return result
+
+
+def request(
+    kind: str, *arns: str, old: Mapping[str, object] | None = None, **values: object
+) -> Request:
+    """Return a checked request for load balancers, with `values` for some properties."""
+    return parse(event(kind, properties(*arns, **values), old), NOON)
+
+
+def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
+    """Return the stack's claim on a location in the bucket `logs`."""
+    given: dict[str, Any] = {
+        "stack": TAG,
+        "location": Location("logs", prefix),
+        "vendor": VENDOR,
+        "endpoint": "e0e0e0e0",
+        "load_balancers": frozenset(names),
+        "time": int(NOON),
+        "asked": "abababab",
+        "previous": "cdcdcdcd",
+        **changed,
+    }
+    return Registration(**given)

@@ -18,9 +18,11 @@ from moto.s3.responses import S3Response
 from dt_logs_handler.main import Clients
 
 from .events import ACCOUNT, GLOBAL_BUCKET, OWN_BUCKET, REGION
-from .states import PRIVATE
 
 Snapshot = dict[str, Any]
+PRIVATE = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
 # A bucket's settings: the operation that reads each, and the member of its answer.
 _SETTINGS = {
     "policy": ("bucket_policy", "Policy"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dt_logs_rehearsal.account import Account
@@ -124,20 +125,6 @@ def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
     )
 
 
-def closed_to_others(account: Account) -> None:
-    """Forbid all other accounts, including the vendor, to read from the customer's bucket."""
-    outside = {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}}
-    denied = statement(CUSTOMERS, "Deny", "*", "s3:GetObject", Sid="Perimeter", Condition=outside)
-    add_statement(account, CUSTOMERS, denied)
-
-
-def closed_to_delivery(account: Account) -> None:
-    """Forbid Elastic Load Balancing to write to the customer's bucket."""
-    delivery = {"Service": DELIVERY}
-    denied = statement(CUSTOMERS, "Deny", delivery, "s3:PutObject", Sid="NoDelivery")
-    add_statement(account, CUSTOMERS, denied)
-
-
 def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
     """Replace all notifications, including ours, with one that covers the whole bucket."""
     (audit,) = announcements(account, CUSTOMERS)["QueueConfigurations"]
@@ -162,12 +149,6 @@ def bucket_deleted(account: Account) -> None:
     del account.world.buckets[CUSTOMERS]
 
 
-def two_at_once(account: Account) -> None:
-    """Make two changes to the customer's bucket."""
-    owned_by_writers(account)
-    announced_elsewhere(account)
-
-
 @dataclass(frozen=True)
 class Drift:
     """A change that makes the customer's bucket unusable after a stack has begun to use it.
@@ -186,19 +167,40 @@ class Drift:
         return self.name
 
 
+def two_at_once(account: Account) -> None:
+    """Make two changes to the customer's bucket."""
+    owned_by_writers(account)
+    announced_elsewhere(account)
+
+
+# These forbid all other accounts, including the vendor, to read, and ELB to write.
+_OUTSIDE = {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}
+_PERIMETER = statement(CUSTOMERS, "Deny", "*", "s3:GetObject", Condition=_OUTSIDE)
+_NO_DELIVERY = statement(CUSTOMERS, "Deny", {"Service": DELIVERY}, "s3:PutObject")
+_CHANGES: dict[str, Change] = {
+    "KMS": encrypted_by_kms,
+    "ObjectWriter": owned_by_writers,
+    "vendor denied": partial(add_statement, bucket=CUSTOMERS, added=_PERIMETER),
+    "overlap": announced_elsewhere,
+    "statement on our topic": topic_demands_tls,
+    "bucket gone": bucket_deleted,
+}
 DRIFTS = (
-    Drift("KMS", adopted, encrypted_by_kms),
-    Drift("KMS, turned on", switched_off, encrypted_by_kms),
-    Drift("ObjectWriter", adopted, owned_by_writers),
-    Drift("ObjectWriter, turned on", switched_off, owned_by_writers),
-    Drift("vendor denied", adopted, closed_to_others, reads=False),
-    Drift("vendor denied, turned on", switched_off, closed_to_others, reads=False),
-    Drift("ELB denied, turned on", switched_off, closed_to_delivery),
-    Drift("overlap", adopted, announced_elsewhere),
-    Drift("overlap, turned on", switched_off, announced_elsewhere),
-    Drift("statement on our topic", adopted, topic_demands_tls),
-    Drift("statement on our topic, turned on", switched_off, topic_demands_tls),
-    Drift("bucket gone", adopted, bucket_deleted, reads=False),
-    Drift("bucket gone, turned on", switched_off, bucket_deleted, reads=False, adds=True),
+    *(
+        Drift(
+            name + (", turned on" if turned_on else ""),
+            switched_off if turned_on else adopted,
+            change,
+            reads=name not in ("vendor denied", "bucket gone"),
+            adds=turned_on and name == "bucket gone",
+        )
+        for name, change in _CHANGES.items()
+        for turned_on in (False, True)
+    ),
+    Drift(
+        "ELB denied, turned on",
+        switched_off,
+        partial(add_statement, bucket=CUSTOMERS, added=_NO_DELIVERY),
+    ),
     Drift("two at once", adopted, two_at_once),
 )

@@ -121,6 +121,29 @@ def test_our_bucket_keeps_the_name_that_an_older_boto3_gave_it() -> None:
     case.ends(given)
 
 
+def test_locations_that_stacks_share_are_claimed_by_load_balancer() -> None:
+    """A load balancer that leaves keeps logging there, for the other stack alone."""
+    case = Shared(three)
+    web, api, _ = case.arns
+    both, one = properties(web, api), properties(web)
+    case.other("Create", both)
+    case.sent("Create", one)
+    _, bucket, _ = case.logging()
+    mine = {each.stack: each for each in case.claims(bucket)}[TAG]
+    assert bucket in THERE.own_buckets
+    # `turned_on` is copied from the other stack, which may be deleted first.
+    assert (mine.load_balancers, mine.turned_on) == ({load_balancer_name(web)}, True)
+
+    case = Shared(three)
+    case.sent("Create", both)
+    case.other("Create", properties(api))
+    there = case.logging(1)
+    case.sent("Update", one, both)
+    assert case.logging(1) == there
+    mine = {each.stack: each for each in case.claims(there[1])}[TAG]
+    assert mine.load_balancers == {load_balancer_name(web)}
+
+
 def gone(account: Account) -> list[str]:
     web, api, _ = three(account)
     del account.world.load_balancers[web]

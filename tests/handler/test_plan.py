@@ -462,6 +462,11 @@ def test_topics_and_subscriptions_that_may_not_or_cannot_go_are_named() -> None:
     assert case.ends_at(OURS) == ["a@example.com"]
 
     case = Shared(LOGS)
+    case.sent("Create", given)
+    case.account.add_topic(OURS.rpartition(":")[2])  # replaces ours
+    assert f"topic {OURS}, which is not ours" in case.sent("Delete", given)["Reason"]
+
+    case = Shared(LOGS)
     given = properties(case.arns[0], Privileges="documented")
     case.sent("Create", given)
     answer = case.sent("Update", {**given, "NotificationEndpoint": QUEUE}, given)

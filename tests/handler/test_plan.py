@@ -27,6 +27,7 @@ from support.events import (
     ENDPOINT,
     GLOBAL_BUCKET,
     HERE,
+    NOON,
     OTHER_BUCKET,
     OTHER_TAG,
     QUEUE,
@@ -44,9 +45,11 @@ from support.strategies import STEADY, configurations, policies
 from dt_logs_handler import model
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.names import load_balancer_name
+from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.place import recognised
 from dt_logs_handler.plan import plan
 from dt_logs_handler.register import PolicyEdit
+from dt_logs_handler.request import refreshing
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, customers_bucket, new, three
 
@@ -277,6 +280,26 @@ def test_topic_with_another_policy_is_refused(policy: str) -> None:
     with pytest.raises(Refused) as refused:
         plan(request("Create", WEB), replace(state, topics={topic.arn: topic}))
     assert f"aws sns delete-topic --topic-arn {topic.arn}" in refused.value.fix
+
+
+def test_topic_of_a_bucket_that_cannot_be_read_stays() -> None:
+    """Only the bucket's policy shows who else needs it."""
+    arn = HERE.topic_arn("logs")
+    mine = model.Subscription(f"{arn}:1", arn, "https", ENDPOINT)
+    topic = model.Topic(arn, topic_policy("logs", HERE), (mine,))
+    there = replace(logging_to(model.Bucket("logs"), enabled=True), topics={arn: topic})
+    unread = replace(there, buckets={"logs": model.Unreadable("GetBucketPolicy: no")})
+    assert plan(request("Delete", WEB), there).steps != ()
+    assert plan(request("Delete", WEB), unread).steps == ()
+
+
+def test_a_refresh_follows_what_moved() -> None:
+    claim = registration("web", WEB_NAME).statement(HERE)
+    logs = model.Bucket("logs", policy=PolicyEdit((claim,)).applied(None))
+    state = logging_to(logs, "elsewhere", enabled=True)
+    for step in plan(refreshing(HERE, int(NOON) + 60, properties(WEB)), state).steps:
+        state = taken(step, state)
+    assert [each.location.prefix for each in state.register(HERE)] == ["elsewhere"]
 
 
 UPDATES: list[dict[str, Any]] = [

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli.running import Run, run_main
+from support.commands import Run, run_main
 
 RELEASE_CFG = """\
 [aws]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cli.altered import CUSTOMIZATION, DOCUMENTED, NAME, template_in, with_a_right
 from cli.altered import SETTINGS as ONE
-from cli.running import Run
+from support.commands import Run
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, compare, write_release
 from dt_logs_cfn.diff import enough, problems
@@ -145,7 +145,7 @@ def test_builds_at_once_leave_one_whole_release(tmp_path: Path) -> None:
 
 def test_what_cannot_be_built_or_written_is_told_in_a_line(run: Run, here: Path) -> None:
     """What is not a release is not replaced."""
-    assert "is not a folder" in run("build", "--check").failure
+    assert "is not a folder" in run("build", "--check").refusal
     for taken, told in (
         (f"a/{__version__}/thesis.txt", "exists, but is not a release"),
         (f"b/{__version__}", "--out"),
@@ -154,11 +154,11 @@ def test_what_cannot_be_built_or_written_is_told_in_a_line(run: Run, here: Path)
         path = here / taken
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("years of work")
-        assert told in run("build", "--out", taken[0]).failure
+        assert told in run("build", "--out", taken[0]).refusal
         assert path.read_text() == "years of work"
     (here / __version__).symlink_to(here / __version__)  # a link to itself
-    assert "cannot be written" in run("build", "--out", ".").failure
-    assert "/dev/null/releases" in run("build", "--out", "/dev/null/releases").failure
+    assert "cannot be written" in run("build", "--out", ".").refusal
+    assert "/dev/null/releases" in run("build", "--out", "/dev/null/releases").refusal
 
     (here / "release.cfg").rename(here / "ours.cfg")
     ours, nobodys = run("build", "--config", "ours.cfg"), run("build", "--out", "out")
@@ -167,8 +167,8 @@ def test_what_cannot_be_built_or_written_is_told_in_a_line(run: Run, here: Path)
     assert compare(build_release(ONE), here / "build" / __version__) == ()
     assert compare(build_release(Settings()), here / "out" / __version__) == ()
     (here / "release.cfg").write_text("[aws]\nvendor_account_id = 12\n")
-    assert "vendor_account_id of partition aws is '12'" in run("build").failure
-    assert "other.cfg cannot be read" in run("build", "--config", "other.cfg").failure
+    assert "vendor_account_id of partition aws is '12'" in run("build").refusal
+    assert "other.cfg cannot be read" in run("build", "--config", "other.cfg").refusal
 
 
 def test_check_shows_what_differs_as_a_unified_diff(run: Run, here: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_template_beyond_the_limit_is_an_error_and_one_near_it_a_warning(
         f"base_url = https://logs.example.com/{'c' * 1_990}\n"
         f"[aws-cn]\nbase_url = https://logs.example.com/{'d' * 1_980}\n"
     )
-    failure = run("build").failure
+    failure = run("build").refusal
     assert "CloudFormation accepts 51,200 directly" in failure
     assert (
         "Shorten notification_endpoint of partition aws-us-gov in release.cfg:"
@@ -391,7 +391,7 @@ def test_a_released_version_is_neither_built_over_nor_changed(run: Run, here: Pa
 
     (here / "release.cfg").write_text("[aws]\nvendor_account_id = 999999999999\n")
     other = "is released, and this source builds other files"
-    assert f"Version {__version__} {other}" in run("build").failure
+    assert f"Version {__version__} {other}" in run("build").refusal
     with pytest.raises(ReleaseError, match=other):
         problems(version(__version__, here / "x", **WITH_RIGHT), out)
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cli.running import Ran, Run
+from support.commands import Ran, Run
 
 import dt_logs_cfn
 from dt_logs_cfn import __version__

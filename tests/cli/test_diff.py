@@ -16,7 +16,7 @@ from cli.altered import (
     with_a_right,
     with_source,
 )
-from cli.running import Ran, Run
+from support.commands import Ran, Run
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import diff
@@ -109,7 +109,7 @@ def test_releases_are_compared_template_by_template(run: Run, old: Path) -> None
         (("old.json", "none.json"), "none.json cannot be read"),
         (("old.json", "9.9.9"), "build/9.9.9 has no template"),
     ):
-        assert told in run("diff", *words).failure
+        assert told in run("diff", *words).refusal
     assert run("diff").code == 2
 
 

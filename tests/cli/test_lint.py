@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cli.altered import FUNCTION, NAME, ROLE, SETTINGS, Template, statements_of
-from cli.running import Run
+from support.commands import Run
 
 from dt_logs_cfn import Finding, build_release, lint_templates
 from dt_logs_cfn.release import lint
@@ -240,11 +240,11 @@ def test_what_is_not_a_template_is_told_in_a_line(run: Run, here: Path, command:
         (b'{"Resources": {}' + b" " * 1_000_000 + b"}", "more than 1,000,000 bytes"),
     ):
         path.write_bytes(content)
-        failure = run(*words, "t.json").failure
+        failure = run(*words, "t.json").refusal
         assert failure.startswith("t.json ")
         assert any(each in failure for each in complaint.split("|"))
-    assert "missing.json cannot be read: No such file" in run(*words, "missing.json").failure
+    assert "missing.json cannot be read: No such file" in run(*words, "missing.json").refusal
     if command in ("lint", "verify"):
         path.write_text('{"Resources": {}}')
-        assert "does not name its release" in run(command, "t.json").failure
-        assert "cannot be read: Is a directory" in run(command, here).failure
+        assert "does not name its release" in run(command, "t.json").refusal
+        assert "cannot be read: Is a directory" in run(command, here).refusal

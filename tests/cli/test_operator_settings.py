@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli.running import Run
+from support.commands import Run
 
 from dt_logs_cfn import aws
 
@@ -129,7 +129,7 @@ def test_a_command_takes_the_settings_that_it_has_a_use_for(
 def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told: str) -> None:
     (here / CFG).write_text(text)
 
-    failure = run("plan").failure
+    failure = run("plan").refusal
 
     assert told in failure
     assert "SECRET" not in failure and "\x1b" not in failure

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.altered import NAME
-from cli.running import Run
+from support.commands import Run
 
 from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.template.grants import GRANTS

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 from cli.altered import CUSTOMIZATION, DOCUMENTED, NAME, template_in, with_a_right
-from cli.running import Ran, Run
-from support.commands import aws_cli
+from support.commands import Ran, Run, aws_cli
 from support.s3_server import OWNER, Refusal, Server, s3_server
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
@@ -210,7 +209,7 @@ def test_a_dry_run_prints_the_steps_that_are_then_done(
     assert "No base_url of release.cfg names the bucket" in run(*publish).err
     where, customized = ("--config", "ours.cfg", "--out", "x"), ("--customize", "house_rules:add")
     assert run("build", "--mark-released", *where, *customized).code == 0
-    assert "is not what this source builds" in run(*publish, *where).failure
+    assert "is not what this source builds" in run(*publish, *where).refusal
     words = (*publish, *where, *customized, "--latest", "--json")
 
     (dry,) = json.loads(run(*words, "--dry-run").out)["destinations"]
@@ -275,9 +274,9 @@ def test_what_is_refused_and_nothing_of_it_is_there(
     same = run(*publish, "--prefix", "/logs-analysis/", "--region", "us-east-1", "--dry-run")
     assert same.code == 0
     (here / "build" / "RELEASED").write_text("")
-    assert f"{__version__} is not marked as released" in run(*publish).failure
+    assert f"{__version__} is not marked as released" in run(*publish).refusal
     (here / "build" / TEMPLATE).write_text("{}")
-    assert "is not what this source builds" in run(*publish).failure
+    assert "is not what this source builds" in run(*publish).refusal
     assert there(server) == {}
 
 
@@ -288,14 +287,14 @@ def test_the_revision_is_a_commit_with_nothing_besides(run: Run, here: Path) -> 
         subprocess.run(("git", *identity, *words), capture_output=True, check=True)
 
     publish = ("publish", "--bucket", BUCKET, "--json")
-    assert "not a git repository" in run(*publish).failure
+    assert "not a git repository" in run(*publish).refusal
     git("init", "-q")
-    assert "has uncommitted changes" in run(*publish).failure
+    assert "has uncommitted changes" in run(*publish).refusal
     git("add", "-A")
     git("commit", "-q", "-m", __version__)
     assert run(*publish).code == 0
     (here / "evil.py").write_text("")
-    assert "(?? evil.py)" in run(*publish).failure
+    assert "(?? evil.py)" in run(*publish).refusal
 
 
 @pytest.fixture
@@ -366,7 +365,7 @@ def test_who_signed_is_told_and_what_is_altered_withdrawn_or_in_the_place_of_oth
         (f"s3://{BUCKET}/nothing", "does not exist"),
         ("http://example.com/t.json", "is not https"),
     ):
-        assert said in run("verify", place).failure
+        assert said in run("verify", place).refusal
 
 
 def test_sixteen_publishers_of_different_bytes_at_once(server: Server, store: Store) -> None:

@@ -13,7 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import SSLError
-from cli.running import Run
+from support.commands import Run
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import AwsError
@@ -120,7 +120,7 @@ def test_what_the_sdk_cannot_use_is_told_in_a_line_without_secrets(
     once = Config(retries={"total_max_attempts": 1})
     monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(once))
 
-    told = run("status").failure
+    told = run("status").refusal
 
     assert told.startswith(failure.format(path=path))
     assert "SECRET" not in told

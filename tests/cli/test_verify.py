@@ -22,9 +22,9 @@ from cli.altered import (
     with_payload,
     with_source,
 )
-from cli.running import Ran, Run
 from hypothesis import given
 from hypothesis import strategies as st
+from support.commands import Ran, Run
 from support.strategies import STEADY, places, with_value
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, verify_template
@@ -149,7 +149,7 @@ def test_many_differences_or_another_release_stay_on_one_line(verify: Verify) ->
     assert "Outputs/O0\\n\\x1b[2J added" in ran.out
     assert differs.endswith(", and 4 more")
     parsed["Metadata"]["DTLogsAnalysis"]["Version"] = "9.9.9\n"
-    assert f"is from release 9.9.9\\n, not {__version__}" in verify(parsed).failure
+    assert f"is from release 9.9.9\\n, not {__version__}" in verify(parsed).refusal
 
 
 @STEADY
@@ -186,7 +186,7 @@ def test_the_handlers_zip_and_nothing_or_two_things(verify: Verify, run: Run, he
         assert (ran.code, ran.out.splitlines()[0]) == (code, f"handler.zip: {line}")
     with zipfile.ZipFile(here / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("dt_logs_handler/main.py", b"0" * 100_000_000)
-    assert "unpacks to more than it holds" in run("verify", "bomb.zip").failure
+    assert "unpacks to more than it holds" in run("verify", "bomb.zip").refusal
     assert run("verify").code == run("verify", "t.json", "--stack", "s").code == 2
 
 
@@ -197,8 +197,8 @@ def test_sources_are_extracted_to_be_read(verify: Verify, here: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     assert found == embedding.handler_files()
-    assert "out is not empty" in verify(FILES[NAME], "--extract", "out").failure
-    assert "cannot be written" in verify(FILES[NAME], "--extract", "t.json").failure
+    assert "out is not empty" in verify(FILES[NAME], "--extract", "out").refusal
+    assert "cannot be written" in verify(FILES[NAME], "--extract", "t.json").refusal
     role = FILES[SERVICE_ROLE]
-    assert "does not contain a handler" in verify(role, "--extract", "new").failure
+    assert "does not contain a handler" in verify(role, "--extract", "new").refusal
     assert sorted(each.name for each in here.iterdir()) == ["out", "release.cfg", "t.json"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from operating.account import ACCOUNT, REGION, Served
-from operating.looking import Looking
+from operating.accounts import Looking, Served
 from support.emulated import Emulated
+from support.events import ACCOUNT, REGION
 
 from cloudformation_api.api import serve
 from dt_logs_rehearsal.account import Account

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from operating import account
-from operating.account import values
-from operating.looking import HERE
+from operating.accounts import HERE, template, values
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.diff import PlannedChange
@@ -107,7 +105,7 @@ def test_of_a_new_stack_rights_are_counted() -> None:
 
 GIVEN = values("*", ResourceTags="a=b")
 EXISTING = Existing(
-    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), account.template()
+    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
 )
 
 
@@ -118,7 +116,7 @@ def change(to: object, given: dict[str, str]) -> PlannedChange | None:
 
 def edited(*path: str, to: Any) -> dict[str, Any]:
     """Return the template with another value at a path."""
-    found = place = account.template()
+    found = place = template()
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = to
@@ -142,8 +140,8 @@ def test_words_alone_are_no_change(path: tuple[str, ...], to: Any, counts: bool)
 
 
 def test_space_in_a_list_is_no_change() -> None:
-    assert change(account.template(), {"ResourceTags": " a=b "}) is None
-    found = change(account.template(), {"ResourceTags": "a=b, c=d"})
+    assert change(template(), {"ResourceTags": " a=b "}) is None
+    found = change(template(), {"ResourceTags": "a=b, c=d"})
     assert found is not None
     assert found.diff == ("~ parameter ResourceTags: a=b -> a=b,c=d",)
 

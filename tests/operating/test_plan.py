@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given
 from lifecycle.cloudformation import Stack as Sender
 from lifecycle.scenarios import SCENARIOS, Scenario, clients_of
-from operating.account import (
-    ACCOUNT,
+from operating.accounts import (
     ASKED,
-    ENDPOINT,
-    REGION,
-    SECRET,
-    STACK,
-    VENDOR,
+    EVERYTHING,
+    LOGS,
+    RUN,
+    TOPIC,
+    Looking,
     Served,
+    Stacks,
     carry_out,
+    shut,
     template,
     values,
 )
-from operating.looking import EVERYTHING, LOGS, RUN, TOPIC, Looking, Stacks, shut
 from support.drifts import encrypted_by_kms
-from support.events import HERE
+from support.events import ACCOUNT, ENDPOINT, HERE, REGION, SECRET, STACK, VENDOR
 from support.strategies import STEADY, configurations, policies
 
 from dt_logs_cfn.commands.plan import data, told
@@ -259,12 +259,12 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     # If nothing can be planned, all missing permissions are named at once.
     may = ["s3:*", "cloudformation:DescribeStacks"]
     served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
-    failure = served.run(*words, "--parameter", "LogBucketName=our-own-name-for-logs").failure
+    failure = served.run(*words, "--parameter", "LogBucketName=our-own-name-for-logs").refusal
     assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in failure
     assert "sns:gettopicattributes" in failure.lower()
     assert "Get the permission" in failure
     served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    assert "AWS denies DescribeStacks" in served.run(*words).failure
+    assert "AWS denies DescribeStacks" in served.run(*words).refusal
 
 
 def test_a_bucket_policy_that_locks_everybody_out_is_told_as_by_status(served: Served) -> None:
@@ -353,7 +353,7 @@ def test_the_folder_s_settings_are_what_is_planned(served: Served, tmp_path: Pat
     # No command that uses an account reads a vendor's release.cfg.
     evil = "vendor_account_id = 666677778888\nnotification_endpoint = https://a.example.com/\n"
     (tmp_path / "release.cfg").write_text(f"[aws]\n{evil}")
-    assert served.run("plan", "--load-balancer", arn).failure.startswith(
+    assert served.run("plan", "--load-balancer", arn).refusal.startswith(
         "These parameters must have values: DataTheoremAccountId, NotificationEndpoint."
     )
     (tmp_path / "dt-logs-cfn.cfg").write_text(

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
-from operating.looking import EVERYTHING, HERE, LOGS, POLICY, Looking
+from operating.accounts import EVERYTHING, HERE, LOGS, POLICY, Looking
 from support.commands import Runner, Seat
+from support.events import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
 from support.looks import can_read
 
 from dt_logs_cfn.commands import replay as command

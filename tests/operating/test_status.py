@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from operating.account import ASKED, ENDPOINT, SECRET, Served, template, values
-from operating.looking import denies
+from operating.accounts import ASKED, Served, denies, template, values
 from support.drifts import add_statement, announce, document
+from support.events import ENDPOINT, SECRET
 
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands.status import data, told
@@ -86,12 +86,12 @@ def test_a_stack_that_works_and_what_is_changed_then(served: Served) -> None:
         ("UPDATE_IN_PROGRESS", "Wait until it is done"),
     ):
         made.status = status
-        failure = served.run("plan", "--stack", NAME).failure
+        failure = served.run("plan", "--stack", NAME).refusal
         assert failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
         assert fix in failure
     made.status = "UPDATE_COMPLETE"
     served.sandbox.cloudformation.begin_delete(made)()
-    assert served.run("status", "--stack", made.id).failure == (
+    assert served.run("status", "--stack", made.id).refusal == (
         f"The stack {NAME} is deleted. Check load balancers with --load-balancer, or name"
         " another stack."
     )
@@ -158,7 +158,7 @@ NONE = "There is no stack of Data Theorem's Logs Analysis in"
     ],
 )
 def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], told: str) -> None:
-    assert served.run("status", *arguments).failure.startswith(told)
+    assert served.run("status", *arguments).refusal.startswith(told)
 
 
 def test_wrong_usage(served: Served) -> None:
@@ -200,8 +200,8 @@ def test_a_stack_that_is_not_ours_is_left_alone_and_not_followed(
     served.sandbox.cloudformation.join()
     told = f"The stack {NAME} does not onboard load balancers."
     for command in (("plan",), ("deploy", "--yes"), ("remove", "--yes"), ("status",)):
-        assert served.run(*command, "--stack", NAME).failure.startswith(told)
-    assert served.run("status").failure.startswith("There is no stack of Data Theorem's")
+        assert served.run(*command, "--stack", NAME).refusal.startswith(told)
+    assert served.run("status").refusal.startswith("There is no stack of Data Theorem's")
     (stack,) = served.sandbox.cloudformation.stacks.values()
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
@@ -222,7 +222,7 @@ def test_credentials_that_have_expired_or_are_unknown(served: Served) -> None:
     ):
         for command in (("status",), ("plan", *ASKED)):
             ran = served.run(*command, "--load-balancer", "*")
-            assert ran.failure.startswith(failure)
+            assert ran.refusal.startswith(failure)
         served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
 
 
@@ -236,7 +236,7 @@ def test_a_stack_that_nothing_tells_the_owner_of_is_not_removed(served: Served) 
     waiter = cloudformation.get_waiter("change_set_create_complete")
     waiter.wait(**change_set, WaiterConfig={"Delay": 0, "MaxAttempts": 99})
     cloudformation.delete_change_set(**change_set)
-    failure = served.run("remove", "--yes").failure
+    failure = served.run("remove", "--yes").refusal
     assert "is still empty, and nothing shows who created it." in failure
     assert len(cloudformation.describe_stacks()["Stacks"]) == 1
 

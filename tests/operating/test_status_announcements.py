@@ -9,8 +9,8 @@ from types import SimpleNamespace as Namespace
 from typing import Any
 
 import pytest
-from operating.account import ACCOUNT, ENDPOINT, REGION
-from operating.looking import LOGS, POLICY, Looking
+from operating.accounts import LOGS, POLICY, Looking
+from support.events import ACCOUNT, ENDPOINT, REGION
 
 from dt_logs_cfn.operate.replay.window import Window, window
 from dt_logs_cfn.operate.status.metrics import Announced, announcement_counts

@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 import pytest
-from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR, carry_out
-from operating.looking import (
+from operating.accounts import (
     AGAIN,
     DELIVERY,
     LOGS,
@@ -18,6 +17,7 @@ from operating.looking import (
     TOPIC,
     Looking,
     Told,
+    carry_out,
     denies,
     shut,
 )
@@ -30,6 +30,7 @@ from support.drifts import (
     owned_by_writers,
     set_logging,
 )
+from support.events import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
 from support.looks import logging_of
 
 from dt_logs_cfn.operate.plans import asked

@@ -10,9 +10,9 @@ import pytest
 from lifecycle.cloudformation import Stack as Sender
 from lifecycle.cloudformation import properties
 from lifecycle.scenarios import clients_of
-from operating.account import ACCOUNT, REGION, STACK, TAG, VENDOR
-from operating.looking import RUN, Looking, denies
+from operating.accounts import RUN, Looking, denies
 from support.drifts import add_statement, announce
+from support.events import ACCOUNT, REGION, STACK, TAG, VENDOR
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.operate.account import Unread

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from operating.account import ACCOUNT, template
+from operating.accounts import template
+from support.events import ACCOUNT
 
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate.plans.asked import new_stack

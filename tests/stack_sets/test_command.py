@@ -10,8 +10,8 @@ from typing import Any
 
 import boto3
 import pytest
-from cli.running import Ran, Run, run_main
 from moto.server import ThreadedMotoServer
+from support.commands import Ran, Run, run_main
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import command_parser
@@ -136,9 +136,9 @@ def test_the_template_is_verified_first(run: Run) -> None:
     ran = told(RELEASED[NAME])
     assert "I cannot ask for confirmation" in ran.err
     assert f"Template release {__version__}, least-privilege, {FOLDER}/{NAME}, sha256 " in ran.err
-    failure = told(RELEASED[NAME].replace(b"128", b"129", 1)).failure
+    failure = told(RELEASED[NAME].replace(b"128", b"129", 1)).refusal
     assert "release builds: Parameters/ResourceTags/AllowedPattern changed" in failure
-    failure = told(RELEASED["cloudformation-role.template.json"]).failure
+    failure = told(RELEASED["cloudformation-role.template.json"]).refusal
     assert "is the service role's template" in failure
 
 
@@ -167,7 +167,7 @@ def test_the_template_is_verified_first(run: Run) -> None:
 def test_what_cannot_be_is_told(run: Run, words: tuple[str, ...], what: str, code: int) -> None:
     ran = run(*words)
     assert (ran.code, ran.out) == (code, "")
-    assert what in (ran.err if code == 2 else ran.failure)
+    assert what in (ran.err if code == 2 else ran.refusal)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Run commands that operate stacks, in this process, with an operator; find the AWS CLI."""
+"""Run commands in this process, as from a shell or with an operator; find the AWS CLI."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.cli.terminal import Here, Operator
 from dt_logs_cfn.errors import DtLogsError, UsageError
+
+_FAILED = "dt-logs-cfn: "  # the beginning of a failure's line
 
 
 @dataclass
@@ -46,12 +49,52 @@ class Seat:
 
 @dataclass(frozen=True)
 class Ran:
-    """A command's result: its exit code, output, progress, and the one line of its failure."""
+    """A command's exit code, and its output on stdout and stderr."""
 
     code: int
     out: str
-    told: str
-    failure: str
+    err: str
+
+    @property
+    def told(self) -> str:
+        """The progress: the lines on stderr before the failure's."""
+        return self.err.rpartition(_FAILED)[0] if _FAILED in self.err else self.err
+
+    @property
+    def failure(self) -> str:
+        """The message of an expected failure, or an empty string; it is the last line of stderr."""
+        message = self.err.rpartition(_FAILED)[2].rstrip("\n") if _FAILED in self.err else ""
+        assert "\n" not in message
+        return message
+
+    @property
+    def refusal(self) -> str:
+        """The failure of a command that printed nothing else; any other result is an error."""
+        assert (self.code, self.out, self.told, bool(self.failure)) == (3, "", "", True), self
+        return self.failure
+
+
+Run = Callable[..., Ran]
+
+
+def ran(
+    call: Callable[[], int], printed: pytest.CaptureFixture[str], seat: Seat | None = None
+) -> Ran:
+    """Return the result of a call; if an operator was given a seat, stderr has only their lines."""
+    failed = ""
+    try:
+        code = call()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except DtLogsError as error:
+        code, failed = 2 if isinstance(error, UsageError) else 3, f"{_FAILED}{error}"
+    out, err = printed.readouterr()
+    return Ran(code, out, "\n".join(seat.lines) + failed if seat else err)
+
+
+def run_main(argv: Sequence[str], printed: pytest.CaptureFixture[str]) -> Ran:
+    """Run a command as from a shell."""
+    return ran(lambda: main(argv), printed)
 
 
 @dataclass(frozen=True)
@@ -63,25 +106,16 @@ class Runner:
     capsys: pytest.CaptureFixture[str]
     answers: Sequence[str] = ()  # to each run's questions
     asked: list[str] = field(default_factory=list)  # the questions of all runs
-    sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
-
-    def answering(self, *answers: str) -> Runner:
-        """Return a copy with an operator who gives these answers."""
-        return replace(self, answers=answers)
 
     def __call__(self, *argv: str) -> Ran:
         parser = argparse.ArgumentParser()
         self.configure(parser)
         arguments = parser.parse_args(argv)
         seat = Seat(answers=[*self.answers], asked=self.asked, clock=time.monotonic)
-        operator = replace(seat.operator, sleep=self.sleep, here=Here.of(arguments))
-        code, failure = 0, ""
-        try:
-            code = self.edge(arguments, operator)
-        except DtLogsError as error:
-            code, failure = 2 if isinstance(error, UsageError) else 3, str(error)
-            assert "\n" not in failure
-        return Ran(code, self.capsys.readouterr().out, "\n".join(seat.lines), failure)
+        operator = replace(
+            seat.operator, sleep=lambda s: time.sleep(s / 20), here=Here.of(arguments)
+        )
+        return ran(lambda: self.edge(arguments, operator), self.capsys, seat)
 
 
 def aws_cli() -> str:

@@ -7,7 +7,6 @@ from the caller. boto3 checks each request against CloudFormation's API model.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -21,8 +20,8 @@ from botocore.exceptions import ClientError
 from support.commands import Seat
 
 from dt_logs_cfn import Settings
+from dt_logs_cfn.cli.main import command_parser
 from dt_logs_cfn.cli.terminal import Operator
-from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stack_sets.rollout import asked_for
 from dt_logs_cfn.operate.templates import Template
@@ -234,18 +233,13 @@ def _values(found: Any) -> dict[str, str]:
 
 
 class Terminal:
-    """Runs roll-outs from one account; time passes only while they wait."""
+    """Runs roll-outs from one account, by default in the fake; time passes only while they wait."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], client: Any = None) -> None:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.fake = FakeStackSets({"ou-abcd-11112222": [ONE, TWO, THREE]})
-        self.client = client or self.fake.client()
-        self.seat = Seat()
-        self.capsys = capsys
-        self.out = ""
-
-    @property
-    def err(self) -> list[str]:
-        return self.seat.lines
+        self.client = self.fake.client()
+        self.seat, self.capsys, self.out = Seat(), capsys, ""
+        self.err = self.seat.lines
 
     def run(
         self,
@@ -256,9 +250,8 @@ class Terminal:
         operator: Operator | None = None,
         yes: bool = True,
     ) -> int:
-        parser = argparse.ArgumentParser()
-        deploy.configure(parser)
-        arguments = parser.parse_args(["--stack-set", "all", *words, *["--yes"] * yes])
+        words = ("--stack-set", "all", *words, *["--yes"] * yes)
+        arguments = command_parser("deploy").parse_args(words)
         try:
             rollout = asked_for(arguments, made, parameters, tags or {})
             who = operator or self.seat.operator

@@ -1,29 +1,261 @@
-"""How a deployment shows changes, which count, and which load balancers a list drops."""
+"""Which parameter values are refused, and how a deployment shows and counts its changes."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from operating.accounts import HERE, template, values
+from support.events import ACCOUNT
 
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stack_options import changed
 from dt_logs_cfn.operate.stacks.deployment import Deployment, Dropped
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_cfn.operate.values import check, check_given, check_place, pairs, read
 
-ENDPOINT = "NotificationEndpoint"
-DECLARED = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
+TEMPLATE = template()
+BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
+IRISH, CHINESE = (
+    BALANCER.replace("us-east-1", "eu-west-1"),
+    f"arn:aws-cn:sqs:cn-north-1:{ACCOUNT}:q",
+)
+NET, BALANCERS = BALANCER.replace("/app", "/net"), "LoadBalancerArns"
+END = "NotificationEndpoint"
+GIVEN = {
+    "LoadBalancerArns": BALANCER,
+    "DataTheoremAccountId": "999988887777",
+    "NotificationEndpoint": "https://logs.example.com/in?token=SECRET",
+}
+
+
+def refusal(call: Any, *given: Any) -> str:
+    with pytest.raises((OperatingError, UsageError)) as error:
+        call(*given)
+    assert "SECRET" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("copied", "told"),
+    [
+        (f'"{BALANCER}"', f"""'"{BALANCER}"' contains quotes or blanks. Give {BALANCER}."""),
+        (f"{BALANCER},'{BALANCER}'", "contains quotes or blanks. Give arn:aws:elastic"),
+        (f"\u201c{BALANCER}\u201d", f"contains quotes or blanks. Give {BALANCER}."),
+        (BALANCER.replace("/app", "/ app"), f"contains quotes or blanks. Give {BALANCER}."),
+        (BALANCER[:-1], f"'{BALANCER[:-1]}' is cut off. Give the whole ARN"),
+        (BALANCER[:-17], "is cut off."),
+        (BALANCER[:-20], "is cut off."),
+        (BALANCER[: BALANCER.index("/app")], "is cut off."),
+    ],
+)
+def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, told: str) -> None:
+    assert told in refusal(check_given, {"LoadBalancerArns": copied})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["a"], "--tag 'a' has no value."),
+        (["=a"], "--tag number 1 has no key."),
+        (["a=1", "a=2"], "--tag 'a' is given twice."),
+        (["a=1", "b2", "c"], "--tag number 2 has no value."),
+        (["cost-center=1", "cost-center=2"], "--tag number 2 is given twice."),
+        (["SECRET" * 3], "--tag number 1 has no value."),
+        (["https://a.example.com/?t"], "--tag number 1 has no value."),
+        (["a=\udcff"], "--tag 'a' is not text in UTF-8."),
+    ],
+)
+def test_options_are_complete_and_name_each_key_once(given: list[str], told: str) -> None:
+    assert refusal(pairs, given, "--tag").startswith(told)
+    assert pairs(["a=b=c", "d="], "--tag") == {"a": "b=c", "d": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Nope", True),
+        ("LoadBalencerArns", True),
+        ("RunToken2", True),
+        ("abcdefghijkl", True),
+        ("LogBucketRegion", True),
+        ("EnableALBConnectionLogs", True),
+        ("abcdefghijklm", False),
+        ("LdGkWtbQYtdHhlMnoP", False),
+        ("hunter2", False),
+        ("dG9rZW4tb2YtdGhl", False),
+        ("RunTokenhk39dkw0", False),
+        ("NotificationEndpoint:dG9rZW4", False),
+        ("https://a.example.com/x", False),
+        ("a\x1b[2J", False),
+        ("x" * 100_000, False),
+    ],
+)
+def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> None:
+    told = refusal(check, TEMPLATE, {**GIVEN, name: "1"}, {})
+    assert told.startswith(
+        f"The template has no parameter {name!r}."
+        if shown
+        else f"The template has no parameter by the given name, which may be a token and is hidden:"
+        f" {len(name)} characters, beginning with {name[0]!r}. "
+    )
+    assert (name in told) is shown
+    assert told.endswith("Did you mean NotificationEndpoint?") is name.startswith("Notif")
+
+
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [
+        ({"a": "b", "n": "1", "l": "x,y"}, True),
+        ({"a": "b", "n": 1, "l": ["x", "y"]}, True),
+        (
+            [
+                {"ParameterKey": "a", "ParameterValue": "b"},
+                {"ParameterKey": "n", "ParameterValue": "1"},
+                {"ParameterKey": "l", "ParameterValue": "x,y"},
+                {"ParameterKey": "kept", "UsePreviousValue": True},
+            ],
+            True,
+        ),
+        ("{", False),
+        ("[" * 100_000, False),
+        ("7", False),
+        ([1], False),
+        ([{"ParameterKey": "a"}], False),
+        ({"a": None}, False),
+        ({"a": True}, False),
+        ({"a": {"b": "c"}}, False),
+        ([{"ParameterKey": "a", "ParameterValue": "1"}] * 2, False),
+        ('{"a": "1", "a": "2"}', False),
+        ("x" * 1_000_001, False),
+        ("\x00", False),
+    ],
+)
+def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object, taken: bool) -> None:
+    file = tmp_path / "values.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    if taken:
+        assert read(file) == {"a": "b", "n": "1", "l": "x,y"}
+    else:
+        assert "is not a file of parameters" in refusal(read, file)
+
+
+def test_a_pipe_is_read_and_one_that_nothing_writes_to_is_told(tmp_path: Path) -> None:
+    out, into = os.pipe()
+    os.write(into, b'{"a": "1"}')
+    os.close(into)
+    os.mkfifo(tmp_path / "pipe")
+    assert read(Path(f"/dev/fd/{out}")) == {"a": "1"}
+    told = "pipe cannot be read: it is a pipe that nothing writes to. Give a file of parameters"
+    assert told in refusal(read, tmp_path / "pipe")
+    assert "No such file or directory" in refusal(read, tmp_path / "none.json")
+    os.close(out)
+
+
+def test_what_a_stack_has_need_not_be_given_and_the_rest_is_named_at_once() -> None:
+    assert check(TEMPLATE, GIVEN, {}) == check(TEMPLATE, {}, GIVEN)
+    whole = check(TEMPLATE, {"RunToken": "2"}, {**GIVEN, "OfAnOlderRelease": "x"})
+    assert (whole["RunToken"], whole["LogRetentionDays"]) == ("2", "30")
+    assert "OfAnOlderRelease" not in whole
+    told = refusal(check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
+    assert told == "LogRetentionDays '0' is not valid. It takes 1 to 36500."
+    assert refusal(check, TEMPLATE, {}, {}).endswith(
+        "in a file with --parameters. Use --load-balancer ARN for LoadBalancerArns."
+    )
+    assert refusal(check, TEMPLATE, {"LoadBalancerArns": "*"}, {}) == (
+        "These parameters must have values: DataTheoremAccountId, NotificationEndpoint. Give each"
+        " with --parameter NAME=VALUE, or in a file with --parameters."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ResourceTags", ",".join(["k=v"] * 1100), "ResourceTags has 4,399 bytes, but a parameter"),
+        ("LoadBalancerArns", ",".join([BALANCER] * 60), "bytes, but a parameter can have"),
+        ("DataTheoremAccountId", "1", "DataTheoremAccountId '1' is not valid. It takes: 12"),
+        (
+            END,
+            "http://me:SECRET@l.example.com/SECRET",
+            f"{END} 'http://l.example.com/…' is not val",
+        ),
+        (END, "logs.example.com/SECRET", f"{END} '…' is not valid. It takes: An https URL"),
+        (END, "arn:aws:sqs:us-east-1:1:q", f"{END} 'arn:aws:sqs:us-east-1:1:q' is not valid."),
+        (
+            BALANCERS,
+            f"{BALANCER}, {BALANCER}0",
+            f"{BALANCERS} '{BALANCER}0' is not valid. It takes",
+        ),
+        (BALANCERS, NET, f"'{NET}' is a network load balancer. Give application load balancers;"),
+        (BALANCERS, "a", f"{BALANCERS} 'a' is not valid. It takes: ARNs (arn:..."),
+        ("LogBucketName", "My_Bucket", "It takes: 3 to 63 lower-case letters, digits, dots and"),
+        ("RefreshSchedule", "rate(1 hours)", "rate(1 hour/day), rate(N hours/days); empty: never"),
+        ("VendorReadScope", "All", "It takes LoadBalancer or Location."),
+        ("LogRetentionDays", "0", "It takes 1 to 36500."),
+        ("LogRetentionDays", "ten", "It takes 1 to 36500."),
+        ("RunToken", "x" * 129, "It takes up to 128 characters."),
+        ("RunToken", "\udcff", "The value of RunToken is not text in UTF-8."),
+        ("RunTokens", "x", "Did you mean RunToken?"),
+        ("Q", "x", "Use one of DataTheoremAccountId, "),
+    ],
+)
+def test_what_cloudformation_would_refuse_is_refused_here(name: str, value: str, told: str) -> None:
+    assert told in refusal(check, TEMPLATE, {**GIVEN, name: value}, {})
+
+
+@pytest.mark.parametrize(
+    ("here", "told"),
+    [
+        ((ACCOUNT, "eu-west-1"), "is in us-east-1, but you work in eu-west-1. Give --region us-ea"),
+        (("1" * 12, "us-east-1"), f"is in account {ACCOUNT}, but you work in account 1111"),
+    ],
+)
+def test_a_load_balancer_of_another_place_is_told_with_both(
+    here: tuple[str, str], told: str
+) -> None:
+    account, region = here
+    told = f"'{BALANCER}' {told}"
+    assert told in refusal(check_place, f"*,{BALANCER}", new_stack("aws", region, account))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"Nope": "1"}, "The template has no parameter 'Nope'."),
+        ({"ResourceTags": "a=1,a=2"}, "ResourceTags 'a=2' is not valid. Give at most 40 tags"),
+        ({BALANCERS: f"{BALANCER},{IRISH}"}, f"{IRISH}' is not valid. Give the"),
+        ({BALANCERS: BALANCER, END: CHINESE}, "queue of partition aws"),
+        ({}, ""),
+        ({BALANCERS: "*"}, ""),
+        ({"DataTheoremAccountId": "111111111111"}, ""),
+        ({"LogBucketName": "logs-123456789012-eu-west-1-an"}, ""),
+        ({END: CHINESE}, ""),
+        ({BALANCERS: IRISH, "LogBucketName": "logs-123456789012-eu-west-1-an"}, ""),
+    ],
+)
+def test_before_aws_is_asked_only_what_is_wrong_everywhere_is_refused(
+    given: dict[str, str], told: str
+) -> None:
+    if told:
+        assert told in refusal(check_given, given)
+    else:
+        check_given(given)
+
+
+DECLARED = {name: {"Type": "String", "Default": ""} for name in (END, "Same", "New")}
 BEFORE = StackDescription(
     id="arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
     name="s",
     status="CREATE_COMPLETE",
     role="",
-    parameters={ENDPOINT: "https://a.example.com/?t=ONE", "Old": "x", "Same": "y"},
+    parameters={END: "https://a.example.com/?t=ONE", "Old": "x", "Same": "y"},
     tags={"cost": "7", "team": "edge"},
     outputs={},
 )
@@ -41,7 +273,7 @@ NO_ROLE = {**role("ec2:A"), "Type": "Custom::B"}
 
 def deployment(before: Existing | None, role: object, **tags: str) -> Deployment:
     body = {"Parameters": DECLARED, "Resources": {"Role": role, "B": NO_ROLE}}
-    given = {ENDPOINT: "https://a.example.com/?t=TWO"}
+    given = {END: "https://a.example.com/?t=TWO"}
     return Deployment(
         "s", HERE, Template(json.dumps(body), "release 1"), given, tags, before=before
     )
@@ -103,9 +335,9 @@ def test_of_a_new_stack_rights_are_counted() -> None:
     assert "  Permissions of the Lambda's role\n    s3: 2, sns: 1" in shown
 
 
-GIVEN = values("*", ResourceTags="a=b")
+WHOLE = values("*", ResourceTags="a=b")
 EXISTING = Existing(
-    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
+    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", WHOLE, {}, {}), template()
 )
 
 

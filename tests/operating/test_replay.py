@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from operating.accounts import EVERYTHING, HERE, LOGS, POLICY, Looking
 from support.commands import Runner, Seat
 from support.events import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
-from support.looks import can_read
+from support.looks import can_read, delivered
 
 from dt_logs_cfn.commands import replay as command
 from dt_logs_cfn.errors import OperatingError
@@ -39,9 +39,8 @@ class Replaying:
     sns: Any = None
     policies: Any = None
 
-    @property
-    def account(self) -> Account:
-        return self.looking.account
+    def __post_init__(self) -> None:
+        self.account = self.looking.account
 
     @property
     def balancers(self) -> list[str]:
@@ -73,17 +72,11 @@ class Replaying:
         clients = elbv2, s3, self.sns or sns
         return replay(cloudformation, clients, wanted, operator, self.account.clock)
 
-    def deny(self, action: str, resource: str = "*") -> None:
-        """Deny the operator an action."""
-        deny = {"Effect": "Deny", "Action": action, "Resource": resource}
-        self.policies = [{"Statement": [EVERYTHING, deny]}]
-
     def received(self) -> list[dict[str, Any]]:
         """Remove and return the records that the vendor's endpoint has received."""
-        messages = self.account.world.deliveries.pop(ENDPOINT, [])
-        bodies = [
-            json.loads(each["Message"]) for each in messages if each["Type"] == "Notification"
-        ]
+        messages = self.account.world.deliveries.setdefault(ENDPOINT, [])
+        bodies = delivered(self.account, ENDPOINT)
+        messages.clear()
         return [record for each in bodies for record in each.get("Records", [])]
 
     def keys(self) -> list[str]:
@@ -92,13 +85,12 @@ class Replaying:
 
     def logs(self, arn: str, count: int) -> list[str]:
         """Let a load balancer write logs, one a minute, unannounced; return their keys."""
-        keys = []
+        keys = list[str]()
         for _ in range(count):
             self.account.clock.sleep(60)
-            key = self.account.write_log(arn)
-            assert key
-            keys.append(key)
+            keys.append(self.account.write_log(arn) or "")
         self.received()
+        assert all(keys)
         return keys
 
     def onboarded(self, count: int, **changed: str) -> list[str]:
@@ -352,8 +344,8 @@ def test_without_a_right_nothing_is_left_out_in_silence_and_other_locations_are_
 ) -> None:
     web, other = replaying.both()
     keys, _ = replaying.logs(other, 3), replaying.logs(web, 2)
-    replaying.deny(action, resource)
-
+    deny = {"Effect": "Deny", "Action": action, "Resource": resource}
+    replaying.policies = [{"Statement": [EVERYTHING, deny]}]
     try:
         found = replaying(stack="both")
     except (ClientError, OperatingError) as error:
@@ -376,46 +368,30 @@ def edited(change: dict[str, Any]) -> Callable[[Replaying], None]:
     return lambda it: it.looking.edit_policy(LOGS, edit)
 
 
-PREFIX = "access_logs.s3.prefix"
+def moved(it: Replaying) -> None:
+    attributes = it.account.world.load_balancers[it.balancers[0]].attributes
+    attributes["access_logs.s3.prefix"] = "new"
+
+
 NARROWED = {"Condition": {"StringEquals": {"aws:PrincipalTag/a": "b"}}}
 DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+AT, LATER, EDITED = f"s3://{LOGS}/", "later logs of app/web/", "is not as the stack wrote it. Run"
+NO_GRANT = "No bucket's policy has a statement of this stack. Run the stack again"
+ENDED = "The stack's endpoint has no confirmed subscription to topic arn:aws:sns:"
+GONE = "It no longer exists. Remove it from the stack's LoadBalancerArns."
 
 
 @pytest.mark.parametrize(
     ("change", "what", "why"),
     [
-        (edited(NARROWED), f"s3://{LOGS}/", "is not as the stack wrote it. Run the stack again"),
-        (edited(DISARMED), f"s3://{LOGS}/", "is not as the stack wrote it. Run the stack again"),
-        (
-            *(lambda it: it.account.s3.delete_bucket_policy(Bucket=LOGS), "all"),
-            "No bucket's policy has a statement of this stack. Run the stack again",
-        ),
-        (
-            *(lambda it: it.account.unsubscribe(ENDPOINT), f"s3://{LOGS}/"),
-            "The stack's endpoint has no confirmed subscription to topic arn:aws:sns:",
-        ),
-        (
-            *(lambda it: it.account.world.topics.clear(), f"s3://{LOGS}/"),
-            f"-{LOGS} does not exist. Run the stack again",
-        ),
-        (
-            *(
-                lambda it: it.account.world.load_balancers.pop(it.balancers[0]),
-                "later logs of app/web/",
-            ),
-            "It no longer exists. Remove it from the stack's LoadBalancerArns.",
-        ),
-        (
-            lambda it: it.account.world.load_balancers[it.balancers[0]].attributes.update(
-                {PREFIX: "new"}
-            ),
-            *(
-                "later logs of app/web/",
-                f"It logs to s3://{LOGS}/new, which is not registered. Run",
-            ),
-        ),
+        (edited(NARROWED), AT, f"{EDITED} the stack again"),
+        (edited(DISARMED), AT, f"{EDITED} the stack again"),
+        (lambda it: it.account.s3.delete_bucket_policy(Bucket=LOGS), "all", NO_GRANT),
+        (lambda it: it.account.unsubscribe(ENDPOINT), AT, ENDED),
+        (lambda it: it.account.world.topics.clear(), AT, f"-{LOGS} does not exist. Run the stack"),
+        (lambda it: it.account.world.load_balancers.pop(it.balancers[0]), LATER, GONE),
+        (moved, LATER, f"It logs to s3://{LOGS}/new, which is not registered. Run"),
     ],
-    ids=["narrowed", "disarmed", "none", "unsubscribed", "no topic", "deleted", "moved"],
 )
 def test_what_is_left_out_is_said(
     replaying: Replaying, change: Callable[[Replaying], object], what: str, why: str
@@ -455,34 +431,30 @@ def test_logs_that_have_expired_are_refused(replaying: Replaying) -> None:
 
 
 NOW = datetime(2026, 11, 28, 12, 30, 15, tzinfo=timezone.utc)
-NOWADAYS = "--until 2026-11-28T12:30:15Z"
+NOWADAYS, TEN = "--until 2026-11-28T12:30:15Z", "2026-11-28T10:00Z"
 PREFIXED = "p/AWSLogs/1/elasticloadbalancing/us-east-1/"
 
 
 @pytest.mark.parametrize(
     ("since", "until", "told"),
     [
-        ("2026-11-28T10:00Z", None, f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
+        (TEN, None, f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
         (
             *("2026-11-28T10:00:07.500+01:00", "2026-11-28t10:00:00z"),
             "--since 2026-11-28T09:00:07Z --until 2026-11-28T10:00:00Z",
         ),
-        ("2026-11-28T10:00Z", "2027-01-01T00:00Z", f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
+        (TEN, "2027-01-01T00:00Z", f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
         ("0002-01-01T00:00Z", None, f"--since 2016-08-11T00:00:00Z {NOWADAYS}"),
         ("2026-11-28T13:00Z", None, "3: --since 2026-11-28T13:00Z is in the future."),
         ("2026-11-28T12:30:15Z", None, "3: --since 2026-11-28T12:30:15Z is in the future. It is 2"),
-        (
-            "2026-11-28T10:00",
-            None,
-            "3: --since 2026-11-28T10:00 has no time zone. Give a time such",
-        ),
+        (TEN[:-1], None, f"3: --since {TEN[:-1]} has no time zone. Give a time such"),
         ("2026-11-28", None, "3: --since 2026-11-28 has no time zone."),
-        ("2026-11-28T10:00Z", "2026-11-28T11:00", "3: --until 2026-11-28T11:00 has no"),
-        ("yesterday", None, "2: --since 'yesterday' is not a time."),
-        ("", None, "2: --since '' is not a time."),
-        ("2026-02-30T00:00Z", None, "2: --since '2026-02-30T00:00Z' is not a time."),
-        ("0001-01-01T00:00+14:00", None, "2: --since '0001-01-01T00:00+14:00' is not a time."),
-        ("2026-11-28T10:00Z", "2026-11-28T10:00Z", "2: --until 2026-11-28T10:00Z is not after"),
+        (TEN, "2026-11-28T11:00", "3: --until 2026-11-28T11:00 has no"),
+        *(
+            (wrong, None, f"2: --since '{wrong}' is not a time.")
+            for wrong in ("yesterday", "", "2026-02-30T00:00Z", "0001-01-01T00:00+14:00")
+        ),
+        (TEN, TEN, f"2: --until {TEN} is not after"),
     ],
 )
 def test_a_window_is_in_utc_and_ends_now_and_a_wrong_one_is_refused_before_any_call(

@@ -150,7 +150,6 @@ class Stacks:
     denied: tuple[str, ...] = ()  # operations that are refused
 
     def check(self, operation: str) -> None:
-        """Raise AccessDenied if the operation is denied."""
         if operation in self.denied:
             raise client_error(operation, Refused("AccessDenied", "no", 403))
 

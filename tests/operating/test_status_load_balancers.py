@@ -35,6 +35,7 @@ from support.looks import logging_of
 
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.stacks.stack import made_from, parsed
+from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Caller, Clock
 
@@ -45,12 +46,14 @@ NOTHING = "nothing announces new logs"
 WRITES = "Elastic Load Balancing writes there"
 
 
-def widen(account: Account) -> None:
+def grant_now(**changed: Any) -> Change:
+    """Return a change of the statement with which the stack lets the vendor read."""
+
     def change(policy: dict[str, Any]) -> None:
         (ours,) = (e for e in policy["Statement"] if e["Sid"].startswith("DTLogsAnalysis1Read"))
-        ours["Resource"] = f"arn:aws:s3:::{LOGS}/*"
+        ours.update(changed)
 
-    edit_policy(account, LOGS, change)
+    return lambda account: edit_policy(account, LOGS, change)
 
 
 def narrow(account: Account) -> None:
@@ -62,6 +65,11 @@ def narrow(account: Account) -> None:
 def requester_pays(account: Account) -> None:
     payer: Any = {"Payer": "Requester"}
     account.s3.put_bucket_request_payment(Bucket=LOGS, RequestPaymentConfiguration=payer)
+
+
+def made_again(account: Account) -> None:
+    """Create our topic with SNS's default policy."""
+    account.add_topic(TOPIC.rpartition(":")[2])
 
 
 def turn_off(account: Account) -> None:
@@ -104,10 +112,12 @@ def retry(text: str | None = None, **changed: Any) -> Change:
     return change
 
 
+WIDENED = grant_now(Resource=f"arn:aws:s3:::{LOGS}/*")
 DENIED, RETRIES, GRANT = "explicit deny", "delivery retries", "delivery grant"
 FINE = "no statement denies Data Theorem's reads"
 RETRIED = "failed announcements are retried for an hour"
 FEW = "failed announcements are not retried for as long as SNS allows"
+NOT_THERE = "the endpoint of stack dt-logs is not subscribed"
 ENDED = "the owner of the endpoint of stack dt-logs has ended its subscription"
 PAYS = f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests"
 SET_RETRIES = f"aws sns set-topic-attributes --topic-arn {TOPIC} "
@@ -135,7 +145,13 @@ NEW = "no test file, newest log 0 min old"
         (lambda a: encrypted_by_kms(a, LOGS), "encryption", "finding", "*aws:kms*", "SSE-S3"),
         (lambda a: owned_by_writers(a, LOGS), "ownership", "finding", "*", "BucketOwnerEnforced"),
         (requester_pays, "payer", "finding", PAYS, "Payer=BucketOwner"),
-        (widen, "read grant", "finding", "*is not as the stack dt-logs wrote it", AGAIN),
+        (
+            grant_now(Resource=f"arn:aws:s3:::{LOGS}/*"),
+            "read grant",
+            "finding",
+            "*is not as the stack dt-logs wrote it",
+            AGAIN,
+        ),
         (deny("StringNotEquals", "aws:PrincipalOrgID", "o-1"), DENIED, "finding", "*NotYou*", ""),
         (deny("NotIpAddress", "aws:SourceIp", "192.0.2.0/24"), DENIED, "unknown", "*NotYou*", ""),
         # We do not know the ID of the role with which the vendor reads.
@@ -144,24 +160,14 @@ NEW = "no test file, newest log 0 min old"
         (deny("StringNotEquals", "aws:PrincipalAccount", VENDOR), DENIED, "ok", FINE, ""),
         (narrow, "notification", "finding", "the notification * was changed", AGAIN),
         (lambda a: announce(a, LOGS, {}), "notification", "finding", NOTHING, AGAIN),
-        # The new topic has SNS's default policy.
-        (
-            lambda a: a.add_topic(TOPIC.rpartition(":")[2]),
-            *("topic", "finding", f"*{TOPIC} was changed", "delete-topic"),
-        ),
+        (made_again, "topic", "finding", f"*{TOPIC} was changed", "delete-topic"),
         (lambda a: a.world.topics.clear(), "topic", "finding", f"*{TOPIC} does not exist", AGAIN),
         (retry(backoffFunction="linear"), RETRIES, "ok", RETRIED, ""),
         (retry(numRetries=3), RETRIES, "finding", FEW, SET_RETRIES),
         *((retry(each), RETRIES, "finding", FEW, SET_RETRIES) for each in ("", "{", "{}")),
         (lambda a: a.unsubscribe(ENDPOINT), "subscription", "finding", ENDED, AGAIN),
-        (
-            lambda a: a.world.subscriptions.clear(),
-            *("subscription", "finding", "the endpoint of stack dt-logs is not subscribed", AGAIN),
-        ),
-        (
-            Account.snapshot,
-            *("subscription", "ok", "https://logs.example.com/… is subscribed", ""),
-        ),
+        (lambda a: a.world.subscriptions.clear(), "subscription", "finding", NOT_THERE, AGAIN),
+        (Account.snapshot, "subscription", "ok", "https://logs.example.com/… is subscribed", ""),
     ],
 )
 def test_each_check_of_an_onboarded_load_balancer(
@@ -178,17 +184,12 @@ def test_each_check_of_an_onboarded_load_balancer(
     assert ENDPOINT not in found.saw + found.fix
 
 
-def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> None:
-    found = looking.of(looking.logging(owner="444455556666"))
-    names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
-    assert names == ["logging", "vended logs"]
-
-
 def test_what_was_not_onboarded_or_is_gone(looking: Looking) -> None:
     off, gone = (looking.account.add_load_balancer(name) for name in ("off", "gone"))
     del looking.account.world.load_balancers[gone]
-    assert looking.told("logging", off) == ("finding", "access logs are off")
-    assert looking.check("logging", off).fix == (
+    check = looking.check("logging", off)
+    assert (check.verdict, check.saw) == ("finding", "access logs are off")
+    assert check.fix == (
         "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy`"
         " with the same options makes them."
         " If a stack already has it, `dt-logs-cfn status` shows the command that runs the stack."
@@ -196,16 +197,18 @@ def test_what_was_not_onboarded_or_is_gone(looking: Looking) -> None:
     assert looking.told("logging", gone) == ("finding", "the load balancer does not exist")
     astray = looking.account.add_load_balancer("astray", bucket=LOGS)
     assert looking.told("bucket", astray) == ("finding", f"bucket {LOGS} does not exist")
+    theirs = looking.of(looking.logging(owner="444455556666"))
+    names = [name for (of, name), each in theirs.items() if each.verdict != "unknown"]
+    assert names == ["logging", "vended logs"]
 
 
 def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
     arn = looking.logging()
     edge = looking.account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
-    found = looking.of(arn, edge)
-    assert (load_balancer_name(arn), "outpost") not in found
-    on_outpost = found[load_balancer_name(edge), "outpost"]
+    assert (load_balancer_name(arn), "outpost") not in looking.of(arn, edge)
+    check = looking.check("outpost", edge)
     fix = "Take it out of LoadBalancerArns; if that is *, list the others there."
-    assert (on_outpost.verdict, on_outpost.fix) == ("finding", fix)
+    assert (check.verdict, check.fix) == ("finding", fix)
 
 
 ELSEWHERE = {**DELIVERY, "Resource": f"arn:aws:s3:::{LOGS}/elsewhere/*"}
@@ -325,44 +328,35 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     assert (found[load_balancer_name(arn), GRANT].fix == again) is not of_the_customer
 
 
-def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None:
+def test_a_policy_that_replaced_ours_is_said_first_and_its_fix_makes_all_well(
+    looking: Looking,
+) -> None:
+    """What denies everybody everything is one finding."""
     account = looking.account
     arn = account.add_load_balancer("web")
-    looking.create(arn)
+    stack, name = looking.create(arn), load_balancer_name(arn)
     bucket = logging_of(account, arn)[1]
-    policy = {"Version": "2012-10-17", "Statement": [denies("s3:GetObject", bucket)]}
-    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
-    found = looking.of(stacks=["dt-logs"])
+    def found(policy: dict[str, Any]) -> dict[tuple[str, str], Check]:
+        account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        return looking.of(stacks=["dt-logs"])
 
-    first, *_ = (each for each in found.values() if each.verdict == "finding")
-    assert first == found[load_balancer_name(arn), DENIED]
+    def denied(**more: Any) -> dict[str, Any]:
+        return {"Version": "2012-10-17", "Statement": [denies("s3:GetObject", bucket, **more)]}
+
+    first, *_ = (each for each in found(denied()).values() if each.verdict == "finding")
+    assert (first.subject, first.name, VENDOR in first.fix) == (name, DENIED, True)
     assert f"NotYou of the policy of bucket {bucket} denies" in first.saw
     assert f"account {VENDOR}" in first.saw
-    assert VENDOR in first.fix
     saw = "Data Theorem's account is unknown, as no statement in the policy names it"
     assert looking.told(DENIED, arn) == ("unknown", saw)  # the stack was not read
-
     excepted = {"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}
-    policy["Statement"] = [denies("s3:GetObject", bucket, Condition=excepted)]
-    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    found = looking.of(stacks=["dt-logs"])
-    assert found[load_balancer_name(arn), DENIED].saw == FINE
+    assert found(denied(Condition=excepted))[name, DENIED].saw == FINE
 
+    out = found(shut(bucket))
 
-def test_a_policy_that_locks_everybody_out_is_one_finding(looking: Looking) -> None:
-    """The finding's fix makes all well again."""
-    account = looking.account
-    arn = account.add_load_balancer("web")
-    stack = looking.create(arn)
-    bucket = logging_of(account, arn)[1]
-    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(shut(bucket)))
-
-    found = looking.of(stacks=["dt-logs"])
-
-    name = load_balancer_name(arn)
     rights = "s3:GetBucketNotification, s3:GetBucketPolicy"
-    locked = found.pop((name, "bucket policy"))
+    locked = out.pop((name, "bucket policy"))
     assert locked.verdict == "finding"
     assert locked.saw == f"the policy of bucket {bucket} denies you {rights}"
     assert locked.fix == (
@@ -370,18 +364,16 @@ def test_a_policy_that_locks_everybody_out_is_one_finding(looking: Looking) -> N
         f" `aws s3api delete-bucket-policy --bucket {bucket}`. Otherwise use credentials that it"
         f" allows. After a deletion, run the stack again: {RUN}."
     )
-    assert [each for of, each in found if of == name] == ["logging", "other checks"]
-    assert {each.verdict for each in found.values()} == {"ok", "unknown"}
-    assert not any("lack" in each.saw for each in found.values())
+    assert [each for of, each in out if of == name] == ["logging", "other checks"]
+    assert {each.verdict for each in out.values()} == {"ok", "unknown"}
+    assert not any("lack" in each.saw for each in out.values())
     drift = f"not readable: the policy of arn:aws:s3:::{bucket} denies you s3:GetBucketNotification"
-    assert found["stack dt-logs", "drift"].saw == drift
-
+    assert out["stack dt-logs", "drift"].saw == drift
     root = account.client("s3", caller=Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"))
     root.delete_bucket_policy(Bucket=bucket)
     existing = made_from(cast(Any, looking.cloudformation), parsed(cast(Any, stack)))
     carry_out(asked.again(existing, account.clock()), account)
-    found = looking.of(stacks=["dt-logs"])
-    assert not [each for each in found.values() if each.verdict == "finding"]
+    assert "finding" not in {e.verdict for e in looking.of(stacks=["dt-logs"]).values()}
 
 
 @pytest.mark.parametrize("by", ["bucket", "account", "nothing"])
@@ -418,11 +410,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
     verdict, saw = stray(looking, arn)
     assert (verdict, saw.startswith(f"statement DTLogsAnalysis1Read{TAG}")) == ("finding", True)
 
-    def disarm(statements: list[Any]) -> None:
-        (ours,) = (each for each in statements if each.get("Sid", "").startswith("DTLogs"))
-        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-
-    looking.edit_policy(LOGS, disarm)
+    grant_now(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})(looking.account)
     verdict, saw = stray(looking, arn)
     told = f", which does not grant anything, {gone} {TAG})"
     assert (verdict, saw.endswith(told)) == ("finding", True)

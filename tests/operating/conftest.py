@@ -16,22 +16,14 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture
-def account() -> Account:
-    """Return an empty account in memory."""
-    return Account(ACCOUNT, REGION)
-
-
-@pytest.fixture
-def looking(account: Account) -> Looking:
+def looking() -> Looking:
     """Return an empty account in memory, with functions that check it as `status` does."""
-    return Looking(account)
+    return Looking(Account(ACCOUNT, REGION))
 
 
 @pytest.fixture
 def served(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Served]:
     """Serve an empty account behind an endpoint, with an administrator's shell."""
     folder = tmp_path / "functions"

@@ -296,24 +296,19 @@ def test_a_bucket_policy_that_locks_everybody_out_is_told_as_by_status(served: S
     assert (every.code, f"{name}: {locked['saw']}. {fix}\n" in every.out) == (3, True)
 
 
-def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(looking: Looking) -> None:
+def test_what_the_role_may_not_touch_or_does_not_fit_into_a_run_is_in_the_way(
+    looking: Looking,
+) -> None:
     account, arn = looking.account, looking.logging()
     other = creation(account, arn, ExistingLogBucketNames="logs-of-api")
     (conflict,) = plan(account, other).conflicts
     assert "ExistingLogBucketNames leaves it out" in conflict.what
     assert plan(account, creation(account, arn, ExistingLogBucketNames=LOGS)).works
-
-
-def test_a_stack_of_another_kind_is_none_of_ours() -> None:
     with pytest.raises(OperatingError, match="has no resource InvokeLambdaFunction"):
         asked.properties({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}, {})
-
-
-def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) -> None:
     for number in range(2176):
         account.add_load_balancer(f"web-{number}")
-    found = plan(account, creation(account, "*"))
-    (conflict,) = found.conflicts
+    (conflict,) = plan(account, creation(account, "*")).conflicts
     assert conflict.what.startswith(
         "2176 load balancers to turn on are too many for one run: 2175 fit into its time"
     )

@@ -118,8 +118,8 @@ class Replaying:
 
 
 @pytest.fixture
-def replaying(account: Account) -> Replaying:
-    return Replaying(Looking(account))
+def replaying(looking: Looking) -> Replaying:
+    return Replaying(looking)
 
 
 def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> None:

@@ -169,18 +169,10 @@ def test_a_release_that_was_withdrawn(
 def test_drift_is_what_a_run_would_change_and_what_none_mends(
     looking: Looking, stack: dict[str, Any]
 ) -> None:
-    account = looking.account
     assert looking.told("drift") == ("ok", "everything is as the stack set it up")
-    announce(account, OWN, {})
-    found = looking.check("drift")
-    assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
-    assert found.fix.startswith("See it with `dt-logs-cfn plan --stack dt-logs`. Run the stack")
     right = "s3:GetLifecycleConfiguration"
     lack = f"not everything could be read: you lack {right}"
     assert looking.told("drift", denied=(right,)) == ("unknown", lack)
-
-
-def test_what_no_run_mends_is_drift(looking: Looking, stack: dict[str, Any]) -> None:
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
     verdict, saw = looking.told("drift")
     assert verdict == "finding"
@@ -190,6 +182,10 @@ def test_what_no_run_mends_is_drift(looking: Looking, stack: dict[str, Any]) -> 
     assert f"Statement NotYou of the policy of bucket {OWN} denies" in found.saw
     assert found.saw.endswith(" And 1 more.")
     assert found.fix == f"Correct that, and run the stack again: {RUN}."
+    announce(looking.account, OWN, {})
+    found = looking.check("drift")
+    assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
+    assert found.fix.startswith("See it with `dt-logs-cfn plan --stack dt-logs`. Run the stack")
 
 
 def test_a_stack_that_cannot_be_understood_or_has_no_marks(
@@ -292,16 +288,15 @@ class Refreshed:
     """An account with a stack that is refreshed when a test requests it."""
 
     def __init__(self, rate: str) -> None:
-        self.clock = Clock()
+        self.rate, self.clock = rate, Clock()
         self.account = Account("123456789012", "eu-west-1", clock=self.clock)
         self.sender = Sender(self.clock, seed=1)
         arn = self.account.add_load_balancer("web")
         self.sender.create(properties(arn), lambda: clients_of(self.account))
-        self.parameters = {"RefreshSchedule": rate}
 
-    def refresh(self, hours: float, fails: bool = False) -> str:
-        """Let hours pass, refresh the stack, turn its log line into metrics; return the hour."""
-        self.clock.sleep(hours * 3600)
+    def refresh(self, fails: bool = False) -> str:
+        """Refresh the stack after an hour, turn its log line into metrics; return the hour."""
+        self.clock.sleep(3600)
 
         def before(service: str, operation: str, params: object) -> None:
             if fails:
@@ -312,15 +307,13 @@ class Refreshed:
         self.clock.sleep(60)
         return f"{datetime.fromtimestamp(self.clock(), timezone.utc):%Y-%m-%d %H}h UTC"
 
-    def told(self) -> tuple[str, str, str]:
-        """Return the verdict, the observation and the fix; all are empty without a schedule."""
-        client, given = cast(Any, self.account.client("cloudwatch")), self.parameters
+    def told(self) -> tuple[str, str, str] | None:
+        """Return the verdict, the observation and the fix; without a schedule, there is none."""
+        client, given = cast(Any, self.account.client("cloudwatch")), {"RefreshSchedule": self.rate}
         stack = StackDescription(self.sender.id, "s", "CREATE_COMPLETE", "", given, {}, {})
         found = refreshes(client, stack, self.clock())
-        if found is None:
-            return "", "", ""
-        check = schedule(found, self.clock())
-        return check.verdict, check.saw, check.fix
+        check = found and schedule(found, self.clock())
+        return check and (check.verdict, check.saw, check.fix)
 
 
 RULE = (
@@ -332,14 +325,14 @@ LOG = "The function's log says why: look for `refreshed` in its last lines."
 
 @pytest.mark.parametrize("rate", ["rate(1 hour)", "rate(6 hours)", "rate(1 day)"])
 def test_it_says_since_when_the_schedule_keeps_a_stack_in_step(rate: str) -> None:
-    assert Refreshed("").told() == ("", "", "")  # there is no schedule
+    assert Refreshed("").told() is None
     world = Refreshed(rate)
     assert world.told() == ("unknown", "none in the last two weeks", RULE)
-    first, second = world.refresh(1), world.refresh(1)
+    first, second = world.refresh(), world.refresh()
     assert world.told() == ("ok", f"in step since {first}, refreshed last {second}", "")
-    failed = world.refresh(1, fails=True)
+    failed = world.refresh(fails=True)
     assert world.told() == ("finding", f"the last one, {failed}, failed", LOG)
-    again = world.refresh(1)
+    again = world.refresh()
     assert world.told() == ("ok", f"in step since {again}, refreshed last {again}", "")
     world.clock.sleep(3 * 24 * 3600)
     assert world.told() == ("finding", f"the last one was {again}", RULE)

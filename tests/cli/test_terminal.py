@@ -10,6 +10,7 @@ import struct
 import termios
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -183,14 +184,6 @@ def test_a_result_fits_a_terminal_in_colours_and_is_whole_and_plain_elsewhere(
                 "    accepts.",
             ],
         ),
-        (
-            ["policy", "--account", ARN],
-            [
-                "dt-logs-cfn policy: error: argument --account:",
-                f"    '{ARN}'",
-                "    is not valid. Give 12 digits.",
-            ],
-        ),
     ],
 )
 def test_an_error_fits_a_terminal_and_no_value_is_cut_apart(
@@ -225,17 +218,14 @@ def test_what_is_told_stands_above_what_is_waited_for(
     assert event[-1] == "\x1b[K"
 
 
-@pytest.mark.parametrize(
-    ("meant", "texts"),
-    {
+def test_what_words_mean() -> None:
+    for meant, texts in {
         "good": ("as expected", "CREATE_COMPLETE", "  ok       topic"),
         "bad": ("NOT AS EXPECTED", "UPDATE_ROLLBACK_FAILED", "  finding  topic"),
         "warm": ("ROLLBACK_COMPLETE", "~ tags", "  waiting  topic", "  unknown  topic"),
         "": ("CREATE_IN_PROGRESS", "it is ok", "not allowed"),
-    }.items(),
-)
-def test_what_words_mean(meant: str, texts: tuple[str, ...]) -> None:
-    assert [meaning(each) for each in texts] == [meant] * len(texts)
+    }.items():
+        assert [meaning(each) for each in texts] == [meant] * len(texts)
 
 
 @pytest.mark.parametrize(
@@ -246,10 +236,7 @@ def test_what_words_mean(meant: str, texts: tuple[str, ...]) -> None:
         ("https://[::1]:8443/token", "https://[::1]/…"),
         ("https://[token", "https:///…"),
         ("amqp://a.example.com/token", "amqp://a.example.com/…"),
-        (
-            "team=logs,hook=https://a.example.com/token,b=c",
-            "team=logs,hook=https://a.example.com/…",
-        ),
+        ("team=a,hook=https://a.example.com/token,b=c", "team=a,hook=https://a.example.com/…"),
         ("arn:aws:sqs:us-east-1:123456789012:q", "arn:aws:sqs:us-east-1:123456789012:q"),
         ("", ""),
     ],
@@ -276,25 +263,25 @@ def test_somebody_elses_text_is_shown_without_what_may_be_a_token() -> None:
     assert shown_line("x" * 1501) == "x" * 1499 + "…"
 
 
-def test_whoever_interrupts_a_question_is_told_how_things_are() -> None:
+def test_whoever_interrupts_a_question_is_told_and_only_our_own_words_get_the_profile(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def interrupted(question: str) -> str:
         raise KeyboardInterrupt
 
-    lines = list[str]()
-    for unless in ("nothing was changed", "they stay"):
-        with pytest.raises(KeyboardInterrupt):
-            Operator(tell=lines.append, ask=interrupted).confirm("Go?", yes=False, unless=unless)
-    assert lines == [
-        f"It was not confirmed, so {each}." for each in ("nothing was changed", "they stay")
-    ]
-
-
-def test_only_our_own_words_get_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
-    operator = at_terminal(Here("mine"))
+    operator = replace(at_terminal(Here("mine")), ask=interrupted)
     operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a message that somebody else wrote
     operator.advise("So does `aws s3 ls`")
-    told = ["CREATE_FAILED  run `aws s3 ls`", "So does `aws s3 ls --profile mine`"]
-    assert capsys.readouterr().err.splitlines() == told
+    with pytest.raises(KeyboardInterrupt):
+        operator.confirm("Go?", yes=False)
+    with pytest.raises(KeyboardInterrupt):
+        operator.confirm("Go?", yes=False, unless="they stay")
+    assert capsys.readouterr().err.splitlines() == [
+        "CREATE_FAILED  run `aws s3 ls`",
+        "So does `aws s3 ls --profile mine`",
+        "It was not confirmed, so nothing was changed.",
+        "It was not confirmed, so they stay.",
+    ]
 
 
 def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:

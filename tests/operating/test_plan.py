@@ -426,7 +426,7 @@ def diff(*steps: model.Step, **bucket: Any) -> list[tuple[str, ...]]:
     return [(each.subject, *each.diff) for each in found]
 
 
-def test_each_step_is_told() -> None:
+def test_each_step_is_told_one_after_the_other() -> None:
     expiring: Json = {
         "ID": "dt-logs-analysis",
         "Status": "Enabled",
@@ -456,7 +456,7 @@ def test_each_step_is_told() -> None:
     )
     hidden = f"~ tag url: {SHOWN} -> {SHOWN} (the hidden part changes)"
     block = '~ public access block: {"BlockPublicAcls":true} -> all on'
-    prefix = "~ access_logs.s3.prefix: a/dt -> a"
+    turned_off = "~ access_logs.s3.enabled: true -> false", "~ access_logs.s3.prefix: a/dt -> a"
     assert told == [
         ("bucket logs", "- tag old=2", "~ tag team: web -> edge", hidden),
         ("bucket logs", "~ encryption: aws:kms -> AES256", block),
@@ -469,22 +469,17 @@ def test_each_step_is_told() -> None:
         (f"topic {TOPIC}", f"- subscription of {SHOWN}"),
         (f"topic {TOPIC}", "- the topic itself, with its subscriptions"),
         ("subscription arn:s", "- filter old", "+ filter new"),
-        (
-            f"load balancer {load_balancer_name(WEB)}",
-            "~ access_logs.s3.enabled: true -> false",
-            prefix,
-        ),
+        (f"load balancer {load_balancer_name(WEB)}", *turned_off),
     ]
     gone = diff(model.SetTags("logs", {"new": ENDPOINT}, frozenset({"url"})), tags=tags)
     assert gone == [("bucket logs", f"- tag url={SHOWN}", f"~ tag new: (none) -> {SHOWN}")]
+    put = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
+    edits = PolicyEdit((put,)), PolicyEdit((), frozenset({"DTLogsAnalysis9"}))
+    both = diff(*(model.EditPolicy("logs", each) for each in edits))
+    assert [each[1][:8] for each in both] == ["+ policy", "- policy"]
     # A template's default may hold a token, too.
-    old, new = (
-        {
-            "Parameters": {"NotificationEndpoint": {"Type": "String", "Default": each}},
-            "Resources": {},
-        }
-        for each in (ENDPOINT, other)
-    )
+    declared = [{"Type": "String", "Default": each} for each in (ENDPOINT, other)]
+    old, new = ({"Parameters": {"NotificationEndpoint": e}, "Resources": {}} for e in declared)
     default = f'parameter NotificationEndpoint: Default was "{SHOWN} is now "{SHOWN}'
     assert template_changes(old, new) == [default]
 
@@ -509,10 +504,3 @@ def test_an_edit_s_diff_is_what_it_changes(
     step = model.EditNotifications("logs", notifications.NotificationEdit((entry,)))
     ((_, *lines),) = diff(step, notifications=configuration)
     assert [json.loads(line.removeprefix("+ notification ")) for line in lines] == [entry]
-
-
-def test_two_edits_of_one_bucket_are_told_one_after_the_other() -> None:
-    put = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
-    edits = PolicyEdit((put,)), PolicyEdit((), frozenset({"DTLogsAnalysis9"}))
-    found = diff(*(model.EditPolicy("logs", each) for each in edits))
-    assert [each[1][:8] for each in found] == ["+ policy", "- policy"]

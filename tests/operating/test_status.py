@@ -134,31 +134,27 @@ def test_all_load_balancers_are_looked_at(served: Served) -> None:
 
 
 NONE = "There is no stack of Data Theorem's Logs Analysis in"
+PLAN = "To onboard load balancers there, start with `dt-logs-cfn plan --load-balancer '*'"
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        ("", f"{NONE} {AT}. {PLAN}`; for another place,"),
         (
-            (),
-            f"{NONE} {AT}. To onboard load balancers there, start with `dt-logs-cfn plan"
-            " --load-balancer '*'`; for another place,",
+            "--region eu-west-1",
+            f"{NONE} account 123456789012, eu-west-1. {PLAN} --region eu-west-1`",
         ),
         (
-            ("--region", "eu-west-1"),
-            f"{NONE} account 123456789012, eu-west-1. To onboard load balancers there, start with"
-            " `dt-logs-cfn plan --load-balancer '*' --region eu-west-1`",
-        ),
-        (
-            ("--load-balancer", ARN, "--region", "eu-west-1"),
+            f"--load-balancer {ARN} --region eu-west-1",
             f"'{ARN}' is in us-east-1, but you work in eu-west-1. Give --region us-east-1.",
         ),
-        (("--load-balancer", "*"), "There is no application load balancer in this account"),
-        (("--stack", "nope"), "There is no stack nope in this account and region."),
+        ("--load-balancer *", "There is no application load balancer in this account"),
+        ("--stack nope", "There is no stack nope in this account and region."),
     ],
 )
-def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], told: str) -> None:
-    assert served.run("status", *arguments).refusal.startswith(told)
+def test_what_is_not_there_is_told(served: Served, arguments: str, told: str) -> None:
+    assert served.run("status", *arguments.split()).refusal.startswith(told)
 
 
 def test_wrong_usage(served: Served) -> None:
@@ -277,8 +273,7 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         f"60 checks in {AT}: 30 ok, 30 findings, 0 unknown.",
     ]
 
-
-def test_what_aws_says_is_told_in_a_line_and_whole_for_a_program() -> None:
+    # What AWS says is one line, and whole for a program.
     check = replace(OFF, saw=f"{ENDPOINT} {'x' * 3000}", fix=ENDPOINT)
     lines, whole = told([check], "here").splitlines(), str(data([check]))
     assert "  https://logs.example.com/… xxx" in lines[1]

@@ -98,23 +98,18 @@ def test_the_stacks_status(
     assert found.fix.startswith("It only has a change set that was not executed. Execute it, or")
 
 
-@pytest.mark.parametrize(
-    ("version", "verdict"),
-    [
-        (__version__, "finding"),
-        ("0.0.9", "finding"),
-        ("99.0.0", "unknown"),
-        ("nonsense", "finding"),
-    ],
-)
-def test_a_handler_of_another_release(
-    looking: Looking, stack: dict[str, Any], version: str, verdict: str
-) -> None:
-    named = {"TemplateVersion": version, "HandlerSha256": "f" * 64}
-    stack["Outputs"] = [{"OutputKey": key, "OutputValue": each} for key, each in named.items()]
-    found = looking.check("release")
-    assert found.verdict == verdict
-    assert f"{version} with the handler ffffffffffff" in found.saw
+def test_a_handler_of_another_release(looking: Looking, stack: dict[str, Any]) -> None:
+    for version, verdict in {
+        __version__: "finding",
+        "0.0.9": "finding",
+        "99.0.0": "unknown",
+        "nonsense": "finding",
+    }.items():
+        named = {"TemplateVersion": version, "HandlerSha256": "f" * 64}
+        stack["Outputs"] = [{"OutputKey": key, "OutputValue": each} for key, each in named.items()]
+        found = looking.check("release")
+        assert found.verdict == verdict
+        assert f"{version} with the handler ffffffffffff" in found.saw
     del stack["Outputs"]
     assert looking.check("release").verdict == "unknown"
 

@@ -51,13 +51,7 @@ def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Tem
 
 TEMPLATE = template()
 Target = tuple[str, str]
-PAGE = 2
-
-
-@dataclass
-class FakeStack:
-    status: str = "OUTDATED"
-    reason: str = ""
+PAGE, OUTDATED = 2, ("OUTDATED", "")
 
 
 @dataclass
@@ -82,7 +76,7 @@ class FakeStackSets:
         self.units = units or {}
         self.given: dict[str, Any] = {}
         self.parameters: dict[str, str] = {}
-        self.stacks: dict[Target, FakeStack] = {}
+        self.stacks: dict[Target, tuple[str, str]] = {}  # statuses and reasons
         self.operations: list[FakeOperation] = []
         self.begun: list[tuple[str, Mapping[str, Any]]] = []
         self.fails: Callable[[Target], str] = lambda place: ""
@@ -124,8 +118,7 @@ class FakeStackSets:
             values = [each for each in given["Parameters"] if "ParameterValue" in each]
             self.parameters = {n: self.parameters[n] for n in kept} | _values(values)
             self.given |= given
-            for each in self.stacks.values():
-                each.status = "OUTDATED"
+            self.stacks = dict.fromkeys(self.stacks, OUTDATED)
             self.operations.append(FakeOperation(given["OperationId"], given, [*self.stacks]))
         return {"OperationId": given["OperationId"]}
 
@@ -133,8 +126,8 @@ class FakeStackSets:
         """Begin an operation that creates missing stacks and retries those that failed."""
         if self._is_new("CreateStackInstances", given):
             places = [(a, r) for r in given["Regions"] for a in self._accounts(given)]
-            self.stacks = {each: FakeStack() for each in places} | self.stacks
-            outdated = [each for each in places if self.stacks[each].status == "OUTDATED"]
+            self.stacks = dict.fromkeys(places, OUTDATED) | self.stacks
+            outdated = [each for each in places if self.stacks[each][0] == "OUTDATED"]
             self.operations.append(FakeOperation(given["OperationId"], given, outdated))
         return {"OperationId": given["OperationId"]}
 
@@ -147,8 +140,7 @@ class FakeStackSets:
         return {"StackSet": {**shown, "Status": "ACTIVE", "Parameters": listed}}
 
     def list_stack_instances(self, given: Any) -> Any:
-        found = self.stacks.items()
-        return _page([_shown(place, each.status, each.reason) for place, each in found], given)
+        return _page(self.stacks, given)
 
     def list_stack_set_operations(self, given: Any) -> Any:
         found = [{"OperationId": e.id, "Status": e.status} for e in reversed(self.operations)]
@@ -162,7 +154,7 @@ class FakeStackSets:
     def list_stack_set_operation_results(self, given: Any) -> Any:
         operation = self.operation(given["OperationId"])
         results = {**operation.results, **dict.fromkeys(operation.waiting, ("PENDING", ""))}
-        return _page([_shown(place, *result) for place, result in results.items()], given)
+        return _page(results, given)
 
     def operation(self, operation_id: str) -> FakeOperation:
         for each in self.operations:
@@ -173,8 +165,8 @@ class FakeStackSets:
     def _done_one_more(self, operation: FakeOperation) -> None:
         """Finish the next stack, as CloudFormation does between two calls."""
         for place in operation.waiting[:1]:
-            stack, reason = self.stacks[place], self.fails(place)
-            stack.status, stack.reason = ("OUTDATED", reason) if reason else ("CURRENT", "")
+            reason = self.fails(place)
+            self.stacks[place] = ("OUTDATED", reason) if reason else ("CURRENT", "")
             # Sometimes AWS gives the reason only on the stack.
             own = "" if reason.startswith("stack: ") else reason
             operation.results[place] = ("FAILED", own) if reason else ("SUCCEEDED", "")
@@ -216,16 +208,13 @@ def error(code: str, operation: str, message: str = "", status: int = 400) -> Cl
     return ClientError(answer, operation)
 
 
-def _shown(place: Target, status: str, reason: str) -> dict[str, str]:
-    account, region = place
-    return {"Account": account, "Region": region, "Status": status, "StatusReason": reason}
-
-
-def _page(found: list[Any], given: Any) -> Any:
-    """Return a page with the next two results."""
+def _page(found: Mapping[Target, tuple[str, str]], given: Any) -> Any:
+    """Return a page with the next two places, their statuses and reasons."""
     start = int(given.get("NextToken", 0))
     more = {"NextToken": str(start + PAGE)} if start + PAGE < len(found) else {}
-    return {"Summaries": found[start : start + PAGE], **more}
+    names = ("Account", "Region", "Status", "StatusReason")
+    rows = [dict(zip(names, (*place, *each), strict=True)) for place, each in found.items()]
+    return {"Summaries": rows[start : start + PAGE], **more}
 
 
 def _values(found: Any) -> dict[str, str]:

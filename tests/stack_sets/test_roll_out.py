@@ -55,7 +55,7 @@ def begun(terminal: Terminal) -> list[str]:
 
 
 def statuses(terminal: Terminal) -> dict[Any, str]:
-    return {place: each.status for place, each in terminal.fake.stacks.items()}
+    return {place: status for place, (status, _) in terminal.fake.stacks.items()}
 
 
 def test_a_stack_set_is_created_and_then_only_what_is_missing_is_left_to_do(
@@ -354,19 +354,14 @@ def test_ctrl_c_tells_what_goes_on(terminal: Terminal, where: str, told: str, be
     assert len(begun(terminal)) == begins
 
 
-@pytest.mark.parametrize(
-    ("parameters", "what"),
-    [
+def test_what_would_fail_is_refused_before_anything_is_begun(terminal: Terminal) -> None:
+    for parameters, what in (
         ({**VALUES, "LoadBalancerArns": "arn:aws:x"}, "names load balancers, which belong to"),
         ({"LoadBalancerArns": "*"}, "must have values: DataTheoremAccountId"),
         ({**VALUES, "LogRetentionDays": "x"}, "LogRetentionDays .x. is not valid"),
-    ],
-)
-def test_what_would_fail_is_refused_before_anything_is_begun(
-    terminal: Terminal, parameters: dict[str, str], what: str
-) -> None:
-    with pytest.raises(DtLogsError, match=what):
-        terminal.run(*WHERE, parameters=parameters)
+    ):
+        with pytest.raises(DtLogsError, match=what):
+            terminal.run(*WHERE, parameters=parameters)
     assert begun(terminal) == []
 
 
@@ -382,22 +377,16 @@ def test_a_stack_set_of_somebody_else_or_of_another_kind_is_refused(terminal: Te
         terminal.run(*UNIT)
 
 
-@pytest.mark.parametrize(
-    ("reason", "fix"),
-    [
-        (
-            "Account 1 should have 'X' role with trust relationship to Role 'Y'",
-            "In that account, cr",
-        ),
-        ("Resource is denied with an explicit deny in a service control policy", "Ask whoever"),
-        ("User: arn:aws:sts::1 is not authorized to perform: lambda:CreateF", "Give the exe"),
-        ("The security token included in the request is invalid", "Enable the region"),
-        ("Cancelled since failure tolerance has exceeded", "It was not tried"),
-        ("web is no load balancer.", "Correct the error that"),
-    ],
-)
-def test_a_reason_gets_its_advice(reason: str, fix: str) -> None:
-    assert advice(reason).startswith(fix)
+def test_a_reason_gets_its_advice() -> None:
+    for reason, fix in {
+        "Account 1 should have 'X' role with trust relationship to Role 'Y'": "In that account, cr",
+        "Resource is denied with an explicit deny in a service control policy": "Ask whoever",
+        "User: arn:aws:sts::1 is not authorized to perform: lambda:CreateF": "Give the exe",
+        "The security token included in the request is invalid": "Enable the region",
+        "Cancelled since failure tolerance has exceeded": "It was not tried",
+        "web is no load balancer.": "Correct the error that",
+    }.items():
+        assert advice(reason).startswith(fix)
     assert own_reason("ResourceLogicalId:X, ResourceStatusReason:no\nroom.") == "no room"
 
 
@@ -531,14 +520,10 @@ def test_what_cannot_be_is_told(run: Run, words: tuple[str, ...], what: str, cod
     assert what in (ran.err if code == 2 else ran.refusal)
 
 
-@pytest.mark.parametrize(
-    "words", [WHERE, ROOT[:2], ("--failure-tolerance", "1"), ("--no-auto-deployment",)], ids=str
-)
-def test_a_roll_outs_options_are_for_a_stack_set_alone(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    ran = run_main(("deploy", *words), capsys)
-    assert (ran.code, "needs --stack-set" in ran.err) == (2, True)
+def test_a_roll_outs_options_are_for_a_stack_set_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (WHERE, ROOT[:2], ("--failure-tolerance", "1"), ("--no-auto-deployment",)):
+        ran = run_main(("deploy", *words), capsys)
+        assert (ran.code, "needs --stack-set" in ran.err) == (2, True)
 
 
 def test_an_amount_is_shown_as_it_is_written() -> None:

@@ -328,22 +328,16 @@ def test_who_signed_is_told_and_what_is_altered_withdrawn_or_in_the_place_of_oth
     altered = json.dumps(with_a_right(template_in(signed[TEMPLATE]))).encode()
     listed = json.loads(signed["versions.json"])
     listed["versions"][0]["sha256sums"] = "0" * 64
-    for name, changed, said in (
-        (f"9.0.0/{NAME}", copied, f"of version {__version__}, NOT of 9.0.0, the folder that it is"),
-        (
-            TEMPLATE,
-            {TEMPLATE: signed[f"{__version__}/{DOCUMENTED}"]},
-            f"listed in SHA256SUMS as {DOCUMENTED}, NOT as {NAME}",
-        ),
-        (TEMPLATE, {TEMPLATE: altered}, r"/Statement/\d+ added\n.*NOT in the SHA256SUMS beside it"),
-        (
-            TEMPLATE,
-            {"versions.json": json.dumps(listed).encode()},
-            f"versions.json has other contents for {__version__}",
-        ),
+    ours, documented = __version__, signed[f"{__version__}/{DOCUMENTED}"]
+    other = json.dumps(listed).encode()
+    for folder, changed, said in (
+        ("9.0.0", copied, f"of version {ours}, NOT of 9.0.0, the folder that it is"),
+        (ours, {TEMPLATE: documented}, f"listed in SHA256SUMS as {DOCUMENTED}, NOT as {NAME}"),
+        (ours, {TEMPLATE: altered}, r"/Statement/\d+ added\n.*NOT in the SHA256SUMS beside it"),
+        (ours, {LISTS[0]: other}, f"versions.json has other contents for {ours}"),
     ):
         put(server, **signed | changed)
-        ran = verified(url(server, name))
+        ran = verified(url(server, f"{folder}/{NAME}"))
         assert (ran.code, bool(re.search(said, ran.out))) == (1, True), ran.out
 
     put(server, **signed)

@@ -42,6 +42,7 @@ def template(name: str = NAME) -> Template:
     return template_in(FILES[name])
 
 
+NAMES = (NAME, DOCUMENTED, SERVICE_ROLE)
 UNSIGNED = "not signed: there is no SHA256SUMS beside it"
 UNKNOWN = "unknown whether it was withdrawn: there is no versions.json beside its folder"
 BESIDE = f"t.json: {UNSIGNED}\nt.json: {UNKNOWN}\n"
@@ -65,9 +66,9 @@ def verify(run: Run, here: Path) -> Verify:
     return verify
 
 
-@pytest.mark.parametrize("name", [NAME, DOCUMENTED, SERVICE_ROLE])
-def test_a_released_template_is_identical(verify: Verify, name: str) -> None:
-    for form in (FILES[name], template(name)):  # white space is ignored
+def test_a_released_template_is_identical(verify: Verify) -> None:
+    for form in (*map(FILES.get, NAMES), *map(template, NAMES)):  # white space is ignored
+        assert form
         ran = verify(form)
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith(f"t.json: identical to release {__version__}, ")
@@ -82,7 +83,8 @@ def tampered(template: Template) -> Template:
 
 
 MAIN = embedding.handler_files()["dt_logs_handler/main.py"]
-OUTSIDE = "dt_logs_handler/../../x.py"
+ABOVE = "dt_logs_handler/../../x.py"
+OUTSIDE = embedding._pack({ABOVE: b""})
 
 
 @pytest.mark.parametrize(
@@ -95,15 +97,11 @@ OUTSIDE = "dt_logs_handler/../../x.py"
             lambda t: with_payload(t, b"\0" * 2**26),
             [f"{CODE} handler in the function's code is cut off or too large)"],
         ),
-        (
-            lambda t: with_payload(t, embedding._pack({OUTSIDE: b""})),
-            [f"{CODE} handler has a file '{OUTSIDE}')"],
-        ),
+        (lambda t: with_payload(t, OUTSIDE), [f"{CODE} handler has a file '{ABOVE}')"]),
         (
             tampered,
             [
-                "Description changed",
-                "Parameters/DataTheoremAccountId/Default changed",
+                *("Description changed", "Parameters/DataTheoremAccountId/Default changed"),
                 f"{CODE} function's code is not the bootstrap of a release)",
             ],
         ),
@@ -185,13 +183,10 @@ def test_the_handlers_zip_and_nothing_or_two_things(verify: Verify, run: Run, he
     sources["dt_logs_handler/main.py"] += b"#"
     sources["dt_logs_handler/evil.py"] = b"print(1)"
     told = f"the handler of release {__version__}"
+    changes = "dt_logs_handler/evil.py added, dt_logs_handler/main.py changed"
     for content, code, line in (
         (FILES["handler.zip"], 0, f"identical to {told}"),
-        (
-            embedding._pack(sources),
-            1,
-            f"differs from {told}: dt_logs_handler/evil.py added, dt_logs_handler/main.py changed",
-        ),
+        (embedding._pack(sources), 1, f"differs from {told}: {changes}"),
     ):
         ran = verify(content, name="handler.zip")
         assert (ran.code, ran.out.splitlines()[0]) == (code, f"handler.zip: {line}")
@@ -225,7 +220,7 @@ def old(here: Path) -> Path:
     (here / "old.json").write_bytes(FILES[NAME])
     folder = here / "build" / __version__
     folder.mkdir(parents=True)
-    for name in (NAME, DOCUMENTED, SERVICE_ROLE):
+    for name in NAMES:
         (folder / name).write_bytes(FILES[name])
     return here
 
@@ -256,14 +251,8 @@ def test_the_worst_comes_first_and_the_sources_last(run: Run, old: Path) -> None
     found = json.loads(compared(run, old, new, "--json").out)
     right, _, source = found["changes"]
     assert found["level"] == "major"
-    assert right == {
-        "level": "major",
-        "template": "new.json",
-        "kind": "right",
-        "what": RIGHT_ADDED,
-        "file": "",
-        "diff": "",
-    }
+    place = {"template": "new.json", "file": "", "diff": ""}
+    assert right == {"level": "major", "kind": "right", "what": RIGHT_ADDED, **place}
     assert (source["kind"], source["file"]) == ("handler", "dt_logs_handler/__init__.py")
     assert source["diff"].endswith("@@ -0,0 +1 @@\n+one")
 
@@ -366,12 +355,10 @@ def test_values_take_the_place_of_placeholders_and_the_rest_is_named(run: Run) -
     assert partly.err == (
         "Fill in before you use it: ${FunctionName}, ${Region}, ${RoleNameWithPath}\n"
     )
-    for region, partition in {
-        "us-east-1": "aws",
-        "us-gov-west-1": "aws-us-gov",
-        "cn-northwest-1": "aws-cn",
-        "eusc-de-east-1": "aws-eusc",
-    }.items():
+    for region, partition in (
+        *(("us-east-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-northwest-1", "aws-cn")),
+        ("eusc-de-east-1", "aws-eusc"),
+    ):
         ran = run("policy", "lambda-execution-documented", "--region", region)
         assert json.loads(ran.out)["Statement"][0]["Resource"] == f"arn:{partition}:logs:*:*:*"
         assert ran.err == ""

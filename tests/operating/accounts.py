@@ -258,6 +258,11 @@ class Looking:
         found = self.check(name, arn, denied)
         return found.verdict, found.saw
 
+    def stray(self, arn: str, bucket: str = LOGS) -> Told:
+        """Return the verdict and the observation about marks of deleted stacks in a bucket."""
+        found = self.of(arn)[f"bucket {bucket}", "marks without a stack"]
+        return found.verdict, found.saw
+
     def edit_policy(self, bucket: str, change: Callable[[list[Any]], None]) -> None:
         """Change the statements of a bucket's policy by hand."""
         edit_policy(self.account, bucket, lambda policy: change(policy["Statement"]))

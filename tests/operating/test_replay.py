@@ -285,24 +285,17 @@ def test_what_fails_is_sent_again_alone_after_growing_pauses(replaying: Replayin
     assert [1 <= a <= 2 <= b <= 4 <= c <= 8 <= d <= 16 for a, b, c, d, _ in [seat.slept]] == [True]
 
 
-@pytest.mark.parametrize(
-    ("code", "senders", "calls"), [("InternalFailure", False, 8), ("InvalidParameter", True, 1)]
-)
-def test_what_sns_never_takes_ends_it_with_how_to_go_on(
-    replaying: Replaying, code: str, senders: bool, calls: int
-) -> None:
+def test_what_sns_never_takes_ends_it_with_how_to_go_on(replaying: Replaying) -> None:
     """A message that SNS rejects as the sender's fault is not sent again."""
     replaying.onboarded(3)
-    replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
-    seat = replaying.seat("y")
-
-    with pytest.raises(OperatingError, match=rf"SNS did not accept a message \({code}\)"):
-        replaying(seat=seat)
-
-    assert replaying.sns.calls == calls
-    assert seat.lines[-1].startswith(
-        "The replay stopped. To continue: `dt-logs-cfn replay --stack dt-"
-    )
+    for code, senders, calls in (("InternalFailure", False, 8), ("InvalidParameter", True, 1)):
+        replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
+        seat = replaying.seat("y")
+        with pytest.raises(OperatingError, match=rf"SNS did not accept a message \({code}\)"):
+            replaying(seat=seat)
+        assert replaying.sns.calls == calls
+        again = "The replay stopped. To continue: `dt-logs-cfn replay --stack dt-"
+        assert seat.lines[-1].startswith(again)
 
 
 def test_an_interrupted_replay_says_how_far_it_is_and_how_to_go_on(replaying: Replaying) -> None:
@@ -469,15 +462,6 @@ def test_a_window_is_in_utc_and_ends_now_and_a_wrong_one_is_refused_before_any_c
     assert (ran.out, f"{ran.code}: {ran.failure}"[: len(told)]) == ("", told)
 
 
-def test_the_days_of_a_window_begin_with_that_of_the_hour_before() -> None:
-    def days(*times: str) -> list[str]:
-        return [str(each) for each in window(*times, NOW.timestamp()).days()]
-
-    assert days("2026-11-27T01:00Z", "2026-11-27T23:59Z") == ["2026-11-27"]
-    whole = ["2026-11-26", "2026-11-27", "2026-11-28"]
-    assert days("2026-11-27T00:59Z", "2026-11-28T00:00Z") == whole
-
-
 def rule(**changed: Any) -> dict[str, Any]:
     return {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}, **changed}
 
@@ -514,6 +498,15 @@ def test_a_lifecycle_rule_that_took_logs_of_the_window(found: dict[str, Any], ke
     )
     later = Window(NOW - timedelta(days=7) + timedelta(minutes=1), NOW)
     check_kept("b", given, PREFIXED, later, NOW.timestamp())
+
+
+def test_the_days_of_a_window_begin_with_that_of_the_hour_before() -> None:
+    for since, until, days in (
+        ("27T01:00", "27T23:59", ["2026-11-27"]),
+        ("27T00:59", "28T00:00", ["2026-11-26", "2026-11-27", "2026-11-28"]),
+    ):
+        found = window(f"2026-11-{since}Z", f"2026-11-{until}Z", NOW.timestamp())
+        assert [str(each) for each in found.days()] == days
 
 
 def test_ten_events_of_the_longest_keys_fit_into_a_batch() -> None:

@@ -16,7 +16,6 @@ from operating.accounts import (
     RUN,
     TOPIC,
     Looking,
-    Told,
     carry_out,
     denies,
     shut,
@@ -376,25 +375,20 @@ def test_a_policy_that_replaced_ours_is_said_first_and_its_fix_makes_all_well(
     assert "finding" not in {e.verdict for e in looking.of(stacks=["dt-logs"]).values()}
 
 
-@pytest.mark.parametrize("by", ["bucket", "account", "nothing"])
-def test_what_restricts_a_public_policy(looking: Looking, by: str) -> None:
-    account, name = looking.account, "public access block"
-    arn = looking.onboarded(block=None)
+def test_what_restricts_a_public_policy(looking: Looking) -> None:
+    account, name, arn = looking.account, "public access block", looking.onboarded(block=None)
     add_statement(account, LOGS, denies("s3:GetObject", Sid="Web", Effect="Allow"))
-    block = {"RestrictPublicBuckets": True}
-    if by == "bucket":
-        account.s3.put_public_access_block(Bucket=LOGS, PublicAccessBlockConfiguration=block)
-    elif by == "account":
-        account.world.account_blocks[ACCOUNT] = block
-    assert looking.check(name, arn).verdict == ("ok" if by == "nothing" else "finding")
-    unread = looking.check(name, arn, denied=("s3:GetAccountPublicAccessBlock",))
-    assert unread.verdict == ("finding" if by == "bucket" else "unknown")
+    block, right = {"RestrictPublicBuckets": True}, ("s3:GetAccountPublicAccessBlock",)
 
+    def verdicts() -> list[str]:
+        return [looking.check(name, arn, denied=each).verdict for each in ((), right)]
 
-def stray(looking: Looking, arn: str, bucket: str = LOGS) -> Told:
-    """Return the verdict and the observation about marks of deleted stacks."""
-    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
-    return found.verdict, found.saw
+    assert verdicts() == ["ok", "unknown"]
+    account.world.account_blocks[ACCOUNT] = block
+    assert verdicts() == ["finding", "unknown"]
+    del account.world.account_blocks[ACCOUNT]
+    account.s3.put_public_access_block(Bucket=LOGS, PublicAccessBlockConfiguration=block)
+    assert verdicts() == ["finding", "finding"]
 
 
 def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
@@ -405,20 +399,20 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
     other = looking.account.add_load_balancer("other", bucket=LOGS, prefix=prefix)
     gone = "belongs to a stack that does not exist (tag"
     told = f"the prefix of {load_balancer_name(other)} {gone} 0123456789ab)"
-    assert stray(looking, other) == ("finding", told)
+    assert looking.stray(other) == ("finding", told)
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    verdict, saw = stray(looking, arn)
+    verdict, saw = looking.stray(arn)
     assert (verdict, saw.startswith(f"statement DTLogsAnalysis1Read{TAG}")) == ("finding", True)
 
     grant_now(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})(looking.account)
-    verdict, saw = stray(looking, arn)
+    verdict, saw = looking.stray(arn)
     told = f", which does not grant anything, {gone} {TAG})"
     assert (verdict, saw.endswith(told)) == ("finding", True)
     grant = looking.check("read grant", arn)
     assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
     assert grant.fix.startswith("Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows")
     looking.cloudformation.denied = ("ListStacks",)
-    assert stray(looking, arn) == ("unknown", "not readable: you lack cloudformation:ListStacks")
+    assert looking.stray(arn) == ("unknown", "not readable: you lack cloudformation:ListStacks")
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
@@ -434,7 +428,7 @@ def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
     tags.append({"Key": "dt-logs-analysis:left", "Value": "holds logs - topic t"})
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    verdict, saw = stray(looking, arn, bucket)
+    verdict, saw = looking.stray(arn, bucket)
     assert (verdict, saw.startswith("statement DTLogsAnalysis1Read")) == ("finding", True)
     assert saw.endswith("; it left: holds logs - topic t")
 
@@ -443,4 +437,4 @@ def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
 
     looking.edit_policy(bucket, unregister)
     told = "stack second takes over what a deleted stack has set up"
-    assert stray(looking, arn, bucket) == ("ok", told)
+    assert looking.stray(arn, bucket) == ("ok", told)

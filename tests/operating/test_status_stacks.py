@@ -447,21 +447,19 @@ def test_a_subscription_that_is_pending(looking: Looking) -> None:
         assert (found.verdict, found.saw) == (verdict, AWAITED)
 
 
-def also(account: Account, arn: str, kind: str, prefix: str = "alb") -> None:
-    """Let a load balancer store another kind of logs in the same bucket."""
-    attributes = {"enabled": "true", "bucket": LOGS, "prefix": prefix}
-    more = {f"{kind}.s3.{name}": value for name, value in attributes.items()}
-    account.world.load_balancers[arn].attributes |= more
-
-
 def test_other_logs_in_the_same_place_are_announced(looking: Looking) -> None:
     account, announced = looking.account, " and are announced, too; Data Theorem cannot read them"
     account.add_bucket(LOGS, policy=POLICY)
     arn = account.add_load_balancer("web", bucket=LOGS, prefix="alb")
     other = account.add_load_balancer("other")  # its connection logs have the same location
-    also(account, other, "connection_logs")
-    also(account, arn, "health_check_logs")
-    also(account, arn, "connection_logs", prefix="elsewhere")
+    for of, kind, prefix in (
+        (other, "connection_logs", "alb"),
+        (arn, "health_check_logs", "alb"),
+        (arn, "connection_logs", "elsewhere"),
+    ):
+        more = {"enabled": "true", "bucket": LOGS, "prefix": prefix}
+        attributes = account.world.load_balancers[of].attributes
+        attributes |= {f"{kind}.s3.{name}": value for name, value in more.items()}
     assert account.write_log(arn, kind="connection")
     none = ("ok", "none in the same place since yesterday")
     assert looking.told("other logs", arn) == none

@@ -237,13 +237,9 @@ def test_what_began_and_was_not_answered_begins_once(
 
 
 def test_what_the_sdk_repeated_may_have_begun(terminal: Terminal) -> None:
-    def answered(name: str) -> None:
-        if name == "CreateStackInstances" and len(terminal.fake.operations) == 1:
-            refused = error("OperationInProgressException", name)
-            refused.response["ResponseMetadata"]["RetryAttempts"] = 1
-            raise refused
-
-    terminal.fake.after = answered
+    refused = error("OperationInProgressException", "CreateStackInstances")
+    refused.response["ResponseMetadata"]["RetryAttempts"] = 1
+    terminal.fake.after = failing("CreateStackInstances", refused)
     assert terminal.run(*WHERE) == 0
     assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
 
@@ -324,17 +320,16 @@ def test_another_operation_that_comes_first_is_told(terminal: Terminal) -> None:
         terminal.run(*WHERE)
 
 
+FOLLOW = "; run the same command to follow it."
+
+
 @pytest.mark.parametrize(
     ("where", "told", "begins"),
     [
         ("Do it? [y/N]", "Nothing was started.", 0),
         ("CreateStackSet", "The stack set may have been created, without any stack.", 1),
-        (
-            "CreateStackInstances",
-            "Operation ID may have begun; run the same command to follow it.",
-            2,
-        ),
-        ("sleep", "Operation ID continues by itself; run the same command to follow it.", 2),
+        ("CreateStackInstances", f"Operation ID may have begun{FOLLOW}", 2),
+        ("sleep", f"Operation ID continues by itself{FOLLOW}", 2),
         ("sleep again", "Operation ID continues by itself. Nothing else was started.", 2),
     ],
 )
@@ -500,10 +495,7 @@ def test_the_template_is_verified_first(run: Run) -> None:
         (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits.", 2),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou", 2),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou", 2),
-        (
-            (*ROOT, "--execution-role-name", "mine"),
-            *("--execution-role-name cannot be combined with --ou", 2),
-        ),
+        ((*ROOT, "--execution-role-name=x"), "--execution-role-name cannot be combined with", 2),
         ((*WHERE, "--max-concurrent", "many"), "'many' is not valid. Give a number, or a perc", 2),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value", 2),
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'.", 2),

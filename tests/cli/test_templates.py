@@ -23,7 +23,7 @@ from cli.altered import (
     with_payload,
     with_source,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.commands import Ran, Run
 from support.strategies import STEADY, places, with_value
@@ -162,6 +162,8 @@ def test_many_differences_or_another_release_stay_on_one_line(verify: Verify) ->
 
 
 @STEADY
+@example(place=("Resources", FUNCTION, "Properties", "Code", "ZipFile"), value=None)
+@example(place=("Metadata", "DTLogsAnalysis", "Settings", "aws"), value=1)
 @given(
     place=st.sampled_from(places(template())),
     value=st.sampled_from([None, True, 1, "", "x", [], {}]),

@@ -495,7 +495,7 @@ def test_the_template_is_verified_first(run: Run) -> None:
         (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits.", 2),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou", 2),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou", 2),
-        ((*ROOT, "--execution-role-name=x"), "--execution-role-name cannot be combined with", 2),
+        ((*ROOT, "--execution-role-name=x"), "role-name cannot be combined with --ou", 2),
         ((*WHERE, "--max-concurrent", "many"), "'many' is not valid. Give a number, or a perc", 2),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value", 2),
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'.", 2),

@@ -74,7 +74,7 @@ def violations(
     if mode == "denied" and status == "SUCCESS":
         if "could not be read" in reason:
             return []  # a Delete succeeds, and reports anything that it may not read
-        if any(each in reason for each in ("may not be deleted", "read nothing", "if it exists")):
+        if any(each in reason for each in ("may not be deleted", "read nothing", "if they exist")):
             tag = hashlib.sha256(world.stack.id.encode()).hexdigest()[:12]
             if readers := [each for each in granted(world.account) if f"Read{tag}" in each]:
                 return [f"the vendor still reads: {readers}"]

@@ -32,7 +32,7 @@ def success(
     """Return the answer for a request that was carried out, with the outputs' values.
 
     CloudFormation does not show the reason in a successful answer, so the outputs say what was left
-    out or failed. A Delete does not have outputs, so only the function's log shows its reason.
+    out or failed. A Delete does not have outputs, so only the function's log says what stays.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -78,7 +78,7 @@ def told(outcome: Outcome) -> str:
 
 
 def cut(items: Sequence[str], limit: int) -> str:
-    """Join items with commas, within `limit` encoded bytes; count those that do not fit.
+    """Join items with commas, in at most `limit` bytes of JSON; say how many do not fit.
 
     If the first item alone is too long, it is shortened.
     """

@@ -46,10 +46,10 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # when the event was sent; registrations of later events count as others'
+    time: int  # when the event was sent; registrations that are newer count as another stack's
     log: Log
     began: bool = False  # true once a step has begun
-    shared: bool = False  # true if this run changed a configuration that others also change
+    shared: bool = False  # true after a change to a configuration that others may change too
     kept: list[str] = field(default_factory=list)  # descriptions of what stays behind
     warnings: list[str] = field(default_factory=list)  # problems that were not corrected
     hopeless: list[model.Step] = field(default_factory=list)  # steps that are not tried again
@@ -186,7 +186,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
 
 
 def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
-    """Group consecutive changes of different load balancers; other steps each form a group."""
+    """Group consecutive changes of different load balancers; every other step is its own group."""
     group: dict[str, model.Step] = {}
     for step in steps:
         arn = step.load_balancer if isinstance(step, model.SetLogging) else ""

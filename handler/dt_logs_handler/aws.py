@@ -56,8 +56,8 @@ class Passing:
     text: str = ""
 
 
-# ELB does not see a new bucket policy at once. Until it does, its message is that of a permanent
-# error.
+# ELB does not see a new bucket policy at once. Until it does, its error is the same as for a policy
+# that denies access.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
 # A new bucket is not visible everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")

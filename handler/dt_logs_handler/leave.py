@@ -154,7 +154,7 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """Yield the steps that delete our own topic if unused, or end our subscriptions to it."""
+        """Yield the steps that delete our own topic if nobody uses it, or end our subscriptions."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets

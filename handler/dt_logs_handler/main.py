@@ -1,7 +1,7 @@
 """The function's entry point: handle the events of CloudFormation and of the schedule.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
-arrive twice, late, or after a later event. The function answers each event before its own timeout
+arrive twice, late, or after a later event. The function answers each event before Lambda's timeout
 and, unless the event came too late, before the resource's ServiceTimeout.
 """
 
@@ -206,7 +206,7 @@ def _clients() -> Clients:
     start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
-    gc.freeze()  # garbage collection then skips the modules and clients, which stay
+    gc.freeze()  # the modules and clients stay, so garbage collection can skip them
     gc.enable()  # Lambda's bootstrap disabled garbage collection
     return cast("Clients", clients)
 

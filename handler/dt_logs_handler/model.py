@@ -58,12 +58,12 @@ class Bucket:
 
     @property
     def maker(self) -> str | None:
-        """The tag of the stack that made the bucket, or None if none of ours made it."""
+        """The tag of the stack that made the bucket, or None if none of our stacks did."""
         return self.tags.get(BUCKET_TAG)
 
     @property
     def secure(self) -> bool:
-        """True if the bucket blocks public access, encrypts with SSE-S3 and owns its objects."""
+        """True if the bucket blocks public access, encrypts with SSE-S3 and disables ACLs."""
         return (
             all(self.public_access_block.get(key) for key in PRIVATE)
             and self.encryption == "AES256"
@@ -175,7 +175,7 @@ class State:
         return [each for each in self.register(stack) if each.stack == stack.tag]
 
     def turned_on(self, logging: Logging, stack: Stack) -> str | None:
-        """Return the tag of the stack that turned on this logging, or None if none of ours did.
+        """Return the tag of the stack that turned on this logging, or None if it was not ours.
 
         A mark in the prefix is not enough, because another tool may have set another bucket and
         kept the prefix. If the bucket no longer exists, the mark is enough.
@@ -386,8 +386,8 @@ class Plan:
     def changes(self) -> tuple[Step, ...]:
         """The steps that are known to change something.
 
-        If the role may not read topics, every plan contains their creation, even if they exist
-        already.
+        If the role may not read topics, every plan creates the topics and subscriptions again;
+        these steps do not count.
         """
         return tuple(
             step

@@ -77,7 +77,7 @@ def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
 
 
 def entries(configuration: Configuration) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield each entry after its kind, which is the name of its list."""
+    """Yield each entry's kind (the name of its list), and the entry."""
     for kind in KINDS:
         for item in listed(configuration.get(kind)):
             if isinstance(item, dict):
@@ -101,8 +101,8 @@ def covering_topic(
 
     None means that our own notification can be put. S3 refuses two entries that share an event type
     if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
-    ours, it must announce every log object there to a topic, and the role must be able to `share`
-    that topic. Otherwise, this raises a Refused that names the entry.
+    ours, it must announce every log object there to a topic, and `share` must be true: the role may
+    use foreign topics. Otherwise, this raises a Refused that names the entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -135,7 +135,7 @@ def covering_topic(
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
-    """Return the account's foreign topics that receive all events about created objects."""
+    """Return the account's other topics that receive all events about created objects."""
     local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     return {
         topic

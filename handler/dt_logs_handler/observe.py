@@ -83,7 +83,7 @@ def _observe(
     chosen = (request.bucket, *request.traces.buckets)
     names = [
         *(each.name for each in (before.present() if before else ())),
-        # Except before a Create, an earlier run with an older boto3 may have used the other name.
+        # Unless this is a Create, an earlier run with an older boto3 may have used the other name.
         *stack.own_buckets[: 1 if request.kind == "Create" and regional else 2],
         *chosen,
         *(each.bucket for each in loggings),
@@ -128,7 +128,7 @@ def _load_balancers(
     before: State | None,
     answered: Mapping[str, LoadBalancer],
 ) -> dict[str, LoadBalancer | None]:
-    """Read the load balancers that matter; later in a run, only those that it may have changed.
+    """Read the load balancers that matter; later in a run, only those that the run may change.
 
     All load balancers matter for `*`, and if our bucket may be deleted. If one still logged to a
     deleted bucket, whoever took the bucket's name would get the logs.
@@ -217,7 +217,7 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 
 
 def _lost(request: Request, state: State) -> bool:
-    """Return whether this stack may have registrations that its load balancers no longer reveal.
+    """Return whether this stack may be registered where none of its load balancers logs now.
 
     If somebody moved an onboarded load balancer to another bucket, this stack is not registered
     where it logs now. A registration of a whole location does not name load balancers.

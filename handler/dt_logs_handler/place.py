@@ -170,10 +170,10 @@ def claims(
 ) -> list[Registration]:
     """Return the registrations that the stack will have, one for each location.
 
-    If `time` is None, existing registrations keep their times. Nothing else logs to the stack's own
-    location, so the stack claims all of it, unless another stack has registered a load balancer
-    there that this stack does not have. In any other location the registration names the stack's
-    load balancers, unless the request is for the whole location.
+    If `time` is None, existing registrations keep their times. The stack claims the whole of its
+    own location, unless another stack has registered a load balancer there that this stack does not
+    have. In any other location, the registration names the stack's load balancers, unless
+    VendorReadScope is Location.
     """
     properties = request.properties
     if properties is None:

@@ -185,7 +185,7 @@ class _Entry:
     def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
-        ours = name in stack.own_buckets  # besides these, the role covers only LogBucketName
+        ours = name in stack.own_buckets  # the role covers only these and LogBucketName
         if found is None:
             yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (
@@ -211,7 +211,7 @@ class _Entry:
 
     @property
     def narrows(self) -> bool:
-        """True if the claims end an earlier vendor's read access, or narrow the current one's."""
+        """True if the claims end an earlier vendor's access or narrow the current vendor's."""
         stack, vendor = self.request.stack, self.properties.vendor
         named = {each.location for each in self.claimed if each.load_balancers}
         return any(

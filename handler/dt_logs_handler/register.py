@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
-NONE = "0" * 8  # replaces the digest of a request that does not exist
+NONE = "0" * 8  # in place of a digest if there was no such request
 _DIGEST = "([0-9a-f]{8})"
 # Groups: stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
@@ -102,8 +102,8 @@ class Registration:
 def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registration]:
     """Read the register from a bucket's policy.
 
-    A Sid contains the location's digest, even if somebody has edited the statement's resources
-    beyond recognition. Such a statement counts as a claim on the whole location.
+    The Sid identifies the location even if somebody has edited the statement's resources beyond
+    recognition. Such a statement counts as a claim on the whole location.
     """
     return [
         _registration(each, sid, bucket, stack)
@@ -254,7 +254,7 @@ def check_policy(policy: str | None, bucket: str) -> None:
 
 
 def dead_principal(policy: str | None) -> str | None:
-    """Describe the first statement that names a deleted user's or role's ID; None if none does."""
+    """Describe the first statement that names a deleted user's or role's ID, or return None."""
     for number, statement in enumerate(statements(parsed(policy or "{}")), 1):
         for key in ("Principal", "NotPrincipal"):
             for each in principals(statement.get(key)):

@@ -147,7 +147,7 @@ class Request:
 
     @property
     def every(self) -> bool:
-        """True if every load balancer matters: for a Delete, and for `*`, old or new."""
+        """True if every load balancer matters: for a Delete, and for an old or new `*`."""
         return self.properties is None or self.traces.every
 
     @property
@@ -178,7 +178,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    The event's time is `now` if its answer URL lacks a date, or has one more than a minute ahead.
+    If the answer URL has no date, or a date more than a minute ahead, the event's time is `now`.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
@@ -356,7 +356,7 @@ def _text(given: Mapping[str, object], name: str) -> str:
 
 
 def _list(given: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """Return the items of a list or comma-delimited string, without empty and repeated ones."""
+    """Return the items of a list or comma-delimited string, without empty or repeated items."""
     value = given.get(name)
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):

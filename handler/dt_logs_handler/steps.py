@@ -75,7 +75,7 @@ def _take_away(
     step: model.Unsubscribe | model.DeleteTopic | model.DeleteTestFile | model.DeleteBucket,
     effects: Effects,
 ) -> str:
-    """Delete or end something that is ours, unless another stack needs it."""
+    """Delete a resource of ours or end our subscription, unless another stack needs it."""
     aws = effects.aws
     with _ignoring(*ABSENT, "NotFound", "NotFoundException"):
         if effects.needed(step):

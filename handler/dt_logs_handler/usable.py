@@ -219,6 +219,6 @@ def _compares(operator: str, wanted: list[Json], value: str | None) -> bool:
     negated = "not" in name
     if value is None:
         return negated or name != operator
-    if negated:  # an exception for one of the vendor's roles may apply to the one that reads
+    if negated:  # an exception for a role of the vendor may be for the role that reads
         texts = [re.sub(r"((.*?:){5})[^*]*(\*?).*", r"\1\3", each) for each in texts]
     return any(compare(each, value) for each in texts) != negated

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDLER = ROOT / "handler" / "dt_logs_handler"
 _PARENT = "HandlerError"
 
-# The modules, in the order in which a run uses them, and the purpose of each.
+# The modules, in the order of the documented table, with the purpose of each.
 STAGES = {
     "request": "Checking the parameters",
     "main": "Accepting the event",

@@ -1,7 +1,7 @@
 """Generate the parts of the documents that come from the model and the command line.
 
 cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
-from their results; `cog -r README.md docs/*.md` updates the documents.
+from what they return; `cog -r README.md docs/*.md` updates the documents.
 """
 
 import json

@@ -174,7 +174,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Pass on a Refused from the block, or record it as a warning if `kept`."""
+        """Let a Refused from the block pass, or record it as a warning if `kept`."""
         try:
             yield
         except Refused as why:

@@ -300,8 +300,8 @@ def test_nothing_is_made_in_another_account_or_without_a_default_vpc(check: Chec
     assert check.run("--account", "111122223333") == (
         3,
         "",
-        "aws-check: The credentials are not of account '111122223333'. Set AWS_PROFILE to a profile"
-        " of that account, or correct --account.\n",
+        "aws-check: The credentials do not belong to account '111122223333'. Set AWS_PROFILE to a"
+        " profile of that account, or correct --account.\n",
     )
     assert check.resources() == before
     assert not check.folder.exists()

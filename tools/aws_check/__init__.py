@@ -15,6 +15,6 @@ what it created, or reports what is left.
 | `transcript` | write calls and answers, without account IDs or secrets |
 | `making` | create the load balancer, the queue, the service role and buckets |
 | `scenes` | create, read a log, update, delete, adopt |
-| `texts` | compare AWS's refusals with the emulated account's |
+| `texts` | compare AWS's refusals with those of the emulated account |
 | `removing` | remove a run's resources, including those that a killed run left |
 """

@@ -87,7 +87,7 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
         return 0
     if _account("", region) != account:
         raise OperatingError(
-            f"The credentials are not of account '{account}'.",
+            f"The credentials do not belong to account '{account}'.",
             "Set AWS_PROFILE to a profile of that account, or correct --account.",
         )
     if options.sweep:
@@ -97,7 +97,7 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
     vendor = _account(options.vendor, region)
     if options.vendor and vendor == account:
         raise UsageError(
-            f"Profile '{options.vendor}' is also of account '{account}'.",
+            f"Profile '{options.vendor}' also belongs to account '{account}'.",
             "Give --vendor-profile a profile of another account, or leave it out.",
         )
     source = source or _cidr(f"{_fetched(_ADDRESS).strip()}/32")
@@ -109,7 +109,7 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
 
 
 def _cidr(text: str) -> str:
-    """Return a network of up to 256 addresses. Raises UsageError."""
+    """Check a network, which may have at most 256 addresses. Raises UsageError."""
     try:
         found = IPv4Network(text)
     except ValueError as error:

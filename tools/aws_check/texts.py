@@ -1,4 +1,4 @@
-"""Compare AWS's refusals with the emulated account's: make the same calls to both.
+"""Compare AWS's refusals with those of the emulated account: make the same calls to both.
 
 A probe that AWS refuses does not change anything; one that AWS accepts changes only resources that
 the run created.

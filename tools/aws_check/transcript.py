@@ -42,7 +42,7 @@ class Scrubber:
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
     def data(self, value: object) -> object:
-        """Scrub boto3's arguments and answers; other values become their type's name."""
+        """Scrub boto3's arguments and answers; a stream becomes the name of its type."""
         match value:
             case bool() | int() | float() | None:
                 return value

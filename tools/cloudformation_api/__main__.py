@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _settings(sandbox: Sandbox) -> Iterator[str]:
-    """Yield shell commands: the account's address, a caller, and values as comments."""
+    """Yield lines for a shell: the account's address and keys, then values as comments."""
     caller = sandbox.endpoint.session(ADMINISTRATOR)
     variables = {key.upper(): value for key, value in caller.items()} | {
         "AWS_DEFAULT_REGION": REGION,

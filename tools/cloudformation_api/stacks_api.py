@@ -89,7 +89,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; events that occur between two calls are left out."""
+        """Return a page of events, newest first; later pages leave out events since the first."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))

@@ -38,7 +38,7 @@ def draw(rows: Sequence[Mapping[str, float]], least: Callable[[float], float]) -
     counts = [10 ** (step / 20) for step in range(round(20 * math.log10(widest)) + 1)]
     limit = [(x(count), y(least(count))) for count in counts if least(count) > 0.1]
     parts.append(_line(limit, "black", "4 3"))
-    parts.append(_text(LEFT + 10, TOP + 8, "- - least by ELB's limits", "start"))
+    parts.append(_text(LEFT + 10, TOP + 8, "- - shortest by ELB's limits", "start"))
     for number, (key, (name, colour)) in enumerate(LINES.items(), 1):
         parts.append(_line([(x(row["count"]), y(row[key])) for row in rows], colour))
         parts.append(_text(LEFT + 10, TOP + 8 + 16 * number, name, "start", colour))

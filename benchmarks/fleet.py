@@ -300,12 +300,14 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
     each = (last["calls"] - first["calls"]) / (last["count"] - first["count"])
     memory = last["memory"] - first["memory"]
     bounds = {
-        f"at most {CALLS_EACH} calls for one more, besides the listing": each <= CALLS_EACH + 0.05,
+        f"at most {CALLS_EACH} calls for each load balancer, plus listing": (
+            each <= CALLS_EACH + 0.05
+        ),
         f"within half of {TIMEOUT} s": last["seconds"] <= TIMEOUT / 2,
         f"linear: within {MOST_ABOVE_LIMITS} times ELB's limits": (
             last["seconds"] <= least(last["count"]) * MOST_ABOVE_LIMITS + first["seconds"]
         ),
-        f"at most {MOST_MEMORY:.0f} MiB more than one: {memory:.0f}": memory <= MOST_MEMORY,
+        f"at most {MOST_MEMORY:.0f} MiB more than for one: {memory:.0f}": memory <= MOST_MEMORY,
         f"cold start at most {MOST_COLD} times boto3's": ratio <= MOST_COLD,
     }
     for bound, kept in bounds.items():

@@ -30,7 +30,7 @@ def test_the_plan_says_what_is_made_and_what_it_costs(
     assert main([*HERE, "--plan", "--from", "203.0.113.7/32"]) == 0
     first, *rows, tagged, more, others, source, cost = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        "Run [0-9a-f]{6} in account 123456789012, eu-central-1, creates, and later removes:", first
+        "Run [0-9a-f]{6} in account 123456789012, eu-central-1, creates and later removes:", first
     )
     assert [row[2:20].strip() for row in rows] == [
         *("service role stack", "security group", "load balancer", "queue", "bucket", "topic"),

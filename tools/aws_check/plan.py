@@ -80,7 +80,7 @@ def told(names: Names, account: str, region: str, source: str) -> str:
     rows = (f"  {each.kind:<18}  {each.name:<28}  {why}" for each, why in planned(names).items())
     return "\n".join(
         (
-            f"Run {names.run} in account {account}, {region}, creates, and later removes:",
+            f"Run {names.run} in account {account}, {region}, creates and later removes:",
             *rows,
             f"Each has the tag {TAG}={names.run}, and is recorded before it is created.",
             "The stacks also create roles, functions, log groups, a bucket and topics.",

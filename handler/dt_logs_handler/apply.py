@@ -46,7 +46,7 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # when the event was sent; registrations that are newer count as another stack's
+    time: int  # when the event was sent; `others` includes registrations of later events
     log: Log
     began: bool = False  # true once a step has begun
     shared: bool = False  # true after a change to a configuration that others may change too
@@ -100,8 +100,8 @@ class Effects:
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
         """Return the steps, except those that this run has found to be hopeless.
 
-        Also leaves out the deletion of a test file whose registration cannot be removed, because
-        each plan would repeat it.
+        Also leaves out the deletion of a test file if its registration cannot be removed, because
+        each plan would repeat the deletion.
         """
         frozen = {each.bucket for each in self.hopeless if isinstance(each, model.EditPolicy)}
         return tuple(
@@ -151,7 +151,7 @@ class Effects:
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raise HandlerError at the first failure that is not tolerated.
 
-    Several consecutive changes of load balancers run at the same time. After a tolerated failure
+    Consecutive changes of load balancers run at the same time. After a tolerated failure
     that leaves out load balancers, this stops; the next plan contains the remaining steps.
     """
     for group in _groups(steps):
@@ -225,7 +225,7 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Record a tolerated step's failure unless it is temporary; raise every other failure."""
+    """Record a tolerated step's failure unless it is temporary; raise any other failure."""
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)

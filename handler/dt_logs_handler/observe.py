@@ -321,7 +321,7 @@ def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscri
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> Iterator[Subscription]:
-    """Yield the subscriptions, with the filters of our endpoints' confirmed subscriptions."""
+    """Yield the subscriptions; add the filters to our endpoints' confirmed subscriptions."""
     for each in found:
         read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
         if not each.confirmed or endpoint_of(each).digest not in endpoints:

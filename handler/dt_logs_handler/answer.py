@@ -140,7 +140,7 @@ def _body(
 
 
 def may_answer(url: str) -> bool:
-    """Return whether a URL can be CloudFormation's: https, or http to this machine (emulation)."""
+    """Return whether a URL may get the answer: https, or http to this machine (emulation)."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 

@@ -244,7 +244,7 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Return whether the installed boto3 knows a parameter; a Lambda runtime's boto3 may not."""
+    """Return whether the installed boto3 knows a parameter; Lambda may have an older boto3."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

@@ -67,7 +67,8 @@ def place(request: Request, state: State) -> Placing:
         claimed = mark == request.stack.tag or is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # For `*`, a repeated request proves an earlier onboarding only if the bucket is gone.
+        # `*` also covers new load balancers, so a repeated request proves an earlier onboarding
+        # only if the bucket is gone.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
         before = request.kind != "Create" and (again or known)
@@ -185,7 +186,7 @@ def claims(
     for location in sorted({each.to.location for each in placed if each.claimed}):
         here = [each for each in placed if each.to.location == location]
         names = frozenset(each.load_balancer.name for each in here)
-        if request.kind == "Refresh":  # a Refresh keeps load balancers that it does not see
+        if request.kind == "Refresh":  # a Refresh keeps load balancers that it did not find
             found = (each.load_balancers for each in mine if each.covers(location))
             names |= frozenset().union(*found) - state.names
         turned_on = any(

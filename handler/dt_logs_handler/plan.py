@@ -42,7 +42,7 @@ def plan(request: Request, state: model.State) -> model.Plan:
     """Return the steps from the observed state to the requested state.
 
     A plan that is made after these steps has no changes. Raises Refused if the request cannot be
-    carried out; for `*`, leaves out the load balancers that cannot be onboarded instead.
+    carried out; for `*`, only leaves out the load balancers that cannot be onboarded.
     """
     _check_readable(request, state)
     placing = place(request, state)
@@ -84,7 +84,7 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     entered = [*_entering(request, state, placing, claimed, warnings)]
     staying = [*claimed, *_of_unseen(request, state, claimed)]
     left, kept = leaving(request, state, placing.placed, staying)
-    # A subscription must not end if a step sets its filter to the stack's remaining claims.
+    # Do not end a subscription if a step sets its filter to the stack's remaining claims.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return model.Plan(

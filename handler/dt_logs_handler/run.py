@@ -172,7 +172,7 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes are visible, plus a random time, to separate two runs."""
+    """Wait until others' writes are visible, plus a random time, so that runs drift apart."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 

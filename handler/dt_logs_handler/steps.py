@@ -355,7 +355,7 @@ def _set_logging(step: model.SetLogging, effects: Effects) -> str:
     if found.logging != step.was:
         return "changed by somebody else since"
     attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
-    if to.bucket:  # AWS refuses an empty bucket
+    if to.bucket:  # ELB refuses an empty name
         attributes.append(("bucket", to.bucket))
     answer = aws.call(
         lambda: aws.elbv2.modify_load_balancer_attributes(

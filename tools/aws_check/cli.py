@@ -109,7 +109,7 @@ def _chosen(options: argparse.Namespace, operator: Operator) -> int:
 
 
 def _cidr(text: str) -> str:
-    """Check a network, which may have at most 256 addresses. Raises UsageError."""
+    """Check and return a network of at most 256 addresses. Raises UsageError."""
     try:
         found = IPv4Network(text)
     except ValueError as error:

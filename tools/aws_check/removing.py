@@ -101,7 +101,7 @@ def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
 def _stack(run: Run, name: str) -> Any:
     stack = run.stack(name)
     if stack is not None and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-        return {TAG: run.names.run}  # the stack is empty, and its tags may not be readable
+        return {TAG: run.names.run}  # nothing is created yet, and AWS may not return the tags
     return stack and stack.get("Tags", [])
 
 

@@ -80,7 +80,7 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # On exit, these run in reverse order: release waiting threads, end functions and stacks,
+        # On exit, the last of these runs first: release waiting threads, end functions and stacks,
         # close the endpoint.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)

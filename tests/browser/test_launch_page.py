@@ -40,7 +40,8 @@ BASES = {
     "aws-eusc": "https://releases-eusc.s3.eusc-de-east-1.amazonaws.eu/dt-logs",
 }
 PUBLISHED = Settings(tuple(Vendor(name, base_url=base) for name, base in BASES.items()))
-# aws has all vendor settings; aws-us-gov lacks the endpoint; the others are not published.
+# aws has all vendor settings; aws-us-gov lacks the endpoint; the other partitions are not
+# published.
 VENDORS = Settings(
     (
         Vendor("aws", "999988887777", "https://logs.example.com/in?t=1", BASES["aws"]),

@@ -170,7 +170,7 @@ def test_the_screenshots_show_the_pages_of_today_and_are_small() -> None:
 
 
 def test_every_reason_that_the_handler_may_give_is_listed() -> None:
-    """Count the calls of error classes outside errors.py; the list has at least as many reasons.
+    """Check that the list has at least as many reasons as the code has calls of error classes.
 
     cog checks the list in docs/operations.md.
     """

@@ -302,7 +302,7 @@ WORDS = {
     "statement": (f"MAJOR {NOW} Allow", "MINOR changed statement, before: Allow"),
     "unknown": (f"MAJOR {NOW}", "MAJOR changed statement, before:"),
 }
-# The parts that only one of two policies has: a key of WORDS, and the text after those words.
+# What only one of two policies has: each part is a key of WORDS, and the text after its words.
 Only = list[tuple[str, str]]
 # A case's name, its old and new statements, and the parts that only the new or the old ones have.
 RIGHTS: list[tuple[str, list[Any], list[Any], Only, Only]] = [
@@ -447,7 +447,8 @@ def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
     assert compared([], [allow(many)]) == expected
 
 
-# All of these requests can be tried. The long names stand for names that only `*` matches.
+# The tests try every request that these values can form. The long names stand for names that only
+# `*` matches.
 MANY = settings(STEADY, max_examples=400)
 LONG = "q" * 20
 ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)
@@ -529,7 +530,7 @@ def test_what_is_new_is_told_as_major_and_a_right_that_is_called_added_is_new(
 
 @st.composite
 def narrowed(draw: st.DrawFn, policy: list[Any]) -> list[Any]:
-    """Draw a policy that allows no more than this one, in any form."""
+    """Draw a policy that allows no more than this one, written in any form."""
     found = []
     for each in policy:
         statement = dict(each)

@@ -44,7 +44,8 @@ def policy(statements: list[dict[str, Any]]) -> str:
 def allowed(case: dict[str, Any]) -> bool:
     """Return whether the case's request is allowed.
 
-    Within an account, one policy must allow it; across accounts, both must. A Deny always wins.
+    Within an account, one policy must allow the request; across accounts, both must. A Deny always
+    wins.
     """
     name = case.get("principal", SESSION)
     service = name if not name.startswith("arn:") else ""
@@ -93,7 +94,8 @@ _OTHERS = (
     "elasticloadbalancing:DeleteLoadBalancer",
 )
 
-# Resources of each type that our actions use, because a statement's pattern may match several.
+# Resources of each type that our actions use, because a statement's pattern may match several
+# types.
 _HERE = f"eu-west-1:{ACCOUNT}"
 _REAL = (
     f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs",
@@ -109,7 +111,7 @@ _REAL = (
 
 
 def identity_requests() -> Iterator[dict[str, Any]]:
-    """Yield requests about the roles' policies of every committed release."""
+    """Yield requests that test the roles' policies of every committed release."""
     build = Path(__file__).parents[2] / "build"
     for path in sorted(build.glob("*/policies/*.json")):
         text = path.read_text("utf-8")

@@ -56,7 +56,7 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
 
 
 def _gone(arn: str, shown: str) -> Apply:
-    """Return a function that deletes a principal that may read.
+    """Return a function that lets a principal read, and then deletes the principal.
 
     S3 then shows it as `shown`, and refuses policies that name it.
     """
@@ -214,7 +214,7 @@ KINDS: dict[str, Apply] = {
     "topic of our name": _topic_of_our_name,
     "subscribed already": _subscribed,
 }
-# Only AWS can tell whether the vendor may still read.
+# With these, only AWS can tell whether the vendor may still read.
 UNSURE = {"Requester Pays", "users only", "address", "roles excepted"}
 # Actions that an organisation may deny to the function.
 FORBIDDEN = (
@@ -233,7 +233,7 @@ class Drawn:
     """A customer's account, and the values given to its stack.
 
     `kinds` and `later` are pairs of a kind and a bucket, applied before and after the Create.
-    `balancers` holds the load balancers' logging. `forbidden` is an action, or empty.
+    `balancers` holds the load balancers' log settings. `forbidden` is an action, or empty.
     """
 
     kinds: tuple[tuple[str, str], ...]
@@ -254,7 +254,7 @@ def taken(kind: str, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# Applied after the Create, these would change the stack's settings, or not fit beside them.
+# Applied after the Create, these would change the stack's settings, or conflict with them.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from([*KINDS]), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0] not in _FIRST)

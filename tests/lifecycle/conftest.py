@@ -30,9 +30,10 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def try_all(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Return a function that tries points, records their number, and fails if any is wrong.
+    """Return a function that tries points, records their number, and fails on any violation.
 
-    `violations` returns what is wrong after a point. Each point counts `times` times as `what`.
+    `violations` tries a point, and returns what is wrong afterwards. Each point adds `times` to the
+    figure `what`.
     """
 
     def run(

@@ -60,7 +60,7 @@ class Scenario:
 def balancers(enabled: bool, **prefixes: str | None) -> Prepare:
     """Return a function that makes ALBs that have these prefixes in the customer's bucket.
 
-    An ALB whose prefix is None has never logged. If not `enabled`, the others' logging is off.
+    An ALB whose prefix is None has never logged. If not `enabled`, the other ALBs' logging is off.
     """
 
     def prepare(account: Account) -> list[str]:
@@ -246,8 +246,8 @@ class Shared(Case):
 class World(Case):
     """One run of a scenario, prepared up to the event under test.
 
-    With `roles`, each event has the role for its properties, as CloudFormation changes the role
-    first; the subscriptions are confirmed.
+    If `roles`, each event runs under the role for its properties, because CloudFormation changes
+    the role first; subscriptions are also confirmed.
     """
 
     def __init__(self, scenario: Scenario, confirms: bool = False, roles: bool = False) -> None:
@@ -314,7 +314,7 @@ def nothing(arns: list[str]) -> None:
 
 
 def given(*numbers: int, **changed: object) -> Callable[[list[str]], Properties]:
-    """Return a function that gives a stack the ALBs with these numbers, or all ALBs."""
+    """Return a function that makes a stack's properties, with these ALBs (by number) or all."""
     return lambda arns: properties(*([arns[each] for each in numbers] or arns), **changed)
 
 

@@ -186,7 +186,7 @@ def _own(life: Life, bucket: str) -> None:
     r" (?:Merge|Add the condition) ({.*?}) (?:in)?to"
 )
 def _add_condition(life: Life, sid: str, bucket: str, condition: str) -> None:
-    """Add to the statement that the message names by its Sid or by its number."""
+    """Add a condition to the statement that the message names by its Sid or its number."""
     policy = json.loads(life.account.world.buckets[bucket].policy.latest or "{}")
     number = re.fullmatch("number ([0-9]+)", sid)
     named = [n for n, each in enumerate(policy["Statement"]) if each.get("Sid") == sid]

@@ -186,7 +186,7 @@ def twice(
 
 
 def points_of_two(scenario: Scenario) -> Iterator[tuple[int, int, str]]:
-    """Yield each point: when the first run happens, which call of the second fails, and how."""
+    """Yield each point: when the first run happens, which call of the second run fails, and how."""
     for inside in range(twice(scenario, NEVER)[1]):
         yield inside, NEVER, ""
         for at in range(inside, twice(scenario, inside)[1]):
@@ -377,7 +377,7 @@ def failing(
 ) -> tuple[list[tuple[int, str]], Callable[[tuple[int, str]], list[str]]]:
     """Return every `each`-th failure point of a step, and a function for `try_all`.
 
-    It returns what is `wrong` with a run whose Update fails.
+    The function returns what is `wrong` with a run whose Update fails.
     """
 
     def violated(point: tuple[int, str]) -> list[str]:

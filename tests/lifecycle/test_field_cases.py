@@ -98,7 +98,7 @@ def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None
 
 
 def announced_below(count: int) -> Prepare:
-    """Return a function that adds ALBs with `count` prefixes, announced to a foreign topic."""
+    """Return a function that adds ALBs with `count` prefixes, announced to the customer's topic."""
 
     def prepare(account: Account) -> list[str]:
         announced(account)
@@ -144,7 +144,7 @@ def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
 
 
 def test_rules_and_the_minimum_size_that_somebody_set_at_our_bucket_stay() -> None:
-    """S3 refuses rules of two forms together, and a put without the minimum size resets it."""
+    """S3 refuses rules with Prefix beside rules with Filter; a put resets an omitted size."""
     case = Case(new)
     case.create()
     (name,) = case.account.world.buckets

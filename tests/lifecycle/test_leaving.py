@@ -383,7 +383,7 @@ def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
 
 
 THEN = ("still set", "switched off", "deleted", "moved")
-# If the load balancer no longer names the customer's deleted bucket, nothing names it.
+# The stack finds the customer's deleted bucket only if the load balancer still names it.
 GONE = [
     *((logs_there, then) for then in THEN[:2]),
     *((prepare, then) for prepare in (new, named) for then in THEN),
@@ -419,7 +419,7 @@ def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     if then == "moved":
         assert logging_of(case.account, case.web) == ("true", "elsewhere", "theirs")
     if then == "still set":
-        # If it still logged to our deleted bucket, whoever took the name would get its logs.
+        # If the ALB still logged to our deleted bucket, whoever took the name would get the logs.
         was = prepare is logs_there
         assert logging_of(case.account, case.web)[0] == ("true" if was else "false")
 

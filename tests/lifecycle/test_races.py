@@ -119,7 +119,7 @@ class Race:
         self.turns.run(tuple(partial(task, self.clients) for task in tasks))
 
     def creations(self) -> list[Callable[..., object]]:
-        """Return a function for each stack that creates it, and deletes it after a failure."""
+        """For each stack, return a function that creates it, and deletes it after a failure."""
         pairs = zip(self.stacks, self.given, strict=True)
         return [partial(stack.create, given) for stack, given in pairs]
 
@@ -328,7 +328,7 @@ def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
 
 
 def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests detect losses: without a second read, the handler loses statements."""
+    """Show that these tests detect losses: without a second read, the handler loses statements."""
     monkeypatch.setattr("dt_logs_handler.run.SETTLE", 0.0)
     monkeypatch.setattr("dt_logs_handler.run._LONGEST_APART", 0.0)
     races = [Race(seed, one_location(8)) for seed in range(5)]

@@ -50,7 +50,7 @@ class Scheduled(Case):
         return self.line["outcome"], self.line["FailedRefreshes"]
 
     def writes(self) -> list[str]:
-        """Return the calls of the last event that do not only read."""
+        """Return the last event's calls, except those that only read."""
         reading = ("Describe", "Get", "List", "Head")
         return [each for each in self.calls if not each.startswith(reading)]
 
@@ -115,7 +115,7 @@ def test_what_was_overwritten_comes_back(change: Change) -> None:
     ],
 )
 def test_a_new_load_balancer_joins(prepare: Prepare, where: dict[str, Any], alone: bool) -> None:
-    """The new one joins others, or is `alone` because the customer has deleted all others."""
+    """The new ALB joins others, or is `alone` because the customer has deleted all others."""
     case = Scheduled(prepare, "*")
     if alone:
         case.without(*case.arns)
@@ -147,7 +147,7 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
 
 @pytest.mark.parametrize("prepare", [new, three])
 def test_a_named_load_balancer_that_was_deleted_stops_no_refresh(prepare: Prepare) -> None:
-    """A refresh restores the other load balancer, before and after an Update."""
+    """A refresh restores the other load balancers, before and after an Update."""
     case = Scheduled(prepare)
     later = case.account.add_load_balancer("later")
     case.update(LoadBalancerArns=[*case.arns, later])
@@ -206,7 +206,7 @@ def test_a_stack_that_changes_meanwhile_stops_it_before_the_next_step(
     case.before = on("CreateTopic", lambda params: setattr(case.stack, name, value))
 
     assert case.refresh(0)[0] == "stopped"
-    assert case.calls[-1] == "CreateTopic"  # its partial work is not undone
+    assert case.calls[-1] == "CreateTopic"  # the refresh does not undo its work
 
 
 @pytest.mark.parametrize("updated", [True, False], ids=["before an Update", "long ago"])

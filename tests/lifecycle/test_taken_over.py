@@ -94,7 +94,7 @@ def test_the_logging_stays_where_the_customer_sent_it(
 def test_where_it_logged_before_nothing_stays(
     kind: str, existing: list[str], privileges: str
 ) -> None:
-    """The load balancer's new bucket lacks a register; a search of buckets finds the old one."""
+    """The new log bucket lacks a register; a search of buckets finds it in the old log bucket."""
     case = Case(off)
     web = case.arns[0]
     case.customer(partial(set_logging, arn=web, enabled="true"))

@@ -49,7 +49,7 @@ def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = python("-m", "build", "--outdir", folder, source, PYTHONDONTWRITEBYTECODE="")
     told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
     assert told == []
-    assert set((source / "build").rglob("*")) == releases  # setuptools left no files there
+    assert set((source / "build").rglob("*")) == releases  # setuptools did not add files
     return folder
 
 

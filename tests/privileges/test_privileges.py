@@ -88,7 +88,7 @@ def _bare(account: Account) -> list[str]:
 BARE, TAGGED = given(LogBucketName="bare-logs"), given(ResourceTags=["team=edge"])
 LIVES = (
     *(Life(each.name, each.prepare, each.before, each.after) for each in SCENARIOS),
-    # Nothing names the only load balancer's bucket once its logs move.
+    # Once the only load balancer's logs move, neither a parameter nor an ALB names the old bucket.
     Life("moved by hand", balancers(True, web="alb"), ALL, ALL, _moved),
     Life("loosened by hand", new, ALL, given(RunToken="again"), _loosened),
     Life("a bucket without a policy", _bare, BARE, BARE),
@@ -125,7 +125,7 @@ class Lived(Case):
             self.life.meanwhile(self)
         if self.life.scheduled:
             self._refreshed(first)
-        if second != first:  # otherwise, there is no Update
+        if second != first:  # CloudFormation does not send an Update without a change
             self._sent("Update", second, first)
             told = self._sent("Update", first, second)
             bucket = str(second["LogBucketName"])
@@ -242,14 +242,14 @@ def test_without_an_action_something_fails_and_says_so(
     ],
 )
 def test_one_step_narrower_is_too_narrow(sid: str, element: str, old: str, new: str) -> None:
-    """Without a protocol, only the lives whose endpoint uses it fail."""
+    """If the role lacks a protocol, only the lives whose endpoint uses that protocol fail."""
     altered = 0
 
     def narrower(statement: Statement) -> Statement:
         nonlocal altered
         text = json.dumps(statement[element]) if statement["Sid"] == sid else ""
         if old not in text:
-            return statement  # has nothing to narrow in this life
+            return statement  # this life's statement has nothing to narrow
         altered += 1
         return {**statement, element: json.loads(text.replace(old, new))}
 
@@ -302,7 +302,7 @@ def decision(action: str, resource: str, **context: str) -> Decision:
 )
 def test_the_lambda_may_not(action: str, resource: str, context: dict[str, str]) -> None:
     assert decision(action, resource, **context) is Decision.SILENT
-    # the role does allow some actions
+    # `decision` does allow an action that the role grants
     assert decision("sns:DeleteTopic", f"{SNS}:dt-logs-analysis-1-a") is Decision.ALLOW
 
 

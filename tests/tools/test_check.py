@@ -1,8 +1,8 @@
 """The check on AWS, run as its users run it, but against the emulated account.
 
-The check also needs EC2, SQS and new load balancers. EC2 and SQS are moto's, with a default VPC.
-The load balancer's address leads to a loopback server, which logs each request and delivers S3's
-announcements to the queue.
+The check also needs EC2, SQS and new load balancers. moto emulates EC2, with a default VPC, and
+SQS. The load balancer's address leads to a loopback server, which logs each request and delivers
+S3's announcements to the queue.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def queues() -> list[Any]:
 
 
 def prepare(sandbox: Sandbox, call: Call) -> None:
-    """Add the queues to S3's known destinations, and pass IAM the topic whose tags are listed."""
+    """Add the queues to S3's known destinations, and tell IAM which topic's tags a call lists."""
     if call.operation == "ListTagsForResource" and isinstance(call.params, dict):
         call.params["TopicArn"] = call.params["ResourceArn"]
     for queue in queues():

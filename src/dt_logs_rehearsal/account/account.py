@@ -38,7 +38,7 @@ Snapshot = dict[str, Any]
 
 
 class Time(Protocol):
-    """A clock, and a `sleep` that counts this clock's seconds."""
+    """A clock, and a `sleep` that waits until this clock has advanced by some seconds."""
 
     def __call__(self) -> float: ...
 
@@ -63,7 +63,7 @@ class Account:
     """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
     Several threads may use its clients. Methods like `add_bucket` change the world without checks.
-    `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
+    `old_boto3` makes S3 clients reject newer parameters, as a two-year-old boto3 does.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer that logs to `bucket`, if given, without checks; return its ARN."""
+        """Add a load balancer and return its ARN; set its log bucket, if given, without checks."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -171,8 +171,8 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        If `ownership` or `block` is None, it was never configured: the bucket then behaves as with
-        ObjectWriter, or without Block Public Access.
+        None means never configured. Without `ownership`, the bucket behaves as with ObjectWriter;
+        without `block`, every Block Public Access setting is off.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}

@@ -41,7 +41,7 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
 def announce(
     world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
 ) -> None:
-    """Send an event to every destination whose notification matches; its key is URL-encoded."""
+    """Send an event, with a URL-encoded key, to each destination whose notification matches."""
     encoded = quote_plus(key, safe="/*-._")
     owner = {"principalId": bucket.owner}
     arn = f"arn:{world.partition}:s3:::{bucket.name}"
@@ -102,7 +102,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message from S3; if the topic does not admit S3, the message is lost, as on AWS."""
+    """Deliver a message from S3; if the topic's policy refuses it, it is lost, as on AWS."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:

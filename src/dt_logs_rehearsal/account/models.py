@@ -20,7 +20,7 @@ _NEWER = {"CreateBucketRequest": ("BucketNamespace",), "CreateBucketConfiguratio
 
 @cache
 def service_model(service: str, old: bool = False) -> ServiceModel:
-    """Return botocore's model of a service; with `old`, S3's as in a two-year-old boto3."""
+    """Return botocore's model of a service; if `old`, without S3's newer parameters."""
     document: dict[str, Any] = _LOADER.load_service_model(service, "service-2")
     if old and service == "s3":
         shapes = dict(document["shapes"])

@@ -32,9 +32,10 @@ SSE_S3: list[dict[str, Any]] = [
 class Consistency:
     """How long changes take to spread, in seconds.
 
-    A read of a bucket's policy or notifications may return a state that is up to `stale_reads` old.
-    ELB sees a new bucket policy, and S3 a new topic policy, within `spreading`. If roles are
-    emulated, a new role does not have its permissions for the first `new_rights` seconds.
+    A read of a bucket's policy or notifications may return a state that is up to `stale_reads`
+    seconds old. ELB sees a new bucket policy, and S3 a new topic policy, within `spreading`
+    seconds. If roles are emulated, a new role does not have its permissions for the first
+    `new_rights` seconds.
     """
 
     stale_reads: float = 0.0
@@ -233,7 +234,7 @@ class World:
         value.put(new, now, now + self.lag(self.consistency.spreading))
 
     def seen(self, value: Spreading[T]) -> T:
-        """Return the value that a read shows now."""
+        """Return the value that a client reads now, which may be stale."""
         if not self.consistency.stale_reads:
             return value.latest
         return value.as_of(self.clock() - self.lag(self.consistency.stale_reads))

@@ -48,7 +48,7 @@ class CloudFormation:
     def create(
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
     ) -> Stack:
-        """Create a stack; roll back after a failure. Raises Refused before anything is created."""
+        """Create a stack; roll back after a failure. Raises Refused if the request is invalid."""
         stack = self.named(name, asked, role)
         self.begin_create(stack, capabilities)()
         return stack
@@ -102,7 +102,7 @@ class CloudFormation:
         thread.start()
 
     def join(self) -> None:
-        """Wait until no thread works on a stack."""
+        """Wait until all threads have finished."""
         for each in self._threads:
             each.join()
 
@@ -194,7 +194,7 @@ class CloudFormation:
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
     ) -> None:
-        """Create or change one resource; add a second event for a new one once its ID is known.
+        """Create or change a resource; once a new resource has an ID, emit a second event.
 
         [localstack tests/aws/services/cloudformation/api/test_stacks]
         """

@@ -51,7 +51,7 @@ class Context:
     place: tuple[str, str, str]  # partition, region, account
 
     def tagged(self, given: Properties) -> dict[str, str]:
-        """Return a resource's tags: the stack's and its own, which take precedence."""
+        """Return the stack's tags and the resource's own tags, which take precedence."""
         return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
 
     def tags_of(self, given: Properties) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Functions:
     ) -> None:
         """Keep code and files in `folder`; retry failed events after each pause in `retry_after`.
 
-        [Lambda guide, invocation-async.md: twice, after one and two minutes]
+        [Lambda guide, invocation-async.md: two retries, after one and two minutes]
         """
         if not _importable(sys.executable):
             raise RehearsalError(
@@ -138,7 +138,7 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # closed before a thread was free
+            if self._closing.is_set():  # closed while the event waited for a thread
                 found.kill()
             return found
 

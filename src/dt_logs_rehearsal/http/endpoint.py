@@ -62,7 +62,8 @@ class Endpoint:
         CloudFormation.
         """
         self.account = account
-        self.operations: dict[str, Operations] = {}  # by service; they override the account's
+        # By service; they replace the account's operations for that service.
+        self.operations: dict[str, Operations] = {}
         # Runs before each call is authorised; may raise Refused, for example to throttle the call.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard

@@ -31,7 +31,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the server, and stop accepting connections."""
+        """Stop answering requests, and close the socket."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -49,7 +49,7 @@ def _listener() -> socket.socket:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes each answer at once, and does not log."""
+    """Buffers each answer, sends it without delay, and does not log."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

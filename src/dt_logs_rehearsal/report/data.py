@@ -50,7 +50,7 @@ class Stage:
     changes: Changes
 
     def call_rows(self) -> list[tuple[str, ...]]:
-        """Return a row for each distinct call.
+        """Return a row for each distinct call and each of its decisions.
 
         Its columns are: count and caller, action, resource, decision, statement, error.
         """

@@ -47,7 +47,7 @@ class Play:
         self.expect_status(stack, "DELETE_COMPLETE")
 
     def create(self, *load_balancers: str, name: str = STACK, **parameters: str) -> Stack:
-        """Create a stack for load balancers."""
+        """Create a stack that onboards these load balancers."""
         engine, asked = self.sandbox.cloudformation, self._asked(load_balancers, parameters)
         stack = engine.named(name, asked, self.role)
         self._stage(f"Create {name}", stack, engine.begin_create(stack, _CAPABILITIES))
@@ -131,7 +131,7 @@ class Play:
         return {each: found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix")}
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Record `otherwise` as an unexpected result unless the expectation holds."""
+        """Record `otherwise` as an unexpected result unless `holds`."""
         if not holds:
             self.report.unexpected.append(otherwise)
 

@@ -63,7 +63,7 @@ def authorise(
 
 
 def bucket_says(world: World, bucket: Bucket, policy: str | None, asked: Request) -> Decision:
-    """Return the decision of the bucket's policy together with Block Public Access.
+    """Return the bucket policy's decision, as Block Public Access limits it.
 
     If a statement is public, RestrictPublicBuckets denies access to every other account, but not to
     AWS services [S3 guide, access-control-block-public-access.md].

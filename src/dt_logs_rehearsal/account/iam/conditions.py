@@ -91,7 +91,7 @@ def is_operator(name: str) -> bool:
 
 
 def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
-    """Return whether the context satisfies an operator on a key; its keys are in lower case."""
+    """Return whether the context, whose keys are in lower case, satisfies an operator on a key."""
     quantifier, plain, if_exists = _taken_apart(name)
     found = context.get(key.lower())
     values = (found,) if isinstance(found, str) else found

@@ -64,7 +64,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Request:
-    """One action on one resource; context keys are in lower case."""
+    """A principal's action on a resource; context keys are in lower case."""
 
     principal: Principal
     action: str

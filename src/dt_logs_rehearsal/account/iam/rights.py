@@ -85,7 +85,7 @@ class Right:
 
 
 def needed(call: Call, partition: str) -> Iterator[Right]:
-    """Yield every right that the call needs. Raises Refused if the call is not emulated."""
+    """Yield every right that the call needs. Raises Refused if its resource is unknown."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
         return  # GetCallerIdentity does not need permission; confirming needs a token instead
@@ -97,7 +97,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
         action = "s3:DeleteObjectVersion"
     try:
         resource = "*" if operation in _WITHOUT_RESOURCE else _resource(call, partition)
-    except KeyError as error:  # the parameter that names the resource of an emulated operation
+    except KeyError as error:  # the parameter that names the resource is missing
         text = f"{operation} of {service} is not emulated without {error}"
         raise Refused("NotImplemented", text, 501) from error
     context = _context(call)

@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Create a bucket with S3's defaults since 2023. Raises Refused for most taken names."""
+    """Create a bucket with S3's defaults since 2023; `_again` answers if the name is taken."""
     name, params = call.params["Bucket"], call.params
     if not _well_formed(name):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
@@ -118,8 +118,8 @@ def _check_location(call: Call) -> None:
 def _again(existing: Bucket, call: Call) -> Response:
     """Answer CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
-    In us-east-1, the call succeeds for the owner, except in an account's regional namespace or with
-    tags, even if they equal the bucket's [localstack tests/aws/services/s3/test_s3_api].
+    In us-east-1, the call succeeds for the owner, unless it has tags (even those that the bucket
+    has) or the bucket is in a regional namespace [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(

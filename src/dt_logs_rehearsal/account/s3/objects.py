@@ -89,7 +89,7 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Return a call's object; a caller who may not list the bucket gets 403 if it is missing."""
+    """Return a call's object; if it is missing, a caller who may not list the bucket gets 403."""
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:

@@ -1,7 +1,7 @@
 """S3: bucket policies, and S3's checks of a new policy.
 
 The error messages come from [GH versitygw#646, #1176] and from users' reports. The message for
-duplicate Sids is IAM's, unverified for S3. Unknown S3 actions are accepted.
+duplicate Sids is from IAM, and unverified for S3. Unknown S3 actions are accepted.
 """
 
 import json
@@ -208,7 +208,7 @@ def _check_scope(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _applies(action: str, resources: tuple[str, ...]) -> bool:
-    """Return whether the resources of an action include one of its kind: an object or a bucket."""
+    """Return whether the resources include one of the action's kind: an object or a bucket."""
     name = action.lower()
     if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
         return any("/" in each or each.endswith("*") for each in resources)

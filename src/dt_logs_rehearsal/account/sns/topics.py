@@ -1,4 +1,4 @@
-"""SNS: topics, and messages that an account itself publishes to them."""
+"""SNS: topics, and the messages that accounts publish to them."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _SETTABLE = frozenset(
         "TracingConfig",
     )
 )
-# The actions that a topic's default policy allows its owner.
+# The actions that a topic's default policy allows the owner to take.
 _OWNERS = (
     "GetTopicAttributes",
     "SetTopicAttributes",
@@ -112,7 +112,7 @@ def _check_policy(text: str) -> None:
 
 
 def default_policy(arn: str) -> str:
-    """Return the policy of a topic created without one; it admits the owner, but not S3.
+    """Return the policy of a topic created without one; it lets the owner publish, but not S3.
 
     [localstack tests/aws/services/sns/test_sns; GH aws/aws-cdk#28915]
     """

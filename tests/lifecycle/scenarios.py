@@ -154,7 +154,7 @@ class Case:
         return self.send(kind, self.given, self.was)
 
     def create(self, *arns: str, **changes: object) -> Answer:
-        """Create the stack, which must succeed, for all load balancers or for these."""
+        """Create the stack for these load balancers, or for all; it must succeed."""
         named = {"LoadBalancerArns": list(arns)} if arns else {}
         return _succeeded(self.ask("Create", **named, **changes))
 
@@ -163,7 +163,7 @@ class Case:
         return _succeeded(self.ask("Update", **(changes or {"RunToken": "again"})))
 
     def back(self) -> Answer:
-        """Undo the last Update, which must succeed."""
+        """Send the Update back, which must succeed."""
         return _succeeded(self.ask("Update", **self.was))
 
     def delete(self) -> Answer:

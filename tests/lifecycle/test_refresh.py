@@ -42,7 +42,7 @@ class Scheduled(Case):
         return super().clients(before=before, **hooks)
 
     def refresh(self, after: float = 3600, **event: Any) -> tuple[str, int]:
-        """Send the schedule's event, an hour later; return its outcome and metric."""
+        """Send the schedule's event, by default an hour later; return its outcome and metric."""
         self.clock.sleep(after)
         self.calls = []
         self.line = self.stack.refresh(self.clients, **event)

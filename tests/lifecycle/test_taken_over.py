@@ -68,7 +68,7 @@ class Taken(Case):
 def test_the_logging_stays_where_the_customer_sent_it(
     then: list[str], prepare: Prepare, privileges: str
 ) -> None:
-    """After an Update back, a load balancer that was dropped is added again."""
+    """The Update back adds a load balancer that the Update had dropped."""
     case = Taken(prepare, privileges)
     for event in then:
         match event:

@@ -109,7 +109,7 @@ def sample(mutmut: Any, size: int, seed: int) -> None:
 
 
 class Watch:
-    """A pytest plugin that ends an endless test, and notes test modules that cannot be imported."""
+    """A pytest plugin that stops endless tests, and notes test modules that cannot be imported."""
 
     collection_failed = False
 

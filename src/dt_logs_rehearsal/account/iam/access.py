@@ -112,7 +112,7 @@ def request(
 
 
 def _bucket(world: World, call: Call) -> Bucket | None:
-    """Return the existing bucket that an S3 call names; None for other calls and CreateBucket.
+    """Return the bucket that an S3 call uses; None for other services and for CreateBucket.
 
     S3 tells every caller if a bucket is missing. [localstack tests/aws/services/s3/test_s3:
     ExpectedBucketOwner, also a value that is not an ID]

@@ -77,7 +77,7 @@ _TAGS = {"CreateBucket": "CreateBucketConfiguration.Tags", "CreateTopic": "Tags"
 
 @dataclass(frozen=True)
 class Right:
-    """An action that the caller needs, with its resource and context."""
+    """An action for which the caller needs permission, with its resource and context."""
 
     action: str
     resource: str

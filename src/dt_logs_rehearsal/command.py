@@ -110,7 +110,7 @@ def _overview(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def _details(report: Report) -> Iterator[str]:
-    """Yield a scenario's stages, with events, changes and API calls, then its lists."""
+    """Yield lines about a scenario's stages (events, changes and API calls), then its lists."""
     yield f"{report.scenario}: {report.summary}"
     yield f"  {report.privileges} template, {report.service_role} service role, {report.runtime}"
     for stage in report.stages:

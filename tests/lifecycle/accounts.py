@@ -46,7 +46,7 @@ def _deny(action: str, principal: object = "*", **more: Any) -> Apply:
 
 
 def _unless(action: str, test: str, value: object, **more: Any) -> Apply:
-    """Deny everybody an action on a condition: `test` is an operator and a key."""
+    """Return a function that denies an action on a condition: `test` is an operator and a key."""
     operator, key = test.split()
     return _deny(action, Condition={operator: {key: value}}, **more)
 

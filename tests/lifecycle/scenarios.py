@@ -1,7 +1,7 @@
 """One customer's account with one stack, for tests that send one event after another.
 
 A second account receives only the customer's own changes. Once the stack is gone, the two accounts
-must be equal. Each of SCENARIOS is an account like a customer's, and one event to test in it.
+must be equal. Each of SCENARIOS is a typical customer's account, and one event to test in it.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ FIXES: list[tuple[str, Fix]] = []  # patterns and fixes; the first match applies
 
 
 def advised(pattern: str) -> Callable[[Fix], Fix]:
-    """Register a function as the fix for messages that match a pattern."""
+    """Return a decorator: it registers a function as the fix for messages that match a pattern."""
 
     def register(fix: Fix) -> Fix:
         FIXES.append((pattern, fix))

@@ -164,7 +164,7 @@ class History(RuleBasedStateMachine):
         before = self.account.snapshot()
         stack.send(event, self.clients)
         left = self._changed(before)
-        # Once there is another stack, a registration of a whole location may become a list.
+        # Once there is another stack, a registration of a whole location may become a list of ALBs.
         named = [each for each in left if "DTLogsAnalysis1Read" not in each]
         assert not (named if len(self.stacks) > 1 else left), left
 

@@ -31,7 +31,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
 
 @cache
 def answers(service: str) -> Operations:
-    """Map a service's operations to their functions, which have the names of boto3's methods."""
+    """Return, by operation, a service's functions, which are named like boto3's methods."""
     return {
         model.name: getattr(module, method)
         for module in SERVICES[service]

@@ -1,7 +1,7 @@
 """Check a request as CloudFormation does before an operation, and order a stack's resources.
 
 The error messages come from users' reports and are unverified. This module does not refuse
-malformed templates, because a rehearsal runs only our own.
+malformed templates, because a rehearsal runs only our templates.
 """
 
 from __future__ import annotations

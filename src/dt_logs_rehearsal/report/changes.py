@@ -58,7 +58,7 @@ Changes = Mapping[str, Sequence[Change]]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Changes:
-    """Return the changes by resource; each resource's name follows a sign, as in `Change.sign`."""
+    """Return the changes by resource; each name begins with a sign, as in `Change.sign`."""
     found: dict[str, Sequence[Change]] = {}
     for kind in before | after:
         old, new = before.get(kind, {}), after.get(kind, {})

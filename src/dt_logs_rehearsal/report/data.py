@@ -82,7 +82,7 @@ class Report:
     vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
     attempts: list[Attempt] = field(default_factory=list)
     restored: bool = False
-    left: list[str] = field(default_factory=list)  # differences other than the exceptions
+    left: list[str] = field(default_factory=list)  # differences not in `exceptions`
     exceptions: list[str] = field(default_factory=list)  # leftovers that were expected
     unexpected: list[str] = field(default_factory=list)  # expectations that did not hold
     missing: tuple[str, ...] = ()  # permissions that the service role lacks

@@ -1,4 +1,4 @@
-"""Authorise calls by the identity's policies, the resource's policy and Block Public Access."""
+"""Authorise calls by identity, resource and organisation policies, and Block Public Access."""
 
 import re
 from collections.abc import Callable

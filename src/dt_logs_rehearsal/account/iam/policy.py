@@ -48,7 +48,7 @@ class Principal:
     service: str = ""
 
     def is_named(self, value: str) -> bool:
-        """Return whether an `AWS` principal names this identity, or the role of this session."""
+        """Return whether an `AWS` principal names this identity or, for a session, its role."""
         if value == self.arn:
             return True
         _, kind, rest = self.arn.partition(":assumed-role/")

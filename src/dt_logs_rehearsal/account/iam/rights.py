@@ -53,7 +53,8 @@ _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# Permissions that a call with this parameter also needs [botocore, CreateBucket, "Permissions"].
+# Operations, their parameters, and the permissions that these parameters also need [botocore,
+# CreateBucket, "Permissions"].
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
     ("PutRule", "Tags", "events:TagResource"),

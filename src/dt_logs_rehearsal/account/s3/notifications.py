@@ -20,7 +20,7 @@ from dt_logs_rehearsal.account.s3.settings import malformed
 from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
-MOST = 100  # configurations per bucket, a well-known limit; its message is unverified
+MOST = 100  # configurations per bucket, a well-known limit; the error message is unverified
 # The destination's name in S3's errors, for each kind of notification.
 _ARGUMENTS = {
     "TopicConfigurations": "Topic",
@@ -151,7 +151,7 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return the name and value in S3's error for a destination, or None if S3 accepts it.
+    """Return the argument in S3's error for a destination, or None if S3 accepts the destination.
 
     A destination must be in the bucket's region, must not be FIFO, and must admit S3. A topic that
     is encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,

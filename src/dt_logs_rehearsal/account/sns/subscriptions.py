@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Check attributes, and return them as SNS keeps them; refusals' messages start with `where`.
+    """Check attributes, and return them as SNS keeps them; error messages start with `where`.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """

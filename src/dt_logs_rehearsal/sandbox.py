@@ -80,8 +80,8 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # On exit, the last of these runs first: release waiting threads, end functions and stacks,
-        # close the endpoint.
+        # On exit, the last entry runs first: waiting threads are released, then functions and
+        # stacks end, then the endpoint is closed.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)

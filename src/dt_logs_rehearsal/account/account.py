@@ -38,7 +38,7 @@ Snapshot = dict[str, Any]
 
 
 class Time(Protocol):
-    """A clock, and a `sleep` that waits until this clock has advanced by some seconds."""
+    """A clock, and a `sleep` that waits until this clock has advanced by so many seconds."""
 
     def __call__(self) -> float: ...
 

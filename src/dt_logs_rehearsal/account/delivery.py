@@ -102,7 +102,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message from S3; if the topic's policy refuses it, it is lost, as on AWS."""
+    """Deliver a message from S3; as on AWS, it is lost if the topic's policy does not allow it."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:

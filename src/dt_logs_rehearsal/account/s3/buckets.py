@@ -118,8 +118,8 @@ def _check_location(call: Call) -> None:
 def _again(existing: Bucket, call: Call) -> Response:
     """Answer CreateBucket for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
-    In us-east-1, the call succeeds for the owner, unless it has tags (even those that the bucket
-    has) or the bucket is in a regional namespace [localstack tests/aws/services/s3/test_s3_api].
+    In us-east-1, the owner's call succeeds, unless it has tags (even the same tags as the bucket)
+    or the bucket is in a regional namespace [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(

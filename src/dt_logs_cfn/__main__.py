@@ -13,9 +13,9 @@ from dt_logs_cfn.cli.main import main
 
 
 class _Stream(io.TextIOWrapper):
-    """A process stream that never raises OSError; output that cannot be written is lost.
+    """A standard stream that never raises OSError; output that cannot be written is lost.
 
-    If the reader closes the pipe, the command continues. `failure` holds any other error.
+    If the reader closes the pipe, the command continues. Any other error is kept in `failure`.
     """
 
     failure: OSError | None = None
@@ -47,7 +47,7 @@ class _Stream(io.TextIOWrapper):
 
 
 def run() -> None:
-    """Run the command line of this process and exit with its code.
+    """Run this process's command line, and exit with the command's exit code.
 
     Ctrl-C and a full disk end the process without a traceback. A closed stream, or one that nobody
     reads, does not change the exit code. If results cannot be written for any other reason, the
@@ -79,7 +79,7 @@ def _opened(stream: TextIO | None) -> _Stream:
         nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
         nowhere.seen = False
         return nowhere
-    assert isinstance(stream, io.TextIOWrapper)  # the type of Python's own streams
+    assert isinstance(stream, io.TextIOWrapper)  # as Python's own streams are
     return _Stream(
         open(stream.fileno(), "wb", closefd=False),
         encoding=stream.encoding,

@@ -107,7 +107,7 @@ class _Handler(logging.Handler):
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without credentials, with each address made safe to show."""
+    """Return a text without credentials, and with each URL cut after the host."""
     text = _ENCODED_ADDRESS.sub("://…", shown_text(text))
     return _PATH.sub(r'"\1 /…', _SECRET.sub(r"\1…", text))
 
@@ -122,7 +122,7 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
 
 
 def usual_region(profile: str | None) -> tuple[str, str]:
-    """Return the region used without `--region`, and its source; both are empty if none is set."""
+    """Return the region that applies without `--region`, and its source; empty if none is set."""
     for name in _REGION_VARIABLES:
         if found := os.environ.get(name):
             return found, name
@@ -135,9 +135,9 @@ def usual_region(profile: str | None) -> tuple[str, str]:
 class _Session(boto3.Session):
     """A session that makes usable clients, or raises AwsError or botocore's errors.
 
-    For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
-    for a credential process. To catch all of them at once, we load the credentials before we make
-    the first client.
+    For unusable settings, the SDK raises errors of many types, such as ValueError for an endpoint
+    and OSError for a credential process. `client` turns all of them into AwsError. Its first call
+    also loads the credentials, so that an error in these is found there.
     """
 
     _signed_in = False
@@ -158,7 +158,7 @@ class _Session(boto3.Session):
             self._signed_in = True
             failure = _no_setup
             made: Any = super().client(*args, **given)
-            _ = urlsplit(made.meta.endpoint_url).port  # an invalid port would fail only at signing
+            _ = urlsplit(made.meta.endpoint_url).port  # raises for an invalid port
             return made
         except (botocore.BotoCoreError, botocore.ClientError):
             raise
@@ -167,7 +167,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Parse a time in an answer: ISO 8601 ending in Z directly, any other format with botocore."""
+    """Parse a time from AWS: ISO 8601 ending in Z directly, any other format with botocore."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")
@@ -191,7 +191,7 @@ def errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object that was read. `tag` is its ETag; S3 locks the object until `retained`, if set."""
+    """An object read from S3. `tag` is its ETag; S3 locks it until `retained`, if that is set."""
 
     content: bytes
     tag: str
@@ -199,9 +199,9 @@ class S3Object:
 
 
 def read_object(s3: S3Client, bucket: str, key: str, owner: str, limit: int) -> S3Object | None:
-    """Return an object from an account's bucket, or None if the object does not exist.
+    """Return an object from the bucket of the account `owner`, or None if it does not exist.
 
-    Reads at most one byte more than `limit`. Raises ClientError.
+    The content has at most one byte more than `limit`. Raises ClientError.
     """
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)

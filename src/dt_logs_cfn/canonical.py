@@ -32,9 +32,9 @@ _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 
 
 def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
-    """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
+    """Return the value as JSON: in ASCII, with keys in a fixed order and a final line feed.
 
-    An empty indentation makes the least-privilege template about 1,200 bytes smaller. Raises
+    An empty indentation makes the least-privilege template about 800 bytes smaller. Raises
     TypeError for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
@@ -69,7 +69,8 @@ def _ordered(value: object) -> object:
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, otherwise with one item on each line.
 
-    If its only member is an object or a list, the two share their first and last lines.
+    If its only member is an object or a list, that member starts on the value's first line and ends
+    on its last line.
     """
     line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:

@@ -34,7 +34,7 @@ _RETENTIONS = (
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
 _FUNCTION = "function"  # a section of release.cfg, not a partition
-_SHARED = "all"  # in a template's record: the values that all partitions have in common
+_SHARED = "all"  # a template records here the values that all partitions have in common
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FunctionSettings:
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> "FunctionSettings":
-        """Return the settings from strings; empty means the default. Raises SettingsError."""
+        """Parse the settings; an empty string means the default. Raises SettingsError."""
         found: dict[str, Any] = {name: text for name, text in values.items() if text}
         for name in found.keys() - {"runtime"}:
             if not re.fullmatch("[0-9]{1,5}", found[name]):
@@ -163,7 +163,7 @@ class Settings:
 
     @classmethod
     def from_metadata(cls, value: object) -> "Settings":
-        """Return the settings from an untrusted result of `to_metadata`. Raises SettingsError."""
+        """Return the settings from a template's untrusted metadata. Raises SettingsError."""
         if not isinstance(value, dict):
             raise SettingsError("The recorded settings are not an object.", _FOREIGN)
         sections = {**value}
@@ -195,8 +195,8 @@ class Settings:
     def default(self) -> Vendor | None:
         """The vendor whose account and endpoint become the parameters' defaults.
 
-        A parameter has one default for all partitions, but an account or a queue belongs to one. So
-        there is a default only if exactly one partition sets an account or endpoint.
+        A parameter has one default for all partitions, but an account or a queue belongs to one
+        partition. So there is a default only if exactly one vendor has an account or an endpoint.
         """
         found = [v for v in self.vendors if v.vendor_account_id or v.notification_endpoint]
         return found[0] if len(found) == 1 else None

@@ -3,7 +3,7 @@
 The codes are 0 for success, 1 for findings or drift, 2 for wrong usage, and 3 for an expected
 failure, with one line on stderr. Any other failure is a bug and shows a traceback. Each command is
 a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only when its
-command runs, because cfn-lint and boto3 take longer to load than a whole build.
+command runs, because loading cfn-lint takes longer than a whole build.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
         code: int = _load(chosen.command).run(arguments)
         return code
     except DtLogsError as error:
-        # Add the options only to `fix`, which is our own text; `what` may quote untrusted text.
+        # Add --profile and --region only to our own text; `what` may quote untrusted text.
         fix = Here.of(arguments).text(printable(error.fix))
         tell(f"{PROGRAM}: {printable(error.what)} {fix}")
         return 2 if isinstance(error, UsageError) else 3
@@ -159,12 +159,12 @@ def _program() -> Parser:
 
 
 def _fitted(line: str) -> str:
-    """Return a line of help, wrapped as argparse wraps its own: to 80 columns in a pipe."""
+    """Return a line of help, wrapped like argparse's own lines: to 78 columns in a pipe."""
     return "\n".join(wrapped(line, (columns(sys.stdout) or 80) - 2))
 
 
 def _load(name: str) -> ModuleType:
-    """Import a command's module without collecting garbage, because its objects stay in use."""
+    """Import a command's module without garbage collection, because its objects stay in use."""
     gc.disable()
     command = import_module(f"dt_logs_cfn.commands.{name}")
     gc.freeze()

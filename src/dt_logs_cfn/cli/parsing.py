@@ -1,6 +1,6 @@
 """Extend argparse with suggestions, checked values and shell completion.
 
-The parser never repeats an unknown value, because the value may be a misplaced secret.
+Errors never repeat an unexpected word, except an option's name: it may be a misplaced secret.
 """
 
 import argparse
@@ -49,14 +49,14 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def _usual(self) -> str:
-        """Return a hint that names options for a stray word, or an empty string."""
+        """Return a hint that a value needs an option, with examples, or an empty string."""
         known = self._option_string_actions
         forms = [f"{each} {known[each].metavar}" for each in _USUAL if each in known]
         return f". Each needs an option, such as {', '.join(forms)}" if forms else ""
 
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
-    """Return a question that offers the nearest known words, or an empty string."""
+    """Return a question that suggests the nearest known words, or an empty string."""
     from difflib import get_close_matches  # not at the top: every command imports this module
 
     listed = list(known)
@@ -92,7 +92,7 @@ def completion_script(
 
 
 def _options(names: Sequence[str]) -> str:
-    """Return unknown options without their values, and the number of other words."""
+    """List unknown options without their values, and say how many other words there are."""
     known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
     others = len(names) - len(known)
     words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []

@@ -1,7 +1,7 @@
 """Print results and progress, ask questions, and make untrusted text safe to show.
 
 Results are printed on stdout, everything else on stderr. Untrusted text cannot control the
-terminal, and addresses in it are cut, because a path or query may contain a token.
+terminal. URLs in it are cut after the host, because a path or query may contain a token.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVERY = 5.0  # seconds between two lines of progress
 _INDENT = 6  # columns; used for lines that would otherwise begin in the right half of a terminal
-_LONGEST = 1_500  # characters of untrusted text in a line
+_LONGEST = 1_500  # the most characters of untrusted text in a line
 # Each of these words and signs is shown in a colour that depends on its meaning.
 _MEANING = re.compile(
     r"(?P<good>^ *\+ .*|^  ok\b|(?<!not )\b(?:as expected|restored|allowed|refused)\b"
@@ -85,7 +85,7 @@ def rendered(lines: Iterable[str], width: int | None, colour: bool) -> Iterator[
 
 
 def meaning(text: str) -> str:
-    """Return the meaning (good, bad or warm) of the first word or sign that has one, or ""."""
+    """Return the meaning (good, bad or warm) of the first coloured word or sign, or ""."""
     found = _MEANING.search(text)
     return found.lastgroup or "" if found else ""
 
@@ -111,7 +111,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
     A line with columns continues in its last column if at least half of the width is left there;
     otherwise, the last column starts a new line. A word, a command in backticks, a value in single
-    quotes and a JSON document are never broken, so that they can be copied, even if they are wider.
+    quotes and a JSON document are never broken, even if they are too wide, so they can be copied.
     A line has at most one command.
     """
     if width is None or (len(line) <= width and len(_SPACED.findall(line)) < 2):
@@ -130,7 +130,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
 
 def _filled(begun: str, text: str, hang: int, width: int) -> list[str]:
-    """Return lines filled with a text's words; `begun` starts the first one.
+    """Return lines filled with a text's words; the first line begins with `begun`.
 
     A word that is too long for the indent `hang` gets its own line, further to the left.
     """
@@ -171,7 +171,7 @@ def one_line(text: str) -> str:
 
 
 def shown_value(value: str) -> str:
-    """Return a value that is safe to show: an address in it is cut after the host."""
+    """Return a value that is safe to show: a URL in it is cut after the host."""
     before, address, rest = value.partition("://")
     if not address:
         return value
@@ -182,7 +182,7 @@ def shown_value(value: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text with each address cut after the host; S3 locations are not cut."""
+    """Return a text with each URL cut after the host; S3 locations are not cut."""
 
     def shown(found: re.Match[str]) -> str:
         in_s3 = found[0].startswith("s3://") and found[0].count("://") == 1
@@ -193,7 +193,7 @@ def shown_text(text: str) -> str:
 
 def shown_line(text: str) -> str:
     """Return untrusted text as one line that is safe to show and not too long."""
-    # Cut addresses first: one_line replaces control characters with spaces, which end an address.
+    # Cut URLs first: one_line replaces control characters with spaces, which end a URL.
     return cut(one_line(shown_text(text)))
 
 
@@ -203,7 +203,7 @@ def cut(text: str, longest: int = _LONGEST) -> str:
 
 
 def changed(before: str, after: str, empty: str = "empty") -> str:
-    """Return a description of a value's change that is safe to show."""
+    """Return a value's change as text that is safe to show."""
     old, new = shown_value(before) or empty, shown_value(after) or empty
     same = " (the hidden part changes)" if old == new else ""
     return f"{old} -> {new}{same}"
@@ -242,16 +242,16 @@ class Here:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Here:
-        """Return the values given to a command; None for an option that it does not have."""
+        """Return the options that were given; None for an option that the command does not have."""
         given = (getattr(arguments, name, None) for name in ("profile", "region"))
         return cls(*(each if isinstance(each, str) else None for each in given))
 
     def text(self, text: str) -> str:
-        """Return a text with these options added to each command in backticks that takes them."""
+        """Return a text; add these options to each command in backticks that takes them."""
         return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
 
     def command(self, command: str) -> str:
-        """Return one of our commands, or one of the AWS CLI's, with these options added."""
+        """Return a command, ours or an AWS CLI command, with these options added."""
         for option, value in (("--profile", self.profile), ("--region", self.region)):
             if value and option not in command.split():
                 command = f"{command} {option} {shlex.quote(value)}"
@@ -263,8 +263,8 @@ class Operator:
     """The person or program that runs a command.
 
     `clock` and `sleep` use seconds. `tell` shows a line of progress. `ask` asks a question and
-    returns the answer. `wait` shows the awaited event in place of its previous line; it is None if
-    the terminal cannot do that. `here` has the options for the commands that we suggest.
+    returns the answer. `wait` replaces its previous line with the event that we wait for; it is
+    None if the terminal cannot do that. `here` has the options for the commands that we suggest.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -298,12 +298,12 @@ class Operator:
             )
         if answer.strip().lower() not in ("y", "yes"):
             raise OperatingError(
-                f"It was not confirmed, so {unless}.", "Run it again to be asked again."
+                f"It was not confirmed, so {unless}.", "Run it again, and answer y."
             )
 
 
 def at_terminal(here: Here) -> Operator:
-    """Return this process's operator; on a terminal, its `wait` overwrites its previous line."""
+    """Return the operator of this process; `wait` is set only if stderr can rewrite a line."""
     if not live(sys.stderr):
         return Operator(here=here)
     width = columns(sys.stderr) or 80

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("build"),
         metavar="DIR",
-        help="folder of the releases; this one is DIR/<version> (default: build)",
+        help="the folder of the releases; this release is DIR/<version> (default: build)",
     )
     parser.add_argument(
         "--check",
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(release: Release, out: Path, as_json: bool) -> int:
-    """Compare with the disk; return 1 for a difference, or a problem with released versions."""
+    """Compare with the folder; return 1 for a difference, or a problem with released versions."""
     folder = out / release.version
     differences = compare(release, folder)
     lines = "".join(each.diff for each in differences).splitlines()
@@ -64,7 +64,7 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
     tell(f"{folder} is what this source builds.")
     if not released(out):
         return 0
-    # Import this only now, because it loads cfn-lint's schemas, which is slow.
+    # Imported only here, because a build does not need it.
     from dt_logs_cfn.diff import problems
 
     found = problems(release, out)

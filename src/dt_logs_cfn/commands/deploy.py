@@ -19,7 +19,7 @@ from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
 from dt_logs_handler.names import NAME
 
-# The handler joins a list's items with commas. JSON in an item has commas, too.
+# The commas with which the handler joins a list's items, but not those of JSON in an item.
 _ITEMS = re.compile(r',(?=[^\s"{\[])')
 
 
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
-    """Deploy; return 1 if a load balancer is not onboarded, logs may stop or an old role stays."""
+    """Deploy; return 1 if a load balancer was left out, logs may not flow or an old role stays."""
     operator = operator or at_terminal(Here.of(arguments))
     rollouts.check(arguments)
     stack_options.check_names(arguments)

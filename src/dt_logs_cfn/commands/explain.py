@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every permission and its use; for least privilege, also the limits of the role."""
+    """Print every permission and its use; for least privilege, also what is refused or open."""
     data: dict[str, object]
     if arguments.privileges is Privileges.LEAST_PRIVILEGE:
         rights = policies.rights()
@@ -70,7 +70,7 @@ def _least(rights: Sequence[policies.Right]) -> Iterator[str]:
 
 
 def _documented(uses: Sequence[policies.Use], known: int, used: int) -> Iterator[str]:
-    yield from ("The Lambda's role as documented, and what the handler uses of it:", "")
+    yield from ("The actions of the Lambda's documented role, and the steps that use them:", "")
     for each in uses:
         yield f"  {each.action} on {each.on}: {', '.join(each.steps) or 'never used'}"
     yield ""

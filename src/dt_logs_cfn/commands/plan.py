@@ -96,7 +96,7 @@ def data(preview: Preview) -> object:
 
 
 def _filled(preview: Preview, value: object) -> object:
-    """Return data with placeholders in each string."""
+    """Return data with placeholders for unknown values, and without the endpoint's secret."""
     match value:
         case str():
             return preview.filled(value)
@@ -154,7 +154,7 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 
 
 def _sentences(preview: Preview) -> Mapping[str, list[str]]:
-    """Return sentences about each load balancer of a plan, by the subject of its changes."""
+    """Return sentences about each load balancer of a plan, by the subject that its changes have."""
     lines: dict[str, list[str]] = {}
     found, unsupported = preview.planned, preview.unsupported
     plan, request = found.plan or Plan(), found.request
@@ -200,7 +200,7 @@ def _change_lines(
     for each in found:
         listed.setdefault(each.subject, []).extend(each.diff)
     by_subject = {name: listed[name] for name in sorted(listed, key=_rank)}
-    # List load balancers with equal changes, perhaps hundreds, above one copy of the changes.
+    # If load balancers have equal changes, list all of their names, then the changes once.
     for diff, subjects in groupby(by_subject, by_subject.__getitem__):
         yield from subjects
         yield from (f"  {part}" for line in diff for part in _parts(line))
@@ -210,7 +210,7 @@ def _change_lines(
 
 
 def _parts(line: str) -> Iterator[str]:
-    """Yield a diff's line; a JSON document in it is split into several short lines."""
+    """Yield a line of a diff; a JSON document in it is split into several short lines."""
     start, brace, rest = line.partition(" {")
     if not brace or start[2:] not in ("policy", "notification", "filter"):
         yield line
@@ -226,7 +226,7 @@ def _rank(subject: str) -> int:
 
 
 def _sections(preview: Preview) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the plan's omissions and unknowns: each title with its items, if any."""
+    """Yield what the plan leaves out or does not know: titles, each with its items, if any."""
     found, plan = preview.planned, preview.planned.plan or Plan()
     if isinstance(preview.vended, Unread):
         title = "Unknown whether CloudWatch Logs delivers access logs, too:"

@@ -11,7 +11,7 @@ from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_handler.names import ACCOUNT_ID
 
-# The values in a policy: each one's pattern, the pattern in words, and the option's help.
+# For each value in a policy: its pattern, the pattern in words, and the option's help.
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores"
 _VALUES = {
     "account": (ACCOUNT_ID, "12 digits", "the stack's account ID, 12 digits"),
@@ -21,7 +21,7 @@ _VALUES = {
         "a name that IAM accepts",
         "the Lambda's role, with its path; may end in *",
     ),
-    "function_name": (*_FUNCTION, "the Lambda's function; may end in *"),
+    "function_name": (*_FUNCTION, "the Lambda function; may end in *"),
     "log_group_name": (
         r"[A-Za-z0-9_./#-]{1,512}\*?",
         "a name that CloudWatch Logs accepts",

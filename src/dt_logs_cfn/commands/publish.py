@@ -1,4 +1,4 @@
-"""`publish`: upload the release once to S3, where customers launch it, or withdraw a version."""
+"""`publish`: upload the release to S3, where customers launch it, or withdraw a version."""
 
 import argparse
 import time
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="B",
-        help="the bucket in each partition's base URL of release.cfg",
+        help="the buckets that the base URLs in release.cfg name",
     )
     parser.add_argument("--prefix", metavar="P", help="must match the prefix in the base URL")
     parser.add_argument(
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Check the options, and repeat a single value for every bucket. Raises UsageError."""
+    """Check the options; if one value is for all buckets, repeat it. Raises UsageError."""
     count = len(arguments.bucket)
     if len(set(arguments.bucket)) < count:
         raise UsageError("--bucket names a bucket twice.", "Name each bucket once.")
@@ -203,7 +203,7 @@ def _stores(
 
 
 def _public_url(destination: Destination, endpoint: str) -> str:
-    """Return the URL for customers; if the S3 endpoint is not AWS's, a URL at that endpoint."""
+    """Return the URL for customers or, if the S3 endpoint is not at AWS, a URL there."""
     if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")

@@ -54,7 +54,7 @@ def load_customize(named: str | None) -> Customize | None:
             f"{cut(repr(named), 80)} is not a function.", "Give --customize MODULE:FUNCTION."
         )
     folder = str(Path.cwd())
-    if folder not in sys.path:  # as `python -m` does, but installed modules come first
+    if folder not in sys.path:  # like `python -m`, but after the installed modules
         sys.path.append(folder)
     module, name = form.groups()
     try:

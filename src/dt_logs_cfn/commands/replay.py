@@ -40,7 +40,7 @@ def run(
         session = aws.session(arguments.profile, arguments.region)
         cloudformation = session.client("cloudformation")
         clients = account.clients(session)
-        watch(clients[:1], operator)  # `replay` shows the others' progress itself
+        watch(clients[:1], operator)  # `replay` shows the progress of the other clients
         wanted = Wanted(arguments.stack, period, arguments.after, arguments.dry_run, arguments.yes)
         found = replay(cloudformation, clients, wanted, operator, clock)
     lines = (*found.lines(), found.summary)

@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="fail if a local file is unsigned (remote files must always be signed)",
     )
     parser.add_argument(
-        "--bucket-owner", metavar="ID", help="the account of an s3:// path (default: your own)"
+        "--bucket-owner", metavar="ID", help="the account that owns the bucket (default: your own)"
     )
     parser.add_argument(
         "--config",
@@ -82,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the result; return 1 if anything differs, or the signature or version has a finding."""
+    """Print the result; return 1 for a difference, or a finding about signature or version."""
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
     result(arguments.json, _report(answer), _lines(answer))
     return 0 if answer.fine else 1
@@ -101,7 +101,7 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
-        parse_template(text, source.name)  # checked here too, so that an error names the source
+        parse_template(text, source.name)  # also parsed here, so that an error names the source
         verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
         facts = [] if found.state == "unsigned" else [f"It is {found.signature}."]
@@ -235,7 +235,7 @@ def _report(answer: _Answer) -> dict[str, object]:
 
 
 def _write(sources: Mapping[str, bytes], folder: Path) -> None:
-    """Write sources, whose names were checked, to an empty or new folder."""
+    """Write sources, with names that were checked, to a new or empty folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

@@ -53,9 +53,9 @@ def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
 def compare_releases(
     old: Mapping[str, Object], new: Mapping[str, Object]
 ) -> dict[str, tuple[Change, ...]]:
-    """Return each template's changes between two releases, given the parsed templates by file name.
+    """Return the changes to each template between two releases, given as templates by file name.
 
-    A removed template is major, and a new one is minor.
+    A removed template is a major change, and a new template is a minor change.
     """
     gone = (Change(Level.MAJOR, "template", "the template is gone"),)
     added = (Change(Level.MINOR, "template", "the template is new"),)
@@ -74,7 +74,7 @@ def highest(changes: Mapping[str, tuple[Change, ...]]) -> Level:
 
 
 def problems(release: Release, out: Path) -> tuple[str, ...]:
-    """Return the problems of the releases in a folder, one line each.
+    """Return a line for each problem with the releases in the folder `out`.
 
     A problem is a released version with a changed file, or a version number that is too low for the
     changes since the last release. Raises ReleaseError if the list or a released version cannot be
@@ -126,7 +126,7 @@ def _changes(old: Object, new: Object) -> Iterator[Change]:
 
 
 def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]:
-    """Yield the changes to a part of a section."""
+    """Yield the changes to a part of a section, such as one parameter."""
     kind, gone, added, changed = _NAMED[section]
     before, after = mapping(old.get(name)), mapping(new.get(name))
     if name not in new:
@@ -140,7 +140,7 @@ def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]
     elif section == "Parameters" and before and after:
         yield from _parameter(name, before, after)
     else:
-        # Another stack may import the output, or the output may no longer exist.
+        # Another stack may import the old export; with a new condition, the output may be gone.
         parts = {*differing(before, after)} if before and after else {"Condition"}
         hard = section == "Outputs" and parts & {"Condition", "Export"}
         yield Change(Level.MAJOR if hard else changed, kind, f"{kind} {name} changes")

@@ -24,7 +24,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One change. `kind` is the kind of the changed part; other strings may quote untrusted text.
+    """One change. `kind` says what kind of part changes; other strings may quote untrusted text.
 
     For a handler source, `file` is its name and `diff` is a unified diff.
     """

@@ -23,15 +23,15 @@ FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
-# Our handler has fewer than 4,000 lines. The time to compare lines grows faster than their number.
+# Our handler has about 3,000 lines. The time to compare lines grows faster than their number.
 _MOST_LINES = 20_000
 
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties that replace a resource of a type if they change, or None if unknown.
+    """Return the properties of a type that replace the resource if they change; None if unknown.
 
-    This includes properties that replace it only if a certain part changes, or only for some values
+    Some of these replace the resource only if a certain part changes, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """
@@ -39,7 +39,7 @@ def create_only(kind: str) -> frozenset[str] | None:
         return frozenset({"ServiceToken"})
     if not re.fullmatch("[A-Za-z0-9]{1,64}(::[A-Za-z0-9]{1,64}){2}", kind):
         return None
-    # cfnlint takes a second to import.
+    # Imported only here, because cfnlint is slow to import.
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
     try:
@@ -158,7 +158,7 @@ def _files(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Ch
 
 
 def _diff(name: str, old: str | None, new: str | None) -> str:
-    # Split only at line feeds, so that other characters at which Python splits stay visible.
+    # Split only at line feeds: the other characters at which `splitlines` splits stay visible.
     before, after = (each.removesuffix("\n").split("\n") if each else [] for each in (old, new))
     was = os.devnull if old is None else f"old/{name}"
     now = os.devnull if new is None else f"new/{name}"

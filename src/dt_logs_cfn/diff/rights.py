@@ -70,7 +70,7 @@ class Right:
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
     """Return whether `wide` matches everything that `narrow` matches; never wrongly true."""
-    # Only `*` matches the stand-in for `*`. Only `*` and `?` match the stand-in for `?`.
+    # Replace wildcards: only `*` matches "**", and only `*` and `?` match _FRESH.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
@@ -108,7 +108,7 @@ def _meet(one: Pattern, other: Pattern) -> bool:
 
 
 def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:
-    """Yield the rights that the role `name` gains and loses."""
+    """Yield the changes to the rights of the role `name`."""
     before, after = (tuple(islice(each, _MOST_RIGHTS + 1)) for each in (old, new))
     patterns = {part for each in before + after for part in (each.action, each.resource or ())}
     if max(len(before), len(after)) > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
@@ -123,7 +123,7 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield the rights that only one side has, as one change for all actions on a resource."""
+    """Yield a change for each resource on which only `ones` have rights, with their actions."""
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):
@@ -217,7 +217,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
 
 
 def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
-    """Yield the strings in a value or its lists, with their tests."""
+    """Yield each string in a value or its lists, with the tests under which it applies."""
     for deeper, item in _items(value, tests):
         for _, each in _items(template.value([item]), Tests()):
             yield deeper, each if isinstance(each, str) else exact(each)

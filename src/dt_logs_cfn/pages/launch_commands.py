@@ -3,8 +3,8 @@
 This module lists the regions, so that another version of botocore cannot change the page. The
 command line can also launch in unlisted regions. The console has a separate host for each region.
 
-Each value in a command is quoted. An HTML element around it records its name and its quoting, so
-that launch.js can replace it with the customer's own value. Unknown values are in capitals.
+Each value in a command is quoted. The HTML element around a value records its name and quoting, so
+that launch.js can insert the customer's own value. Words in capitals stand for unknown values.
 """
 
 import json
@@ -135,7 +135,7 @@ def quick_create(
 
 
 def console(partition: Partition, region: str) -> str:
-    """Return the address of CloudFormation's console in a region."""
+    """Return the URL of CloudFormation's console in a region."""
     return f"https://{region}.{partition.console}/cloudformation/home?region={region}"
 
 
@@ -147,7 +147,7 @@ def shell_json(value: str) -> str:
 def hcl_string(value: str) -> str:
     """Quote a value for Terraform, where `${` and `%{` in quotes begin a template.
 
-    Their first character is escaped, because doubling it after another `$` would be ambiguous.
+    The `$` or `%` becomes `\\uNNNN`; Terraform's escape `$${` is ambiguous after another `$`.
     """
 
     def escaped(found: re.Match[str]) -> str:
@@ -211,7 +211,7 @@ def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the Terraform block, for a provider in the region."""
+    """Return, as markup, the Terraform block; the provider must be in the region."""
     quoted = _filler(values, "hcl")
     width = max(map(len, PARAMETERS))
     parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)

@@ -37,7 +37,7 @@ def asset(name: str) -> str:
 def filled(name: str, **parts: str) -> str:
     """Return one of this package's pages, with markup in place of names like @FILES@.
 
-    A line break next to a tag is removed, one after a backslash stays, others become a space.
+    A line break next to a tag is removed; after a backslash it stays; elsewhere it becomes a space.
     """
     text = re.sub(r"(?<=>)\n|\n(?=<)", "", asset(name).strip())
     text = re.sub(r"(?<!\\)\n", " ", text)
@@ -73,7 +73,7 @@ def mono(text: str) -> str:
 
 
 def code(markup: str, name: str = "") -> str:
-    """Return lines verbatim, wrapped as in a terminal; a script finds the block by name."""
+    """Return markup as a block of code that wraps long lines; a script finds it by `name`."""
     found = f' id="{name}"' if name else ""
     return f'<pre class="wrapped"{found}>{markup}</pre>'
 
@@ -90,9 +90,9 @@ def listed(title: str, lines: Iterable[str]) -> str:
 
 
 def folded(summary: str, body: str, opened: bool = False) -> str:
-    """Return markup that a click on its summary opens; it is open at first if `opened`.
+    """Return a block that a click on its summary opens; it is open at first if `opened`.
 
-    Without a body, the summary stands alone.
+    Without a body, return only the summary.
     """
     if not body:
         return f"<p>{summary}</p>"

@@ -37,7 +37,7 @@ class Destination:
 def destination(vendor: Vendor) -> Destination:
     """Return the destination that a vendor's base URL names.
 
-    Raises PublishError for a base URL that is not S3's, does not name a bucket, or belongs to
+    Raises PublishError for a base URL that is not an S3 URL, does not name a bucket, or belongs to
     another partition.
     """
     parts = urlsplit(vendor.base_url)
@@ -58,7 +58,7 @@ def destination(vendor: Vendor) -> Destination:
 
 
 def chosen(settings: Settings, bucket: str, prefix: str | None, region: str | None) -> Destination:
-    """Return the settings' destination with this bucket; check the prefix and the region.
+    """Return the destination with this bucket from the settings; check the prefix and the region.
 
     Templates, links and `verify` use the base URL, so a release can be published only there. Raises
     PublishError.

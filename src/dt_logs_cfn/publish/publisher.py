@@ -61,9 +61,9 @@ def publication_plan(
     latest: bool = False,
     retain_until: datetime | None = None,
 ) -> Plan:
-    """Return the steps that publish a release of a revision at a time (UTC), in order.
+    """Return the steps that publish a release, in order; `at` is the publication time (UTC).
 
-    They are the same at every destination.
+    The steps are the same at every destination.
     """
     version = release.version
     entry = Entry(version, release.sha256, revision, _timestamp(at))
@@ -108,13 +108,16 @@ def _put(upload: Upload) -> Step:
 
 
 def _compare(upload: Upload) -> Step:
-    """Fetch an uploaded file by its public URL; compare it, or verify it as a signature."""
+    """Return a step that fetches an upload by its public URL, and compares or verifies it."""
     how = "verify" if upload.signs else "compare"
     return Step(lambda at: f"get {at.url}/{upload.name} and {how}", lambda site: site.same(upload))
 
 
 def _point(version: str | None, to: str) -> Step:
-    """Point `latest.json` to a version; None replaces a withdrawn version with an earlier one."""
+    """Return a step that points `latest.json` to a version.
+
+    None replaces a withdrawn version with an earlier one.
+    """
     return Step(lambda _: f"point {LATEST} to {to}", lambda site: site.point(version))
 
 
@@ -125,7 +128,7 @@ def _timestamp(at: datetime) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What was done at a destination: each finished step with its result, and any failure."""
+    """The result at a destination: each finished step with its result, and any failure."""
 
     destination: Destination
     results: tuple[tuple[str, str], ...]
@@ -204,7 +207,7 @@ class Site:
         return "it does"
 
     def same(self, upload: Upload) -> str:
-        """Check that a published file is the one that was uploaded, or another valid signature."""
+        """Check that the public URL returns the uploaded file, or another valid signature."""
         limit = len(upload.content) if upload.signs is None else SIGNATURE_LIMIT
         found = self._public(upload.name, limit)
         if upload.signs is None and found == upload.content:

@@ -38,8 +38,8 @@ _TYPES = {
 }
 _TEXT = "text/plain; charset=utf-8"
 
-# S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
-# at the same time [AWS, "Conditional writes"].
+# S3's error codes for a conditional write: the object exists or has changed, or (_CONFLICT) others
+# write it at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
 # NoSuchKey: the object that If-Match expects was deleted.
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
@@ -49,10 +49,10 @@ _LONGEST_PAUSE = 2.0  # seconds
 
 @dataclass(frozen=True)
 class Upload:
-    """Write an object unless it exists; accept an existing one only if its bytes are equal.
+    """An object to write unless it exists; an existing one is accepted if its bytes are equal.
 
-    For a signature, `signs` has the signed bytes. Any valid signature of them is also accepted,
-    because some kinds of keys sign differently each time.
+    For a signature, `signs` has the signed bytes. Any valid signature of these is also accepted,
+    because with some kinds of keys, no two signatures are equal.
     """
 
     name: str
@@ -181,7 +181,7 @@ class Store:
         return None
 
     def _tries(self) -> Iterator[None]:
-        """Yield once for each try, and pause after it."""
+        """Yield once for each attempt, and pause after each."""
         for number in range(_TRIES):
             yield
             self.sleep(uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))

@@ -72,8 +72,8 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     """Build every file of a release, in memory.
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
-    may add resources, outputs, parameters, conditions, tags, and statements to the service role. It
-    may change the Lambda function, but not its code, handler or role. `customize` runs twice for
+    may add resources, outputs, parameters, conditions and tags, and statements to the service role.
+    It may change the Lambda function, but not its code, handler or role. `customize` runs twice for
     each template. If it changes anything, the release records its name.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
@@ -111,13 +111,13 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
 
 
 def installed_settings() -> Settings:
-    """Return the vendor's settings from the package. Raises SettingsError."""
+    """Return the settings in the package's `release.cfg`. Raises SettingsError."""
     return Settings.load(_SETTINGS)
 
 
 @cache
 def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
-    """Return the templates for the installed settings, by file name; build them once.
+    """Return the templates built with the installed settings, by file name.
 
     Raises SettingsError, and BuildError as `build_release` does.
     """
@@ -150,7 +150,7 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Return the fix: shorten the setting that takes the most space, if that could be enough."""
+    """Say what to shorten: the setting that takes the most space, if that may be enough."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors

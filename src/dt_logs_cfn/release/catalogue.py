@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every published version, once, the newest first."""
+    """The published versions, including withdrawn ones, the newest first."""
 
     entries: tuple[Entry, ...] = ()
 
@@ -77,7 +77,7 @@ class Catalogue:
         return next((each for each in self.entries if each.version == version), None)
 
     def entered(self, entry: Entry) -> "Catalogue":
-        """Return the catalogue with a version added; an existing entry stays.
+        """Return the catalogue with an entry added, or unchanged if the version is listed already.
 
         Raises PublishError for a version that is listed with other contents, or was withdrawn.
         """
@@ -96,7 +96,7 @@ class Catalogue:
         return self
 
     def withdrawn(self, version: str, withdrawal: Withdrawn) -> "Catalogue":
-        """Return the catalogue with a version marked as withdrawn; an existing mark stays.
+        """Return the catalogue with a version marked as withdrawn; an older mark is kept.
 
         Raises PublishError if the version is not listed.
         """

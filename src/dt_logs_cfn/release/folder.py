@@ -57,7 +57,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for this lock; it ends if the process ends
+        try:  # other builds wait for this lock, which ends with the process
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
@@ -137,7 +137,7 @@ def released(out: Path) -> dict[str, str]:
 def is_released(release: Release, out: Path) -> bool:
     """Return whether the release is marked as released, with exactly these files.
 
-    Raises ReleaseError if other files are marked for this version, or the list cannot be read.
+    Raises ReleaseError if this version was released with other files, or the list cannot be read.
     """
     marked = released(out).get(release.version)
     if marked is not None and marked != release.sha256:
@@ -151,7 +151,7 @@ def is_released(release: Release, out: Path) -> bool:
 def mark(release: Release, out: Path) -> bool:
     """Mark a release as released, and return whether the mark is new; repeatable.
 
-    Raises ReleaseError if other files are marked for this version, or the list cannot be read or
+    Raises ReleaseError if this version was released with other files, or the list cannot be read or
     written.
     """
     if is_released(release, out):
@@ -170,7 +170,7 @@ def mark(release: Release, out: Path) -> bool:
 
 
 def changed(out: Path) -> tuple[str, ...]:
-    """Return the files that differ from their released version, as names below `out`.
+    """Return the files, by their names below `out`, that differ from what was released.
 
     Raises ReleaseError if the list, or a released version, cannot be read.
     """
@@ -216,7 +216,7 @@ def _remove(*folders: Path) -> None:
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files by their relative names, and make the folders for them. Raises OSError."""
+    """Write files under their names in a folder, and make its subfolders. Raises OSError."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Check templates with cfn-lint (for all regions that it knows), our rules, and AWS's validator.
 
-Our rules cover our promises and add to cfn-lint's checks. Each is a function that yields problems.
+Our rules check what we promise, beyond cfn-lint's rules. Each is a function that yields problems.
 Apart from the documented policy, an action on `*` needs a reason in GRANTS or NEEDS.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
@@ -168,8 +168,8 @@ def transform(template: Template) -> Iterator[Problem]:
 def literals(template: Template) -> Iterator[Problem]:
     """Find strings that are bound to one partition or account.
 
-    Metadata and parameters may name the vendor's account, so of these only the parameters' patterns
-    are checked. The function's code is not checked.
+    Metadata and parameters may name the vendor's account, so there we check only the patterns of
+    parameters. The function's code is not checked.
     """
     for path, text in strings(template):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -191,7 +191,7 @@ def descriptions(template: Template) -> Iterator[Problem]:
 
 
 def wildcards(template: Template) -> Iterator[Problem]:
-    """Find permissions that are too wide or cannot be checked, except the documented ones."""
+    """Find permissions that are too wide or cannot be checked, except documented permissions."""
     promised = list(statements(plain(documented(STACK))))
     resources: Json = {"Resources": mapping(template.get("Resources"))}
     for path, statement in statements_in(resources):

@@ -7,7 +7,7 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     grants ─► role_policies ┼─► templates
     handler ─► embedding ───┘
 
-Open `templates` first. `customizing` lets a customer's function change a template, and finds the
-additions. `parsing` reads an untrusted template and its policy statements. `intrinsics` checks
-parameter values, and resolves a template's functions.
+Open `templates` first. `customizing` lets a customer's function change a template, and finds what
+it adds. `parsing` reads an untrusted template and its policy statements. `intrinsics` checks
+parameter values, and resolves CloudFormation functions.
 """

@@ -4,9 +4,8 @@ The function receives a template and its kind. It may add to the template, and c
 of the Lambda function. It may not change what we promise about our own resources. Anyone who has
 the customer's function can rebuild the same template.
 
-The launch page shows the additions to reviewers. A policy file contains the statements added to the
-service role. The additions are found by comparing the template with ours, whichever function made
-them.
+To find additions, we compare the template with ours. The launch page shows the additions to
+reviewers. The file of the lifecycle policy also has the statements added to the service role.
 """
 
 import json
@@ -44,7 +43,7 @@ _PROMISED = ("Code", "Handler", "Role")
 
 @dataclass(frozen=True)
 class AddedRight:
-    """An added policy statement: the resource that has it, and its elements as text.
+    """A policy statement that was added: its resource's logical ID, and its elements as text.
 
     `who` is the statement's principal; it is empty in an identity-based policy.
     """
@@ -59,7 +58,7 @@ class AddedRight:
 
 @dataclass(frozen=True)
 class Customization:
-    """The function that changed a release's templates, the changed places, and added statements.
+    """The function that changed the templates, the places that changed, and added statements.
 
     A place is a path into the template, followed by "added", "missing" or "changed".
     """
@@ -101,7 +100,7 @@ def built(
 
 
 def name_of(customize: Customize) -> str:
-    """Return the name of a callable as MODULE:FUNCTION."""
+    """Return a callable's module and name as MODULE:FUNCTION."""
     named = customize if hasattr(customize, "__qualname__") else type(customize)
     return f"{named.__module__}:{named.__qualname__}"
 
@@ -134,10 +133,10 @@ def added_to(template: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
-    """Return each policy statement that a template adds to ours, resource by resource.
+    """Return each policy statement that `found` adds to `ours`, resource by resource.
 
-    Our template does not use managed policies or policies written as text, so each of these counts
-    as added.
+    Our templates have no managed policies and no policies written as text, so these always count as
+    added.
     """
     return tuple(
         AddedRight(
@@ -186,7 +185,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
 
 
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
-    """Change a template; return its JSON. The Terraform modules depend on the order of its keys.
+    """Customize a template; return its JSON, with the order of keys that the Terraform modules use.
 
     Raises BuildError for any failure, because a customer's code and troposphere may raise errors of
     many types.

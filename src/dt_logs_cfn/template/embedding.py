@@ -1,10 +1,10 @@
-"""Embed the handler in a template: handler.zip as text, in a few lines of Python that import it.
+"""Embed handler.zip in a template: as text, in a few lines of Python that import the handler.
 
 `Code.ZipFile` takes text, and a template may have at most 51,200 bytes, so every byte counts. The
 zip's members are not compressed, and the whole zip is one bz2 stream, because the sources have much
-text in common. Unlike deflate's output, bz2's does not depend on how Python was built. Base85 takes
-6 % fewer bytes than base64. Its `$` becomes a comma, because CloudFormation and other tools
-substitute `${`.
+text in common. The output of bz2, unlike that of deflate, does not depend on how Python was built.
+Base85 takes 6 % fewer bytes than base64. Its `$` becomes a comma, because CloudFormation and other
+tools substitute `${`.
 
 The sources are embedded without the parts that only readers and type checkers need. Patterns find
 these parts, because syntax trees would take a sixth of a build's time, and the result of
@@ -69,7 +69,7 @@ _PARAMETER = re.compile(
 _RETURN = re.compile(rb"\) -> .*", re.DOTALL)
 _IMPORT = re.compile(rb"\n(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))(?=\n)")
 _INDENTATION = re.compile(rb"\n((?:    )+)")
-# A line inside brackets is not a statement.
+# An annotated variable; a line inside brackets is not a statement.
 _VARIABLE = re.compile(rb"(?<![(\[{,]\n)^(\t*[\w.]+: )(?!\.\.\.)[^=\n]+?(?= = |$)", re.MULTILINE)
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 # The brackets in which a trailing comma does not make a tuple.
@@ -110,13 +110,13 @@ def handler_sha256() -> str:
 
 @cache
 def bootstrap(archive: bytes) -> str:
-    """Return the code that embeds a zip: a module `index` with a function `handler`."""
+    """Return the code that embeds a zip: a module `index` that has the function `handler`."""
     packed = base64.b85encode(bz2.compress(archive)).decode()
     return f"{_BEFORE}{packed.replace('$', ',')}{_AFTER}"
 
 
 def extract(code: str) -> bytes:
-    """Return the zip in a function's untrusted code, for `unpack` to check.
+    """Return the zip from a function's untrusted code; `unpack` checks the zip.
 
     The code is compared with the bootstrap and never run. At most a few megabytes are decompressed.
     Raises VerifyError.
@@ -196,7 +196,7 @@ def strip_docs(source: str) -> str:
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:
-    """Join the lines of each pair of brackets into one line, unless it would be too long."""
+    """Join all lines between a pair of brackets into one, unless that would be too long."""
     joined: list[bytes] = []
     opened: list[int] = []  # the positions of lines that end with an open bracket
     for line in lines:

@@ -1,8 +1,8 @@
-"""List the permissions of both roles, with the use of each: the tables behind our policies.
+"""List the permissions of both roles and their uses: the tables from which we make the policies.
 
 GRANTS lists the actions that each of the handler's steps needs. The privilege tests fail for a call
-that it lacks, and for an entry that no step needs. NEEDS lists those of the resources that
-CloudFormation manages.
+that it lacks, and for an entry that no step needs. NEEDS lists the actions that CloudFormation uses
+to manage the stack's resources.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
 
 
 class Scope(Enum):
-    """The scope of a grant, by its statement's Sid; `role_policies` has ARNs and conditions."""
+    """The scope of a grant: the Sid of its statement; `role_policies` has ARNs and conditions."""
 
     EVERYTHING = "Everything"  # the action does not have resource-level permissions
     LOAD_BALANCERS = "LoadBalancers"  # application load balancers in the account and region
@@ -27,7 +27,7 @@ class Scope(Enum):
     LOG_BUCKETS = "LogBuckets"  # any bucket in the account that an ALB may log to
     TEST_FILE = "TestFile"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "OwnTopic"  # topics that the handler names
-    FOREIGN_TOPIC = "ForeignTopic"  # any topic; an existing one may cover a log location
+    FOREIGN_TOPIC = "ForeignTopic"  # any topic: an existing topic may announce a log location
     SUBSCRIBE = "Subscribe"  # any topic, but only the vendor's endpoint
     OWN_STACK = "OwnStack"  # the function's own stack, if it has a RefreshSchedule
     LOG_GROUP = "LogGroup"  # the function's log group

@@ -37,7 +37,7 @@ def complete(
 
 
 def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
-    """Return a value as CloudFormation passes it on; for a list, the stripped items."""
+    """Return a value as CloudFormation passes it on: a list as its items, without blanks around."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
     return [each.strip() for each in value.split(",")]
@@ -65,7 +65,7 @@ class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
     `made` maps the logical IDs of existing resources to their attributes, including `Ref`. `pseudo`
-    has further pseudo parameters.
+    has pseudo parameters that are not fields.
     """
 
     template: Mapping[str, Any]
@@ -145,7 +145,7 @@ class ResolvedTemplate:
         return bool(self.value(self.template["Conditions"][name]))
 
     def has(self, resource: str) -> bool:
-        """Return whether a resource is created: its condition, if any, is true."""
+        """Return whether a resource is created: if it has a condition, whether that is true."""
         condition = self.template["Resources"][resource].get("Condition")
         return condition is None or self.condition(condition)
 

@@ -1,7 +1,7 @@
 """Define the templates' parameters, and the patterns with which CloudFormation checks values.
 
 CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
-list has one empty item). Its regular expressions are Java's; ours mean the same in Python. The
+list has one empty item). It uses Java's regular expressions; ours mean the same in Python. The
 handler checks every value again, because an older stack may send any value.
 """
 
@@ -26,7 +26,7 @@ from dt_logs_handler.request import ReadScope
 
 _LIST, _SCHEDULE = "CommaDelimitedList", "RefreshSchedule"
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-# Only the characters that IAM allows in names: others in a path may have a meaning in an ARN.
+# Only the characters that IAM allows in names: others, like `*`, may have a meaning in an ARN.
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"
 # EventBridge requires a singular unit after 1 [EventBridge guide, schedule expressions].
 _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
@@ -167,7 +167,7 @@ PASSED_ON = tuple(_PASSED_ON)
 
 
 def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:
-    """Return the parameters of a stack; a vendor's account and endpoint become defaults."""
+    """Return a stack's parameters; the account and endpoint of `default` become their defaults."""
     vendor = default or Vendor("aws")
     found = {
         "DataTheoremAccountId": vendor.vendor_account_id,
@@ -201,7 +201,7 @@ def interface(groups: Groups, parameters: Sequence[str]) -> dict[str, Any]:
 
 
 def condition(parameter: Parameter) -> Any:
-    """Return the condition that a parameter has a value; an empty list has one empty item."""
+    """Return the condition that a parameter is not empty; an empty list has one empty item."""
     value = Ref(parameter.title)
     return Not(Equals(Join("", value) if parameter.Type == _LIST else value, ""))
 

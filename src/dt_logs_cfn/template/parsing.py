@@ -118,7 +118,7 @@ def differences(found: Json, expected: Json, path: JsonPath = ()) -> Iterator[tu
 
 
 def statements_in(value: Json) -> Iterator[tuple[JsonPath, dict[str, Json]]]:
-    """Yield each policy statement in a value, even below an `Fn::If`, with its path."""
+    """Yield each policy statement in a value with its path, also from within an `Fn::If`."""
     return ((path, found) for path, found in mappings(value) if "Effect" in found)
 
 
@@ -133,10 +133,9 @@ def policy_texts(value: Json, path: JsonPath = ()) -> Iterator[tuple[JsonPath, J
 
 
 def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[JsonPath, Json]]:
-    """Yield each managed policy that a value attaches, with the path of the list that names it.
+    """Yield each managed policy that a value attaches, with the path of its list.
 
-    Policies that are resources of the template are left out, because the template has their
-    statements.
+    Policies that the template itself defines are left out, because their statements are in it.
     """
     own = [{"Ref": name} for name, _ in children(template.get("Resources"))]
     for path, found in mappings(value):

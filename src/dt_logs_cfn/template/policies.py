@@ -29,7 +29,7 @@ POLICY_NAMES = (
     "lambda-execution-least-privilege",
 )
 
-# A security team asks about these first. The least-privilege policy does not allow them.
+# Security teams ask about these first; the least-privilege policy does not allow them.
 REFUSED = (
     "reading any object: without s3:GetObject, the function cannot read a log",
     "writing or deleting an object, except Elastic Load Balancing's test file",
@@ -144,7 +144,7 @@ def uses() -> list[Use]:
 
 
 def s3_actions() -> tuple[int, int]:
-    """Return how many S3 actions awacs knows (`s3:*` allows all), and how many we use."""
+    """Return how many S3 actions awacs knows (`s3:*` allows them all), and how many we use."""
     known = [each for each in vars(awacs.s3).values() if isinstance(each, Action)]
     used = {action for grant in GRANTS for action in grant.actions if action.startswith("s3:")}
     return len(known), len(used)

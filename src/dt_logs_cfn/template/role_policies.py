@@ -1,4 +1,4 @@
-"""Make the policies of the two roles: the Lambda's, and the one with which CloudFormation acts.
+"""Make the policies of the Lambda's role, and of the service role that CloudFormation uses.
 
 Each role's documented policy is the one that customers were promised. The service role's documented
 policy cannot run the stack on AWS, because it lacks `iam:PassRole` and `lambda:InvokeFunction`. The
@@ -22,7 +22,7 @@ from dt_logs_handler.names import NAME, TEST_FILE
 Resource = Any
 
 LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
-# Matches a stack's tag, 12 hexadecimal digits, in a name that the handler chooses.
+# Matches the 12 hexadecimal digits that identify a stack in a name that the handler chooses.
 _TAG = "?" * 12
 # The actions that customers were promised, on the role and on the function.
 _PROMISED = (
@@ -35,7 +35,7 @@ _PROMISED = (
 
 @dataclass(frozen=True)
 class PolicyTarget:
-    """The place where a policy applies; `text` turns a string with placeholders into a value."""
+    """The account and region of a policy; `text` turns a string with placeholders into a value."""
 
     partition: str
     region: str
@@ -43,7 +43,7 @@ class PolicyTarget:
     text: Callable[[str], Resource] = str
 
     def arn(self, service: str, resource: str) -> Resource:
-        """Return an ARN, with a region and an account if the service's ARNs have them."""
+        """Return an ARN, with a region and an account if ARNs of this service have them."""
         scopes = {"s3": ":", "iam": f":{self.account}"}
         scope = scopes.get(service, f"{self.region}:{self.account}")
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
@@ -141,7 +141,7 @@ def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None)
 
 
 def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
-    """Return the permissions that the least-privilege role also needs for a RefreshSchedule.
+    """Return the policy that the least-privilege role also needs for a RefreshSchedule.
 
     >>> [statement.Sid for statement in refresh_policy().Statement]
     ['OwnStack']
@@ -264,8 +264,8 @@ def _only_named(own: str) -> Resource:
 
     CloudFormation cannot loop over a list without a transform. So the names are joined by a comma
     and the beginning of an ARN, and then split at the commas. A delimiter must be a literal, so the
-    partition is a wildcard. The policy's condition names the account, which belongs to only one
-    partition.
+    partition is a wildcard. This does not widen the policy: its condition names the account, which
+    belongs to only one partition.
     """
     before = ",arn:*:s3:::"
     return Split(
@@ -281,7 +281,7 @@ def _only_named(own: str) -> Resource:
 def _of_grants(
     grants: Iterable[Grant], places: Mapping[Scope, tuple[Resource, Condition | None]]
 ) -> PolicyDocument:
-    """Return a policy with a statement for each scope of the grants that has a resource."""
+    """Return a policy with a statement for each scope that has grants and a resource."""
     actions: dict[Scope, set[str]] = {scope: set() for scope in places}
     for grant in grants:
         actions[grant.on].update(grant.actions)

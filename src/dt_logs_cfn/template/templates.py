@@ -1,7 +1,7 @@
 """Make the templates and their resources from the settings alone.
 
 Equal settings give equal templates. Each template records its origin, so that anybody can rebuild
-it and compare. The resources' logical IDs are promised and never change.
+it and compare. The resources' logical IDs never change, as promised.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ ANSWERS = (
 
 
 class TemplateKind(Enum):
-    """A kind of template: the stack's with one set of privileges, or the service role's.
+    """A kind of template: for the stack, with one set of privileges, or for the service role.
 
     >>> TemplateKind("service-role") is TemplateKind.SERVICE_ROLE
     True
@@ -72,7 +72,7 @@ class Origin:
     """The origin of a template, according to its own record.
 
     `privileges` is None for the service role's template. `customized_by` names the function that
-    changed the template, as MODULE:FUNCTION, or is empty. This name is never used for an import.
+    changed the template, as MODULE:FUNCTION, or is empty. We never import by this name.
 
     >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
     'documented'
@@ -90,7 +90,7 @@ class Origin:
 
 
 def template_of(settings: Settings, kind: TemplateKind) -> Template:
-    """Return a new template of a kind."""
+    """Return a new template of this kind."""
     if kind is TemplateKind.SERVICE_ROLE:
         return service_role_template(settings)
     return stack_template(settings, Privileges(kind.value))
@@ -120,7 +120,7 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
 
 
 def service_role_template(settings: Settings) -> Template:
-    """Return the template of the role through which CloudFormation runs these stacks.
+    """Return the template of the service role, through which CloudFormation runs the stacks.
 
     >>> sorted(service_role_template(Settings()).parameters)[-1]
     'StackNamePrefix'

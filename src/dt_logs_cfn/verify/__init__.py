@@ -1,4 +1,4 @@
-"""Check whether a template or a handler is one that we released, and who signed it.
+"""Check whether we released a template or handler, and who signed it.
 
 In: an untrusted file, URL or S3 object. Out: a `Verdict` and a `Provenance`.
 

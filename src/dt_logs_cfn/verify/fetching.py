@@ -32,7 +32,7 @@ _HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
 
 
 def fetch(url: str, limit: int) -> bytes:
-    """Return the content of a URL as it was stored, at most `limit` bytes.
+    """Return the content of a URL, at most `limit` bytes, without decoding it.
 
     Repeatable. Raises FetchError if the URL is not allowed, cannot be fetched, or has more bytes.
     The error shows the URL without its query.
@@ -122,7 +122,7 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
 
 
 def _why(error: Exception) -> str:
-    """Return the reason for a failed request, in words if we have them."""
+    """Return why a request failed: in words or, for an unknown reason, as an error type."""
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     found = (text for kind, text in _REASONS.items() if isinstance(reason, kind))
     return next(found, type(reason).__name__)
@@ -145,7 +145,7 @@ def _check(url: str) -> None:
 
 
 def _is_here(host: str) -> bool:
-    """Return whether a host is this machine, on which emulated AWS accounts run."""
+    """Return whether a host is this machine, where emulated AWS accounts run."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Load a file to verify; check who signed its release, and whether the version was withdrawn.
+"""Load a file to verify. Check who signed its release, and whether the version was withdrawn.
 
 The file and its neighbours are read from disk, a URL or S3, within a size limit. A release's
 SHA256SUMS lists its files, and SHA256SUMS.sig signs that list. `versions.json`, beside the
@@ -6,7 +6,7 @@ release's folder, lists the published versions and marks the withdrawn ones.
 
 OpenSSH makes and checks the signatures: `ssh-keygen -Y`. Most machines with git have ssh-keygen
 (OpenSSH 8.2 or newer). It works offline, and its list of signers is one file [ssh-keygen(1),
-ALLOWED SIGNERS]. The folder `signers` has that file and the revoked keys.
+ALLOWED SIGNERS]. The folder `signers` has this file and the revoked keys.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Signers:
 
     @property
     def any(self) -> bool:
-        """True if the list has a signer."""
+        """True if the list of allowed signers has an entry."""
         lines = self._list(self.allowed).read_text("utf-8").splitlines()
         return any(line.strip() and not line.startswith("#") for line in lines)
 
@@ -95,7 +95,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Provenance:
-    """The facts about a file that its neighbouring files show.
+    """What the neighbouring files show about a file: its signature, and its version's standing.
 
     `signature` describes the signature's `state` in words, and `told` describes the version's
     `standing`. If a signature is `required`, a missing or unchecked one is a finding.
@@ -109,13 +109,13 @@ class Provenance:
 
     @property
     def sound(self) -> bool:
-        """True if the file passes the check."""
+        """True if the signature and the version are acceptable."""
         good = self.state == "signed" or (self.state != "invalid" and not self.required)
         return good and self.standing != "withdrawn"
 
 
 def signers() -> Signers:
-    """Return the signers listed in our source."""
+    """Return the signers and revoked keys that our source lists."""
     folder = Path(__file__).parents[1] / "signers"
     return Signers(folder / "allowed_signers", folder / "revoked_keys")
 
@@ -156,7 +156,7 @@ def check(
 
 
 def standing(source: Source, version: str | None) -> tuple[Standing, str, Entry | None]:
-    """Return a version's standing, also in words, and its entry in `versions.json`, if any."""
+    """Return a version's standing, the same in words, and its entry in `versions.json`, if any."""
     try:
         content = source.beside(f"../{VERSIONS}")
         found = Catalogue.parse(content, lenient=True) if content is not None else None
@@ -205,7 +205,7 @@ def _signature(source: Source, version: str | None, signers: Signers) -> tuple[S
 
 
 def _names(sums: bytes, content: bytes) -> list[str]:
-    """Return the names that SHA256SUMS gives to these bytes."""
+    """Return the names under which SHA256SUMS lists these bytes."""
     digest = sha256(content)
     pairs = (line.partition("  ") for line in sums.decode("utf-8", "replace").splitlines())
     return [name for found, _, name in pairs if found == digest and name.isprintable()]

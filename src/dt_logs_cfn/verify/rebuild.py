@@ -2,8 +2,8 @@
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
 everything. The template is not trusted: the result shows what it records, sizes are limited, and
-its code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
-customized template, pass the callable.
+its code is unpacked and read but never run. We do not import anything that it names, so to rebuild
+a customized template, pass the callable.
 """
 
 from collections.abc import Iterator, Mapping
@@ -82,7 +82,7 @@ def handler_sources(text: str) -> dict[str, bytes]:
 
 
 def handler_differences(archive: bytes) -> tuple[str, ...]:
-    """Return the files in which a handler.zip differs from this release's, without running it.
+    """Return how a handler.zip's files differ from those of this release, without running them.
 
     Raises VerifyError for a zip that no release could contain.
     """

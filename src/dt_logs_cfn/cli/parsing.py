@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     def parsed(
         self, argv: Sequence[str], into: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Parse and return the arguments. Raises SystemExit for wrong usage or undeclared words."""
+        """Parse and return the arguments. Raises SystemExit for wrong usage or unknown words."""
         arguments, unknown = self.parse_known_args(argv, into)
         if unknown:
             names = [each.partition("=")[0] for each in unknown]

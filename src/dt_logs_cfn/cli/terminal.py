@@ -112,7 +112,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
     A line with columns continues in its last column if at least half of the width is left there;
     otherwise, the last column starts a new line. A word, a command in backticks, a value in single
     quotes and a JSON document are never broken, even if they are too wide, so they can be copied.
-    A line has at most one command.
+    A line has at most one command with arguments.
     """
     if width is None or (len(line) <= width and len(_SPACED.findall(line)) < 2):
         return [line]

@@ -236,7 +236,7 @@ def _sections(preview: Preview) -> Iterator[tuple[str, Sequence[str]]]:
         [f"{load_balancer_name(e.load_balancer)}: to {e.destination}" for e in preview.delivered],
     )
     if isinstance(preview.on_outposts, Unread):
-        yield "Unknown whether one is on an Outpost:", [preview.on_outposts.why]
+        yield "Unknown whether a load balancer is on an Outpost:", [preview.on_outposts.why]
     properties = found.request.properties
     every = properties is not None and properties.every
     fix = "instead of *, list the others" if every else "take these out of LoadBalancerArns"

@@ -83,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of the releases (default: build)",
     )
-    release_options.add_customize(parser, "the function with which the release was built")
+    release_options.add_customize(parser, "the function that customized the release")
     parser.add_argument("--dry-run", action="store_true", help="print the steps, and run none")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_debug(parser)
@@ -231,7 +231,7 @@ def _day(text: str) -> datetime:
         day = date.fromisoformat(text)
         end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2030-12-31") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2030-12-31") from error
     if end <= datetime.now(timezone.utc):
         raise argparse.ArgumentTypeError(f"{text} is in the past")
     return end

@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", action="store_true", help="print stack events, changes and API calls as well"
     )
-    add_customize(parser, "the function with which the release was built")
+    add_customize(parser, "the function that customized the release")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
 

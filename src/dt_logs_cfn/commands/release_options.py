@@ -68,7 +68,7 @@ def load_customize(named: str | None) -> Customize | None:
     if not callable(found):
         raise UsageError(
             f"Module {module} was not found, or has no function {name}.",
-            "Name a function of a module in this folder, or of an installed one.",
+            "Name a function of a module in this folder, or of an installed module.",
         )
     customize: Customize = found
     return customize

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a template or handler.zip: a file, an https URL, or s3://BUCKET/KEY",
     )
-    stack_options.add_stack(what, "verify what a stack really runs instead", None)
+    stack_options.add_stack(what, "verify what this stack runs, instead of a file", None)
     parser.add_argument(
         "--extract",
         type=Path,
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write the handler's sources to this new folder, to read them",
     )
     parser.add_argument(
-        "--signers", type=Path, metavar="FILE", help="who may sign (default: our own list)"
+        "--signers", type=Path, metavar="FILE", help="a file of allowed signers (default: ours)"
     )
     parser.add_argument(
         "--require-signature",
@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings of the expected vendor (default: the installed version's)",
     )
-    add_customize(parser, "your copy of the function with which the release was built")
+    add_customize(parser, "your copy of the function that customized the release")
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -121,7 +121,7 @@ def _archive(source: Source, known: Signers, arguments: argparse.Namespace) -> _
 
 
 def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
-    """Return a difference if a template is not for the expected vendor.
+    """Return a list that has a difference if a template is not for the expected vendor.
 
     A template's own record is not enough, because its author may have entered another vendor.
     """

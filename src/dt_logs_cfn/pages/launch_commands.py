@@ -140,7 +140,7 @@ def console(partition: Partition, region: str) -> str:
 
 
 def shell_json(value: str) -> str:
-    """Quote a value as JSON inside a single-quoted argument."""
+    """Quote a value as a JSON string, for a place inside a single-quoted argument."""
     return json.dumps(value).replace("'", "'\"'\"'")
 
 

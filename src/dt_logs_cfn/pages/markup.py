@@ -49,7 +49,7 @@ def table(
 ) -> str:
     """Return a table, or an empty string if there are no rows; names and cells are markup.
 
-    On a phone, a row's cells stand below each other, each with its column's name.
+    On a phone, the cells of a row are stacked, each with its column's name.
     """
     label = escape(f"{caption}: {where}" if where else caption)
     head = "".join(f'<th scope="col">{name}</th>' for name in names)

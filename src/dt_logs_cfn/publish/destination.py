@@ -111,7 +111,7 @@ def _git(checkout: Path, *arguments: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PublishError(
-            "git cannot be asked for the revision.", f"Install it, {_OTHERWISE}"
+            "git cannot be run to get the revision.", f"Install it, {_OTHERWISE}"
         ) from error
     if done.returncode:
         said = " ".join(done.stderr.split())[:200] or "it says nothing"

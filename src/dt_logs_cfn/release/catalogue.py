@@ -112,7 +112,7 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Return the entry for `latest.json`, or None, given its current version and a candidate.
+        """Choose the entry for `latest.json`, if any, from its current version and a candidate.
 
         An older candidate does not replace the current version. If the current version was
         withdrawn or is not listed, the newest of the candidate and the earlier versions replaces

@@ -52,7 +52,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """
     out = Path(out)
     target = out / release.version
-    # Keep a link, and replace its target. Path.resolve may fail for a circular link.
+    # If the folder is a link, replace its target. Path.resolve may fail for a circular link.
     place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -225,7 +225,7 @@ def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterat
 
 
 def unscoped_actions() -> dict[str, str]:
-    """Return the actions that we may allow on everything, with the reason for each."""
+    """Return the actions that we may allow on every resource, with the reason for each."""
     unscoped = (each for each in (*GRANTS, *NEEDS) if each.on is Scope.EVERYTHING)
     return {name: each.why for each in unscoped for name in each.actions}
 
@@ -249,14 +249,14 @@ def _too_wide(statement: Statement) -> Iterator[str]:
 
 
 def _actions(value: Json) -> Iterator[str]:
-    """Yield the actions in `Action`, including those in functions."""
+    """Yield the actions in `Action`, also from within CloudFormation functions."""
     for path, text in strings(value):
         if path[-1:] != ("Ref",) and (":" in text or "*" in text):
             yield text
 
 
 def _resources(value: Json) -> Iterator[str]:
-    """Yield the ARNs in `Resource`, including those in functions and joined lists."""
+    """Yield the ARNs in `Resource`, also from within CloudFormation functions and joined lists."""
     for _, text in strings(value):
         for part in text.split(","):
             if part == "*" or part.startswith("arn:"):
@@ -264,7 +264,7 @@ def _resources(value: Json) -> Iterator[str]:
 
 
 def _is_everything(arn: str) -> bool:
-    """Return whether an ARN covers any account and any resource."""
+    """Return whether an ARN covers every account and every resource."""
     parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
     return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
 

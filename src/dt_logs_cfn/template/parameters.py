@@ -2,7 +2,7 @@
 
 CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
 list has one empty item). It uses Java's regular expressions; ours mean the same in Python. The
-handler checks every value again, because an older stack may send any value.
+handler checks every value again, because the template of an older stack may have other patterns.
 """
 
 from collections.abc import Mapping, Sequence

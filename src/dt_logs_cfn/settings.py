@@ -41,8 +41,8 @@ _SHARED = "all"  # a template records here the values that all partitions have i
 class FunctionSettings:
     """Settings of the Lambda function.
 
-    `runtime` is one of Lambda's Python runtimes. `memory` is in MB. `timeout` is in seconds, of
-    which the function reserves 30 for sending its answer. `log_retention` is in days and applies
+    `runtime` is one of Lambda's Python runtimes. `memory` is in MB. `timeout` is in seconds;
+    the function reserves 30 of them for sending its answer. `log_retention` is in days and applies
     only to the least-privilege template: under the documented privileges, Lambda creates the log
     group. Raises SettingsError for an invalid value.
 

@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
     """Return a question that suggests the nearest known words, or an empty string."""
-    from difflib import get_close_matches  # not at the top: every command imports this module
+    from difflib import get_close_matches  # imported only here: every command loads this file
 
     listed = list(known)
     near = [each for word in words for each in get_close_matches(word, listed, 1)]

@@ -109,8 +109,8 @@ def columns(stream: TextIO) -> int | None:
 def wrapped(line: str, width: int | None) -> list[str]:
     """Wrap a line to a width with a hanging indent; a width of None means no limit.
 
-    A line with columns continues in its last column if at least half of the width is left there;
-    otherwise, the last column starts a new line. A word, a command in backticks, a value in single
+    If a line has columns, its last column wraps in place if it has at least half of the width;
+    otherwise, it starts on a new line. A word, a command in backticks, a value in single
     quotes and a JSON document are never broken, even if they are too wide, so they can be copied.
     A line has at most one command with arguments.
     """

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--added-in",
         type=Path,
         metavar="TEMPLATE",
-        help="a customized template: also explain what its policies allow beyond ours",
+        help="also explain the policy statements that this customized template adds",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

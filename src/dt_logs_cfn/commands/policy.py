@@ -27,7 +27,7 @@ _VALUES = {
         "a name that CloudWatch Logs accepts",
         "the function's log group; may end in *",
     ),
-    "rule_name": (*_FUNCTION, "the rule of its RefreshSchedule; may end in *"),
+    "rule_name": (*_FUNCTION, "the rule of the RefreshSchedule; may end in *"),
     "stack_name": (
         r"[A-Za-z][A-Za-z0-9-]{0,127}\*?",
         "letters, digits and hyphens",

@@ -29,7 +29,7 @@ _MOST = 20  # the maximum number of differences listed; --json has all
 class _Answer:
     """The result of a verification; `origin` is None for a handler.zip.
 
-    `customize` names the function with which the template was rebuilt, if any.
+    `customize` names the function that customized the rebuilt template, if any.
     """
 
     name: str

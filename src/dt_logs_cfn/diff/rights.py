@@ -2,15 +2,14 @@
 
 A right is one action on one resource, for requests that pass its tests. CloudFormation's functions
 are resolved. A value that depends on the customer's account, such as the region, becomes a symbol
-in angle brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If`
-is also a test.
+in angle brackets. A condition that chooses a branch of `Fn::If` is also a test.
 
 A right is reported as added if no old right can cover it in any account. A right that an old one
 certainly covers is not reported. Anything in between is reported as a changed statement, at the
 level of an added or lost right.
 
-A pattern consists of IAM's `*` and `?`, other characters, and our symbols. A symbol, such as
-`<AWS::Region>`, always stands for the same string, which is longer than one character.
+The elements of a pattern are IAM's `*` and `?`, other characters, and our symbols. A symbol, such
+as `<AWS::Region>`, always stands for the same string. This has more than one character.
 """
 
 import re
@@ -54,7 +53,7 @@ class Right:
     spelled: str = field(default="", compare=False)
 
     def covers(self, other: "Right") -> bool:
-        """Return whether this right covers every request of the other; never wrongly true."""
+        """Return whether this right certainly covers every request of the other."""
         if self.effect != other.effect or self.tests - other.tests:
             return False
         if self.resource is None or other.resource is None:
@@ -62,21 +61,21 @@ class Right:
         return covers(self.action, other.action) and covers(self.resource, other.resource)
 
     def may_cover(self, other: "Right") -> bool:
-        """Return whether this right may cover every request of the other; never wrongly false."""
+        """Return whether this right may cover every request of the other; only False is certain."""
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether `wide` matches everything that `narrow` matches; never wrongly true."""
+    """Return whether `wide` certainly matches everything that `narrow` matches."""
     # Replace wildcards: only `*` matches "**", and only `*` and `?` match _FRESH.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
 
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether `wide` may match everything that `narrow` matches; never wrongly false.
+    """Return whether `wide` may match everything that `narrow` matches; only False is certain.
 
     If the result is false, `narrow` matches a string that `wide` does not, whatever the symbols
     stand for.

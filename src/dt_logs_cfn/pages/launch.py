@@ -196,7 +196,7 @@ def _plain(contents: Contents, partition: Partition) -> str:
 
 
 def _links(contents: Contents, partition: Partition) -> str:
-    """Return console links for every region, to a filled-in form if the release is published."""
+    """Return links to the console in every region; if published, to filled-in forms."""
     published = bool(contents.url(partition.id, _LEAST))
     title, names = "CloudFormation in the console", ["Region", "Link"]
     if published:

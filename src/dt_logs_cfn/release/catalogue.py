@@ -116,7 +116,7 @@ class Catalogue:
 
         An older candidate does not replace the current version. If the current version was
         withdrawn or is not listed, the newest of the candidate and the earlier versions replaces
-        it; withdrawn versions do not count.
+        it. Withdrawn versions do not count.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]

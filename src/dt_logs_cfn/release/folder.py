@@ -24,10 +24,10 @@ _LINE = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]+)/{CHECKSUMS}")
 
 @dataclass(frozen=True)
 class Difference:
-    """A file in which a folder differs from the release.
+    """A file that differs between a folder and the release.
 
     `name` is its POSIX name inside the folder. `diff` is a unified diff that turns the folder's
-    file into the release's; for a binary file, it only says that the two differ.
+    file into the file of the release. For a binary file, it only says that the two differ.
 
     >>> Difference("manifest.json", "...").name
     'manifest.json'

@@ -104,7 +104,7 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
 def check(
     name: str, text: str, template: Template, today: date, ends: Mapping[str, date]
 ) -> Iterator[Finding]:
-    """Yield our rules' findings in a template; `ends` has the day on which each runtime ends."""
+    """Yield the findings of our rules in a template; `ends` says when AWS ends each runtime."""
     problems = chain(
         size(text),
         transform(template),
@@ -119,7 +119,7 @@ def check(
 
 
 def _runtime_ends() -> dict[str, date]:
-    """Return the day on which AWS ends each Lambda runtime that cfn-lint knows."""
+    """Return when AWS ends each Lambda runtime that cfn-lint knows."""
     lifecycle: dict[str, dict[str, str]] = load_resource(
         AdditionalSpecs, "LmbdRuntimeLifecycle.json"
     )

@@ -177,8 +177,8 @@ def strip_docs(source: str) -> str:
     """Return a module's source without docstrings, comments and annotations.
 
     A variable's annotation becomes `...`, because a dataclass needs one for each field. The blocks
-    `if TYPE_CHECKING`, imports for annotations and most blank lines are also removed; one blank
-    line stays before each function and class. The result is indented with tabs, and most statements
+    `if TYPE_CHECKING`, imports for annotations and blank lines are also removed, except one blank
+    line before each function and class. The result is indented with tabs, and most statements
     take only one line. Code that runs does not change; a body that is only a docstring becomes
     `...`. The source must be formatted by ruff, and its strings may not have a line feed, or a `#`
     after two spaces. The bytes do not depend on the version of Python.

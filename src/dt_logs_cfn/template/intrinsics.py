@@ -145,7 +145,7 @@ class ResolvedTemplate:
         return bool(self.value(self.template["Conditions"][name]))
 
     def has(self, resource: str) -> bool:
-        """Return whether a resource is created: if it has a condition, whether that is true."""
+        """Return whether a resource is created: it has no condition, or its condition is true."""
         condition = self.template["Resources"][resource].get("Condition")
         return condition is None or self.condition(condition)
 

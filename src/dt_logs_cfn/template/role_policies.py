@@ -212,14 +212,14 @@ def service_role_policy(
     log_groups: Sequence[Resource] = (),
     rules: Sequence[Resource] = (),
 ) -> PolicyDocument:
-    """Return the policy under which CloudFormation runs the stack.
+    """Return a policy for the service role, through which CloudFormation runs the stack.
 
-    `role`, `function`, and each of `log_groups` and `rules` are ARNs, as strings or troposphere
-    functions that return one; they may end in `*`. "documented" is the policy that customers were
-    promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can
-    create, read, update, delete and roll back each of our resources, with stack tags and a
-    permissions boundary. It may pass the role only to Lambda. It needs `log_groups` for the
-    least-privilege template, and `rules` for a RefreshSchedule.
+    The other arguments are ARNs: strings, or troposphere functions that return one. They may end in
+    `*`. "documented" is the policy that customers were promised. It cannot run the stack on AWS,
+    and ignores log groups and rules. "lifecycle" can create, read, update, delete and roll back
+    each of our resources, with stack tags and a permissions boundary. It may pass the role only to
+    Lambda. It needs `log_groups` for the least-privilege template, and `rules` for a
+    RefreshSchedule.
 
     >>> policy = service_role_policy(
     ...     "lifecycle",

@@ -72,7 +72,7 @@ class Origin:
     """The origin of a template, according to its own record.
 
     `privileges` is None for the service role's template. `customized_by` names the function that
-    changed the template, as MODULE:FUNCTION, or is empty. We never import by this name.
+    changed the template, as MODULE:FUNCTION, or is empty. We never import this function.
 
     >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
     'documented'

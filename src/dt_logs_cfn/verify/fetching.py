@@ -1,6 +1,6 @@
 """Fetch a file by its URL without credentials, as a browser would.
 
-The server is not trusted, so only https (or http on this machine) is allowed, redirects are not
+The server is not trusted. So only https (or http on this machine) is allowed, redirects are not
 followed, and size and time are limited.
 """
 

@@ -83,7 +83,7 @@ class Signers:
 class Source:
     """An untrusted file to verify: its path or URL for display, and its bytes.
 
-    `beside` returns a file by its name relative to this file's folder, or None; it raises the same
+    `beside` returns a file by its name relative to this file's folder, or None. It raises the same
     errors as reading this file. `remote` is true if others may have written the file.
     """
 

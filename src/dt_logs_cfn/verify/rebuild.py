@@ -1,8 +1,8 @@
 """Check whether a template from any source equals the one that this release would build.
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
-everything. The template is not trusted: the result shows what it records, sizes are limited, and
-its code is unpacked and read but never run. We do not import anything that it names, so to rebuild
+everything. We do not trust the template: the result shows what it records, sizes are limited, and
+its code is unpacked and read, but never run. We do not import anything that it names, so to rebuild
 a customized template, pass the callable.
 """
 
@@ -25,8 +25,8 @@ _CODE = ("Resources", templates.FUNCTION, "Properties", "Code", "ZipFile")
 class Verdict:
     """A template's recorded origin, and its differences from a rebuild of that origin.
 
-    A difference is a path into the template, or a file of the handler, followed by "added",
-    "missing" or "changed"; or it says that the handler is packed differently.
+    A difference names a path into the template, or a file of the handler, and then says "added",
+    "missing" or "changed". It can also say that the handler is packed differently.
 
     >>> Verdict(Origin("0.1.0", Settings(), None), ("Outputs/RoleArn missing",)).identical
     False

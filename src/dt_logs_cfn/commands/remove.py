@@ -22,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leftovers",
         action="store_true",
-        help="also remove what the stack's role may not (topic, subscription, log group): without asking"
-        " and with your own permissions",
+        help="also remove what the stack's role may not (topic, subscription, log group): without"
+        " asking, and with your own permissions",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_arguments(parser)

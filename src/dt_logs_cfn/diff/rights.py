@@ -160,7 +160,7 @@ class _Symbolic(ResolvedTemplate):
 
 
 def rights_of(role: Object, template: Object) -> Iterator[Right]:
-    """Yield the rights of a template's role."""
+    """Yield the rights of a role in a template."""
     parameters = {name: f"<{name}>" for name in mapping(template.get("Parameters"))}
     log_groups = {
         name: {"Arn": _LOG_GROUP % name}

@@ -195,7 +195,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Site:
-    """A destination's bucket, how customers fetch from it, and who signs its files."""
+    """A destination's bucket; `fetch` reads it as customers do, and `signer` checks signatures."""
 
     store: Store
     fetch: Fetch

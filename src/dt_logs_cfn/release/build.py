@@ -72,9 +72,9 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     """Build every file of a release, in memory.
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
-    may add resources, outputs, parameters, conditions and tags, and statements to the service role.
-    It may change the Lambda function, but not its code, handler or role. `customize` runs twice for
-    each template. If it changes anything, the release records its name.
+    may add resources, outputs, parameters, conditions and tags, and may add policy statements to the
+    service role. It may change the Lambda function, but not its code, handler or role. `customize`
+    runs twice for each template. If it changes anything, the release records its name.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
     51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes a forbidden

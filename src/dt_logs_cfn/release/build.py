@@ -72,7 +72,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     """Build every file of a release, in memory.
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
-    may add resources, outputs, parameters, conditions and tags, and may add policy statements to the
+    may add resources, outputs, parameters, conditions and tags, and add policy statements to the
     service role. It may change the Lambda function, but not its code, handler or role. `customize`
     runs twice for each template. If it changes anything, the release records its name.
 

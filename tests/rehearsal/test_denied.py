@@ -56,7 +56,8 @@ THROTTLED, LOST = "Throttling", "no answer"
 _UNREACHABLE = ("cannot be reached", "could not be reached")
 _UNREAD = {
     "logs": "CloudWatch Logs' deliveries cannot be read (",
-    "elbv2": "Unknown whether a load balancer is on an Outpost:|The load balancers cannot be read (",
+    "elbv2": "Unknown whether a load balancer is on an Outpost:"
+    "|The load balancers cannot be read (",
 }
 
 

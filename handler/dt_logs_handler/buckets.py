@@ -44,7 +44,7 @@ ABSENT = ("NoSuchBucket", "404")
 class OwnedBucket:
     """A bucket for calls to S3, each of which names the expected owner.
 
-    `passing` errors are temporary for this bucket.
+    `passing` lists the errors that are temporary for this bucket.
     """
 
     aws: Aws

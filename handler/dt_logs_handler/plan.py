@@ -185,7 +185,8 @@ class _Entry:
     def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
-        ours = name in stack.own_buckets  # the role covers only these and LogBucketName
+        # Under least privilege, the role may tag and secure only these buckets and LogBucketName.
+        ours = name in stack.own_buckets
         if found is None:
             yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (

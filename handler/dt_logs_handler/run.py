@@ -58,9 +58,9 @@ class Outcome:
 def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
-    A Create or Update whose stack is deleted during the run removes everything. An Update that
-    fails cleans up the buckets that its rollback, under the old role, cannot clean up. A Refresh
-    does not undo anything, and needs an existing registration.
+    If the stack is deleted during a Create or Update, the run removes all that is the stack's. An
+    Update that fails cleans up the buckets that its rollback, under the old role, cannot clean up.
+    A Refresh does not undo anything, and needs an existing registration.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)

@@ -214,7 +214,7 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
 
 
 def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
-    """Merge our entries into the current notifications.
+    """Add our entries to the current notifications, or remove them.
 
     A removal skips S3's validation of destinations, because a foreign destination that no longer
     exists would make the call fail.

@@ -29,7 +29,7 @@ def environment(here: Path) -> dict[str, str]:
 
 
 def rehearse(here: Path, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in a new process, after other code."""
+    """Run `rehearse` in a new process, after the code in `before`."""
     code = f"{before}\nfrom dt_logs_cfn.__main__ import run; run()"
     return subprocess.run(
         [sys.executable, "-c", code, "rehearse", *arguments],

@@ -45,7 +45,7 @@ class Killed(BaseException):
 
 @dataclass
 class Faults:
-    """Records the calls, and makes call number `at` fail in a mode.
+    """Records the calls, and makes call number `at` fail as `mode` says.
 
     Before each call, `meanwhile` is called with the call's number.
     """

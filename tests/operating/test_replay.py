@@ -110,7 +110,7 @@ class Replaying:
         return self.logs(web, count)
 
     def both(self) -> tuple[str, str]:
-        """Onboard `web` and a load balancer with a bucket of ours in a stack named `both`."""
+        """Onboard `web`, and a load balancer that logs to our bucket, in a stack named `both`."""
         self.shared(0)
         web, other = self.balancers[0], self.account.add_load_balancer("other")
         self.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")

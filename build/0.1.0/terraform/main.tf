@@ -79,7 +79,7 @@ variable "run_token" {
 }
 
 variable "log_bucket_name" {
-  description = "For load balancers without logging; created if missing. Empty: we choose a name. A bucket name."
+  description = "For load balancers without a log bucket; created if missing. Empty: we choose a name. A bucket name."
   type        = string
   default     = ""
 }

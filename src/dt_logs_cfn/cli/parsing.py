@@ -1,6 +1,6 @@
 """Extend argparse with suggestions, checked values and shell completion.
 
-Errors never repeat an unexpected word, except an option's name: it may be a misplaced secret.
+The error for unexpected arguments names only options, because another word may be a secret.
 """
 
 import argparse

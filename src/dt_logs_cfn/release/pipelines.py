@@ -72,7 +72,7 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
     """Return the Terraform modules and the StackSet's parameters, by file name.
 
     The arguments are stack templates as plain data: the least-privilege one, which has all
-    parameters, and the documented one. The modules are formatted as by `terraform fmt`. They have a
+    parameters, and the documented one. The modules have the format of `terraform fmt`. They have a
     variable for each parameter, except LoadBalancerArns in the StackSet: an ARN belongs to only one
     account, so a StackSet covers all load balancers. Raises BuildError for a parameter that cannot
     be a Terraform variable, or that only the documented template has.

@@ -80,7 +80,7 @@ _STEPS = {
         "s3:PutBucketPolicy s3:DeleteBucketPolicy",
     ),
     ("edit notifications", Scope.LOG_BUCKETS): (
-        "Make S3 announce new log objects to the topic, and end this later.",
+        "Make S3 announce new log files to the topic, and end this later.",
         "s3:PutBucketNotification",
     ),
     ("create bucket", Scope.OWN_BUCKET): (
@@ -98,7 +98,7 @@ _STEPS = {
         "s3:DeleteObject",
     ),
     ("create topic", Scope.OWN_TOPIC): (
-        "Create the topic that announces new log objects.",
+        "Create the topic that announces new log files.",
         "sns:CreateTopic sns:GetTopicAttributes sns:TagResource",
     ),
     ("delete topic", Scope.OWN_TOPIC): (

@@ -125,7 +125,7 @@ _PASSED_ON = {
     ),
     "RunToken": _properties("Change it to run the Lambda again.", MaxLength=128),
     "LogBucketName": _properties(
-        "For load balancers without logging; created if missing. Empty: we choose a name.",
+        "For load balancers without a log bucket; created if missing. Empty: we choose a name.",
         f"({BUCKET_NAME})?",
         "A bucket name.",
     ),

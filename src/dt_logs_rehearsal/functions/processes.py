@@ -82,7 +82,7 @@ class Functions:
         """
         if not _importable(sys.executable):
             raise RehearsalError(
-                "awslambdaric and boto3 are not installed.",
+                "awslambdaric or boto3 cannot be imported.",
                 "Install them with: pip install 'dt-logs-cfn[rehearse]'",
             )
         self._folder = folder

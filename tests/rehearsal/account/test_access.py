@@ -212,7 +212,7 @@ def test_a_service_control_policy_denies_roles_and_not_who_arranges(account: Acc
 
 
 def may(action: str, resource: str = "*", owner: str = ACCOUNT, **elements: Any) -> Caller:
-    """Return a caller that may do nothing else."""
+    """Return a caller that has only this permission."""
     return Account().caller([allow(action, resource, **elements)], account=owner)
 
 

@@ -189,8 +189,8 @@ def test_the_same_answers_as_moto(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
     account = emulated()
     (balancer,) = account.world.load_balancers
-    ours = [outcome(account.client(s), m, p) for s, m, p in scenario(balancer)]  # type: ignore[call-overload]  # by name
-    theirs = [outcome(boto3.client(s, REGION), m, p) for s, m, p in scenario(moto())]  # type: ignore[call-overload]  # by name
+    ours = [outcome(account.client(s), m, p) for s, m, p in scenario(balancer)]  # type: ignore[call-overload]  # not a literal name
+    theirs = [outcome(boto3.client(s, REGION), m, p) for s, m, p in scenario(moto())]  # type: ignore[call-overload]  # not a literal name
 
     pairs = list(zip(ours, theirs, strict=True))
     assert [pair for pair in pairs if agreed(pair[0]) != agreed(pair[1])] == []
@@ -208,7 +208,7 @@ def test_every_answer_fits_botocores_shape() -> None:
 
     for calls in (scenario(balancer), more(account)):
         for service, method, params in calls:
-            client: Any = account.client(service, after=record)  # type: ignore[call-overload]  # by name
+            client: Any = account.client(service, after=record)  # type: ignore[call-overload]  # not a literal name
             try:
                 answer = getattr(client, method)(**params)
             except ClientError:

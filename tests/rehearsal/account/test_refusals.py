@@ -377,7 +377,7 @@ def test_a_wrong_call_changes_nothing(account: Account, refusal: Refusal) -> Non
     service, method = refusal.call.split()
 
     with pytest.raises(ClientError) as caught:
-        getattr(account.client(service), method)(**params)  # type: ignore[call-overload]  # by name
+        getattr(account.client(service), method)(**params)  # type: ignore[call-overload]  # not a literal name
 
     response: Any = caught.value.response
     status, error = response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]

@@ -40,7 +40,7 @@ def test_wrong_parameters_are_boto3s_own_error_and_what_is_not_emulated_fails(
     ):
         service, method = call.split()
         with pytest.raises(error, match=text):
-            getattr(account.client(service), method)(**params)  # type: ignore[call-overload]  # by name
+            getattr(account.client(service), method)(**params)  # type: ignore[call-overload]  # not a literal name
 
 
 def test_hooks_run_and_may_fail_before_and_after_the_effect() -> None:

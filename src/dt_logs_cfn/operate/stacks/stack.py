@@ -37,7 +37,7 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
-# In these statuses, a stack is as it was last requested.
+# In these statuses, a stack matches the template and parameters that it was last given.
 SETTLED = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",

@@ -125,7 +125,7 @@ def _off(seen: Seen, arn: str) -> Check:
     saw = "access logs are off"
     if by := seen.vended_to(arn):
         saw = f"only CloudWatch Logs delivers its access logs, to {', '.join(by)}"
-        fix += " Both deliveries can be on; Data Theorem reads those of access_logs.s3."
+        fix += " Both deliveries can be on; Data Theorem reads only the logs of access_logs.s3."
     elif isinstance(seen.vended, Unread):
         saw = "access_logs.s3 is off; it is unknown whether CloudWatch Logs delivers access logs"
     return finding(saw, fix)

@@ -236,7 +236,7 @@ def _is_public(statement: Statement) -> bool:
 
 
 def _is_fixed(key: str, value: str) -> bool:
-    if key == "aws:sourceip":  # S3 counts networks wider than /8 as everyone
+    if key == "aws:sourceip":  # S3 treats an IPv4 range wider than /8 as public
         return int(value.partition("/")[2] or 32) >= 8
     return re.search(r"[*?]|\$\{", value) is None
 

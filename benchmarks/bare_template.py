@@ -1,4 +1,4 @@
-"""A minimal script that writes a comparable template with troposphere alone."""
+"""Write a template comparable to a release's, with troposphere alone: `bare_template.py FILE`."""
 
 import base64
 import io
@@ -27,7 +27,10 @@ from dt_logs_handler.main import handler
 
 
 def allow(service: str, action: str) -> dict[str, object]:
-    """Return a policy document with one statement."""
+    """Return a policy document that allows an action.
+
+    Only a document for `sts:AssumeRole` names the service.
+    """
     statement = {"Effect": "Allow", "Action": action}
     where: dict[str, object] = (
         {"Principal": {"Service": service}} if action == "sts:AssumeRole" else {"Resource": "*"}

@@ -22,7 +22,7 @@ PACKAGES = ("awacs", "dt_logs_cfn", "dt_logs_handler", "troposphere")
 
 
 def main(runs: int) -> None:
-    """Print the medians and the ratios of `runs` interleaved runs."""
+    """Run each command `runs` times, by turns; print the medians and the ratios."""
     for package in PACKAGES:
         compile_package(package)
     with tempfile.TemporaryDirectory() as scratch:
@@ -39,7 +39,10 @@ def main(runs: int) -> None:
 
 
 def compile_package(name: str) -> None:
-    """Compile a package to bytecode, so that the first run is not slower."""
+    """Compile a package to bytecode, so that the first run is not slower.
+
+    Raises SystemExit if the package is not installed.
+    """
     spec = find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
         raise SystemExit(f"{name} is not installed: pip install -e .")
@@ -48,7 +51,7 @@ def compile_package(name: str) -> None:
 
 
 def measure(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, float]:
-    """Return each command's median wall-clock time in seconds, by name."""
+    """Run each command `runs` times; return the median wall-clock seconds by name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, arguments in commands.items():

@@ -6,7 +6,7 @@ The account is emulated in memory; the threads are real. Each call waits for 50 
 the rate limits of Elastic Load Balancing and S3 are throttled. Time passes twenty times as fast for
 the function and for the account. The machine's own computing time therefore counts twenty times, so
 the seconds shown are never too low. Each size runs in its own process. The exit code is 1 if a
-bound is missed. `--quick` leaves out the largest size.
+bound is missed. `--quick` leaves out the largest size and measures fewer cold starts.
 """
 
 import argparse
@@ -44,7 +44,7 @@ SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
 TIMEOUT = FunctionSettings().timeout
-MOST_MEMORY = 128.0  # MiB by which the largest fleet's memory may exceed the smallest's
+MOST_MEMORY = 128.0  # the MiB by which the largest fleet may need more memory than the smallest
 MOST_COLD = 1.15  # relative to importing boto3 and creating three clients
 CALLS_EACH = 3
 # Relative to the shortest time that ELB's limits allow for reading and changing a fleet.
@@ -135,7 +135,10 @@ class Fleet:
         self.throttled, self.workers = throttled, workers
 
     def send(self, kind: str) -> tuple[float, Counter[str]]:
-        """Let the function handle an event; return the seconds that it took, and its calls."""
+        """Let the function handle an event; return the seconds that it took, and its calls.
+
+        Raises SystemExit unless it succeeds and onboards all load balancers.
+        """
         service = Service(self.clock, throttled=self.throttled)
         bodies: list[bytes] = []
         account = self.account
@@ -210,7 +213,7 @@ def least(count: float) -> float:
 
 
 def planned(count: int, at_once: int) -> tuple[float, int]:
-    """Plan for a fleet without throttling; return the seconds at PACE and the number of calls."""
+    """Plan for a fleet without throttling; return the emulated seconds and the number of calls."""
     fleet = Fleet(count, throttled=False, workers=at_once)
     service = Service(fleet.clock, throttled=False)
     clients = (
@@ -261,14 +264,14 @@ def _cpu_seconds(command: Sequence[str], settings: Mapping[str, str]) -> float:
 
 
 def run(sizes: Sequence[int]) -> Iterator[dict[str, float]]:
-    """Yield the measurements of each size."""
+    """Measure each size in its own process, and yield its measurements."""
     for count in sizes:
         command = [sys.executable, __file__, "--one", str(count)]
         yield json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> list[str]:
-    """Print the measurements; return the bounds that were missed."""
+    """Measure planning, and print all measurements; return the bounds that were missed."""
     first, last = rows[0], rows[-1]
     print(f"Python {sys.version.split()[0]}, {LATENCY * 1000:.0f} ms a call; emulated seconds")
     print(
@@ -316,7 +319,7 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
 
 
 def main() -> int:
-    """Print the measurements; return the exit code."""
+    """Carry out the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 100 load balancers")
     parser.add_argument("--plot", type=Path, help="write the growth curve there, as SVG")

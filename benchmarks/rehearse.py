@@ -18,7 +18,7 @@ GOALS = {"one scenario": 4.0, "all scenarios": 60.0}
 
 
 def main(runs: int) -> None:
-    """Print the medians, the ratios and the goals."""
+    """Run each command `runs` times, by turns; print the medians, the ratios and the goals."""
     for package in ("boto3", "botocore", "dt_logs_cfn", "dt_logs_handler", "moto", "werkzeug"):
         compile_package(package)
     medians = measure(

@@ -1,10 +1,11 @@
-"""Compare how long a replay of 100,000 log objects and bare PublishBatch calls take.
+"""Compare how long a replay of 100,000 log files takes with how long bare calls take.
 
     python benchmarks/replay.py [OBJECTS]
 
 boto3's own clients list and publish; an emulated network answers each call after 50 ms. For the
-bare calls, 8 concurrent callers publish batches of ten identical events. The goal is a ratio of at
-most 1.3. The exit code is 1 if it is missed, or if an object is not announced exactly once.
+bare PublishBatch calls, 8 concurrent callers publish batches of ten identical events. The goal is a
+ratio of at most 1.3. The exit code is 1 if the goal is missed, or if the replay does not announce
+each log file exactly once.
 """
 
 import contextlib
@@ -53,7 +54,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
 class Network:
-    """A network that answers S3's listings of one day's folder and counts the published events."""
+    """A network that answers listings of one day's folder, and counts the events published to it."""
 
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
@@ -69,7 +70,7 @@ class Network:
 
     @property
     def complete(self) -> bool:
-        """Return whether each object was announced exactly once."""
+        """Return whether each log file was announced exactly once."""
         keys = (quote(self.key(number), safe="") for number in range(self._objects))
         wanted = sum(map(_digest, keys))
         return (self.published, self._seen) == (self._objects, wanted)
@@ -201,7 +202,7 @@ class Measured:
 
 
 def replayed(objects: int) -> Measured:
-    """Measure a replay of this number of objects, between two halves of the bare calls."""
+    """Measure a replay of `objects` log files, between two halves of the bare calls."""
     account = Account(NUMBER, REGION)
     arn, stacks = onboarded(account)
     prefix = account.world.load_balancers[arn].attributes["access_logs.s3.prefix"]
@@ -230,7 +231,7 @@ def replayed(objects: int) -> Measured:
 
 
 def main(objects: int) -> int:
-    """Print the measurements; return the exit code."""
+    """Measure, and print the measurements; return the exit code."""
     for package in ("boto3", "botocore", "dt_logs_cfn", "dt_logs_handler", "urllib3"):
         compile_package(package)
     os.environ |= {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}

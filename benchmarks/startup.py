@@ -4,7 +4,7 @@
 
 The commands take turns, each in its own process, so that other load affects all of them equally.
 `OTHER_SOURCES` is the `src` folder of another version. If it is given, the comparison is with that
-version's `--help` instead of Python alone. The goal is then a ratio of at most 1.3.
+version's `--help` and not with Python alone. The goal is then a ratio of at most 1.3.
 """
 
 import os
@@ -21,7 +21,7 @@ HELP = ["-m", "dt_logs_cfn", "--help"]
 
 
 def main(runs: int, other: str) -> None:
-    """Print the medians and the ratios of `runs` interleaved runs."""
+    """Run each command `runs` times, by turns; print the medians and the ratios."""
     for package in PACKAGES:
         compile_package(package)
     floor = ([*HELP], other) if other else (["-c", ""], "")
@@ -39,7 +39,7 @@ def main(runs: int, other: str) -> None:
 
 
 def measure(commands: Mapping[str, tuple[Sequence[str], str]], runs: int) -> dict[str, float]:
-    """Return each command's median wall-clock time in seconds, by name."""
+    """Run each command `runs` times; return the median wall-clock seconds by name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, (arguments, sources) in commands.items():

@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parent
 PLAYED = ("plan", "deploy", "status")
 COLUMNS, ROWS = 100, 30
 _WIDTH, _HEIGHT, _MARGIN = 8.4, 19, 16  # pixels: character width, line height, margin
-_TYPED, _LINE, _READ = 1.2, 0.13, 4.0  # seconds to wait: after a command, after a line, at the end
+_TYPED, _LINE, _READ = 1.2, 0.13, 4.0  # seconds to wait after a command, a line, a session
 _TITLE = "dt-logs-cfn plan, deploy and status in a terminal, run in an emulated AWS account"
 _COLOURED = re.compile("\x1b\\[(\\d+)m(.*?)\x1b\\[0m|([^\x1b]+)")
 _COLOURS = {"31": "bad", "32": "good", "33": "warm"}
@@ -55,7 +55,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Frame:
-    """The lines from `top` up to `end`, shown from `at` seconds on."""
+    """From `at` seconds on, the drawing shows the lines from `top` to the one before `end`."""
 
     at: float
     top: int
@@ -63,7 +63,10 @@ class Frame:
 
 
 def cast(document: str) -> str:
-    """Return the drawing of a document's sessions; the same sessions give the same bytes."""
+    """Return the drawing of the PLAYED sessions in a document; the same sessions give the same bytes.
+
+    Raises RuntimeError if a session is missing.
+    """
     screens = [_screen(document, command) for command in PLAYED]
     frames, seconds = _frames(screens)
     width, height, last = COLUMNS * _WIDTH, ROWS * _HEIGHT, frames[-1]
@@ -85,7 +88,7 @@ def cast(document: str) -> str:
 
 
 def _screen(document: str, command: str) -> Screen:
-    """Return the first session of a command."""
+    """Return the first session of a command in a document. Raises RuntimeError without one."""
     found = re.search(rf"^```console\n(\$ dt-logs-cfn {command}\b.*?)^```$", document, re.M | re.S)
     if found is None:
         raise RuntimeError(f"operations.md has no session of {command}")
@@ -111,7 +114,10 @@ def _rows(line: str) -> Iterator[str]:
 
 
 def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
-    """Return a frame for each line, and the total time; each command starts on a new screen."""
+    """Return a frame for each command and each printed line, and the total time.
+
+    Each command starts on a new screen.
+    """
     frames, at, top = list[Frame](), 0.0, 0
     for each in screens:
         shown, end = top + len(each.typed), top + len(each.typed) + len(each.printed)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 NODES = 2
 FILES = NODES * 12 * 730
 
-# List prices in US dollars for us-east-1, without free tiers. They change; see AWS's price pages.
+# List prices of one request in us-east-1, in US dollars and without free tiers. AWS may change them;
+# see its price pages.
 PUT = 0.005 / 1_000
 GET = 0.0004 / 1_000
 PUBLISH = 0.50 / 1_000_000
@@ -17,18 +18,18 @@ HTTPS = 0.60 / 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """The monthly costs for a number of load balancers."""
+    """The monthly costs for a number of load balancers with NODES nodes each."""
 
     load_balancers: int
 
     @property
     def files(self) -> int:
-        """The number of log files; each file is announced once and read once."""
+        """The number of log files a month; the costs assume one announcement and one read of each."""
         return self.load_balancers * FILES
 
     @property
     def dollars(self) -> dict[str, float]:
-        """The costs in US dollars, by service and request."""
+        """The monthly costs in US dollars, by service and kind of request."""
         return {
             "S3, writes": self.files * PUT,
             "S3, reads by Data Theorem": self.files * GET,

@@ -55,7 +55,8 @@ class _Scope:
 def failures() -> list[Failure]:
     """Return every reason once, in the order of STAGES.
 
-    Raises ValueError for a message that cannot be read, and KeyError for a module without a stage.
+    Raises ValueError for a message that cannot be read, and KeyError if a module with
+    reasons is not in STAGES.
     """
     errors = _kinds()
     found: dict[Failure, None] = {}
@@ -74,7 +75,7 @@ def failures() -> list[Failure]:
                 else:
                     continue
                 for what, fix in sentences:
-                    if not re.fullmatch("<[^<>]*>", what):  # otherwise, another error's text
+                    if not re.fullmatch("<[^<>]*>", what):  # a placeholder is another error's text
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -160,7 +161,7 @@ def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
 
 
 def _texts(node: ast.expr, scope: _Scope) -> list[str]:
-    """Return every string to which an expression can evaluate."""
+    """Return every string to which an expression can evaluate, with placeholders for values."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
@@ -179,7 +180,7 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 
 
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield the expressions that a function assigns to a name, alone or in a tuple."""
+    """Yield the expressions that a function assigns to a name, directly or in a tuple."""
     given = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
     for target, value in ((target, each.value) for each in given for target in each.targets):
         pairs = [(target, value)]

@@ -1,6 +1,6 @@
-"""Generate the parts of the documents that come from the model and the command line.
+"""Generate the documents' parts that come from the code's data and from the commands' output.
 
-cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
+cog calls these functions from comments in README.md and docs/*.md. `tox -e checks` fails if a document differs
 from what they return; `cog -r README.md docs/*.md` updates the documents.
 """
 
@@ -67,7 +67,7 @@ def quoted_session(*arguments: str) -> str:
 
 
 def lacking() -> str:
-    """Return the permissions that the stack needs and the documented service role lacks."""
+    """Return a table of the permissions that the stack needs but the documented role lacks."""
     documented = {
         action
         for statement in policy_document("cloudformation-role-documented")["Statement"]
@@ -293,7 +293,10 @@ def _default(parameter: dict[str, Any]) -> str:
 
 
 def _printed(*arguments: str) -> str:
-    """Return a command's stdout. Raises CalledProcessError if it fails."""
+    """Build a release in a new folder, run a command there, and return the command's stdout.
+
+    Raises CalledProcessError if the build or the command fails.
+    """
     with TemporaryDirectory() as folder:
         Path(folder, SETTINGS.name).write_bytes(SETTINGS.read_bytes())
         for each in (("build",), arguments):

@@ -2,7 +2,8 @@
 
     python docs/screenshots.py
 
-docs/screenshots.json has a digest of each page shown; a test fails if the page has changed since.
+docs/screenshots.json has a digest of each page shown; a test fails if a page has changed
+since its screenshot.
 """
 
 import base64
@@ -44,7 +45,11 @@ scrollTo(0, document.getElementById("launcher").offsetTop - 16);
 
 
 def digests() -> dict[str, str]:
-    """Return a digest of each page shown, without the parts that differ from run to run."""
+    """Return a digest of each page shown.
+
+    The digests leave out what the launch page shows below the picture, and what a rehearsal adds to
+    the report.
+    """
     launch, _, _ = LAUNCH_PAGE.read_text("utf-8").partition('<section aria-labelledby="rights">')
     report = page([Report(each.name, each.summary, "", "", "") for each in SCENARIOS])
     shown = {"launch-page.png": launch, "report.png": report}
@@ -52,7 +57,7 @@ def digests() -> dict[str, str]:
 
 
 def take() -> None:
-    """Take both screenshots in the light colour scheme, and write the digests."""
+    """Rehearse all scenarios, take both screenshots, and write the digests."""
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
         command = ("rehearse", "--scenario", "all", "--report", str(report))

@@ -54,7 +54,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
 class Network:
-    """A network that answers listings of one day's folder, and counts the events published to it."""
+    """A network that answers listings of one day's folder, and counts the published events."""
 
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0

@@ -63,7 +63,7 @@ class Frame:
 
 
 def cast(document: str) -> str:
-    """Return the drawing of the PLAYED sessions in a document; the same sessions give the same bytes.
+    """Return the drawing of a document's sessions of PLAYED; the same sessions give the same bytes.
 
     Raises RuntimeError if a session is missing.
     """

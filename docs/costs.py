@@ -8,8 +8,8 @@ from dataclasses import dataclass
 NODES = 2
 FILES = NODES * 12 * 730
 
-# List prices of one request in us-east-1, in US dollars and without free tiers. AWS may change them;
-# see its price pages.
+# List prices of one request in us-east-1, in US dollars and without free tiers. AWS may change
+# them; see its price pages.
 PUT = 0.005 / 1_000
 GET = 0.0004 / 1_000
 PUBLISH = 0.50 / 1_000_000
@@ -24,7 +24,7 @@ class Cost:
 
     @property
     def files(self) -> int:
-        """The number of log files a month; the costs assume one announcement and one read of each."""
+        """The number of log files a month; each is assumed to be announced once and read once."""
         return self.load_balancers * FILES
 
     @property

@@ -1,6 +1,6 @@
 """Generate the documents' parts that come from the code's data and from the commands' output.
 
-cog calls these functions from comments in README.md and docs/*.md. `tox -e checks` fails if a document differs
+cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
 from what they return; `cog -r README.md docs/*.md` updates the documents.
 """
 

@@ -1,6 +1,7 @@
 """The command line: `main(argv)` plans, runs or sweeps, and returns the exit code.
 
-0: all as expected; 1: a difference or a leftover; 2: usage; 3: expected failure; 130: Ctrl-C.
+The exit codes are 0 if all is as expected, 1 for a finding or a leftover, 2 for wrong usage, 3 for
+any other reported error, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def _session(profile: str, region: str) -> boto3.Session:
 
 
 def _account(profile: str, region: str) -> str:
-    """Return the account ID of a profile, or of AWS_PROFILE if `profile` is empty."""
+    """Return the account ID of a profile, or of the default credentials if `profile` is empty."""
     sts = _session(profile, region).client("sts", config=aws.CONFIG)
     return sts.get_caller_identity()["Account"]
 
@@ -158,7 +159,10 @@ def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> A
 
 
 def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) -> int:
-    """Play all scenes, then remove everything that they created, even after Ctrl-C."""
+    """Play all scenes; remove what the run created, even after Ctrl-C; print what was found.
+
+    Returns the exit code.
+    """
     versions = {"release": __version__, "boto3": boto3.__version__, "region": run.region}
     run.transcript.write(versions)
     reader, interrupted = None, False
@@ -180,7 +184,10 @@ def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) ->
 
 
 def _played(run: Run, options: argparse.Namespace, source: str, vendor: str, reader: Any) -> None:
-    """Play all scenes; if one cannot continue, record a finding and play the next one."""
+    """Create the resources and play all scenes; if a scene fails, record a finding and go on.
+
+    If the resources cannot be created, record a finding and play no scene.
+    """
     try:
         with aws.errors():
             made = make(run, options.release, source)
@@ -206,7 +213,7 @@ def _requested(url: str) -> None:
 
 
 def _swept(options: argparse.Namespace, operator: Operator) -> int:
-    """Remove everything that recorded runs left in this account and region."""
+    """Remove what recorded runs left in this account and region; return 1 if anything is left."""
     left: list[str] = []
     for ledger in Ledger.all(options.folder):
         if (ledger.account, ledger.region) != (options.account, options.region):

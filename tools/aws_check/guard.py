@@ -1,4 +1,4 @@
-"""Watch a session's calls: record each; stop changes to others' buckets and load balancers."""
+"""Watch a session's calls: record them; stop changes to others' buckets and load balancers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _READS = ("Describe", "Get", "Head", "List")
 def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcript) -> None:
     """Watch the clients that a session creates from now on; `by` names the caller.
 
-    A call that would change a bucket or load balancer that the run did not create is a bug: it
-    raises AssertionError before it is sent.
+    A call that would change a bucket or load balancer that the ledger does not hold is a bug:
+    AssertionError is raised, and the call is not sent.
     """
 
     def before(
@@ -48,7 +48,7 @@ def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcrip
 
 
 def changed(service: str, operation: str, params: Mapping[str, Any]) -> Thing | None:
-    """Return the bucket or load balancer that a call would change, or None."""
+    """Return the bucket or load balancer that a call would create or change, or None."""
     if operation.startswith(_READS):
         return None
     if service == "s3":

@@ -2,8 +2,8 @@
 
 Each run has a file with a JSON list on each line. The first line holds the run, account and region;
 each further line holds `making` or `removed`, a kind and a name. The file contains the account ID,
-so only its owner may read it. If the last line is incomplete, its resource was not created, because
-a resource is created only after its line is on disk.
+so only its owner may read it. An incomplete last line is ignored: a resource is created only
+after its line is on disk, and a removal can be repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUFFIX = ".ledger.jsonl"
 
 @dataclass(frozen=True)
 class Ledger:
-    """The record of one run. Its only state is the file."""
+    """The record of one run, kept only in its file."""
 
     path: Path
     names: Names

@@ -40,7 +40,10 @@ def make(run: Run, release: Path, source: str) -> Made:
 
 
 def _subnets(run: Run) -> tuple[str, list[str]]:
-    """Return the default VPC, and its default subnets in two zones."""
+    """Return the IDs of the default VPC and of its default subnets in two zones.
+
+    Raises OperatingError if they do not exist.
+    """
     ec2 = run.client("ec2")
     for vpc in ec2.describe_vpcs(Filters=_where("is-default", "true"))["Vpcs"]:
         mine = _where("vpc-id", vpc["VpcId"]) + _where("default-for-az", "true")
@@ -69,7 +72,7 @@ def role_parameters(names: Names) -> list[dict[str, str]]:
 
 
 def _role(run: Run, release: Path) -> str:
-    """Create the service role with the release's own template."""
+    """Create the service role with the release's own template; return its ARN."""
     name = run.names.role_stack
     run.make(
         Thing("service role stack", name),
@@ -110,7 +113,10 @@ def _security_group(run: Run, vpc: str, source: str) -> str:
 
 
 def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
-    """Create a load balancer with a fixed response; wait until it is active (some minutes)."""
+    """Create a load balancer with a fixed response; return its ARN and address.
+
+    Waits some minutes, until the load balancer is active.
+    """
     name, elbv2 = run.names.base, run.client("elbv2")
     made = run.make(
         Thing("load balancer", name),
@@ -130,7 +136,7 @@ def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
 
 
 def _queue(run: Run, arn: str) -> str:
-    """Create a queue that accepts messages only from the account's topics and the run's buckets.
+    """Create a queue for messages from the account's topics and the run's buckets; return its URL.
 
     [SQS guide, subscribe a queue; S3 guide, grant-destinations-permissions-to-s3.md: aws:SourceArn]
     """
@@ -153,7 +159,7 @@ def _queue(run: Run, arn: str) -> str:
 
 
 def make_bucket(run: Run, name: str) -> None:
-    """Create a bucket together with its tags. Raises botocore's errors."""
+    """Record a bucket, and create it with its tags. Raises botocore's errors."""
     configuration = bucket_configuration(run.region, run.tags)
     run.make(
         Thing("bucket", name),

@@ -58,8 +58,8 @@ class Names:
 def planned(names: Names) -> dict[Thing, str]:
     """Return the resources that a run may create, in this order, each with its purpose.
 
-    The stacks choose the names of their own bucket and topics; these are recorded once they are
-    known.
+    The plan lacks the bucket and topics that the stacks create. The run records them once it knows
+    their names.
     """
     return {
         Thing("service role stack", names.role_stack): "the role that CloudFormation uses",

@@ -13,12 +13,12 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Errors while a resource is still in use or not empty; the same call succeeds a little later.
+# Errors while a resource is in use or not empty; the same call may succeed a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
 def remove(run: Run) -> list[str]:
-    """Remove a run's remaining resources; return the failures as strings. Repeatable."""
+    """Remove a run's remaining resources; return failures as strings. The call can be repeated."""
     failures: list[str] = []
     for step, kind in ((_settle, "stack"), *((_remove, kind) for kind in KINDS)):
         for thing in [each for each in run.ledger.left() if each.kind == kind]:
@@ -43,7 +43,10 @@ def _settle(run: Run, thing: Thing) -> None:
 
 
 def record_made(run: Run, stack: dict[str, Any]) -> None:
-    """Record the buckets and topics that a stack created and that have the run's tag."""
+    """Record a stack's buckets and topics, and the bucket that the run's load balancer names.
+
+    Only resources with the run's tag are recorded.
+    """
     buckets, topics = (
         {each.strip() for each in outputs(stack).get(key, "none").split(",")} - {"none"}
         for key in ("LogBuckets", "TopicArns")
@@ -58,7 +61,10 @@ def record_made(run: Run, stack: dict[str, Any]) -> None:
 
 
 def _remove(run: Run, thing: Thing) -> None:
-    """Delete a resource, and wait until it is gone. Raises OperatingError and botocore's errors."""
+    """Delete a resource with the run's tag, wait until it is gone, and record that.
+
+    Raises OperatingError and botocore's errors.
+    """
     tags = _tags(run, thing)
     if tags is not None and tags.get(TAG) != run.names.run:
         raise OperatingError(

@@ -24,7 +24,7 @@ from dt_logs_handler.aws import code
 
 T = TypeVar("T")
 MINUTES = 60.0
-_LONGEST_PAUSE = 15.0  # seconds between two checks
+_LONGEST_PAUSE = 15.0  # seconds between two calls of `look` in `until`
 # Each service's errors for a resource that does not exist.
 _ABSENT = frozenset(
     (
@@ -85,7 +85,7 @@ class Run:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
 
     def make(self, thing: Thing, make: Callable[[], T]) -> T:
-        """Record a resource, then create it."""
+        """Record a resource, then call `make` to create it; return the answer."""
         self.operator.tell(f"making {thing.kind} {thing.name}")
         self.ledger.making(thing)
         return make()
@@ -110,7 +110,7 @@ class Run:
         return found
 
     def command(self, *words: str) -> tuple[int, Any]:
-        """Run a command of dt-logs-cfn with `--json`; return its exit code and its answer."""
+        """Run a command of dt-logs-cfn with `--json`; return its exit code and parsed output."""
         self.operator.tell(f"dt-logs-cfn {words[0]}")
         answer = io.StringIO()
         with redirect_stdout(answer):
@@ -143,7 +143,7 @@ def absent(call: Callable[[], T]) -> T | None:
     try:
         return call()
     except ClientError as error:
-        # CloudFormation uses one error code for every invalid call, so compare its message.
+        # CloudFormation uses one error code for every invalid call, so compare the message too.
         if code(error) in _ABSENT or str(error).endswith("does not exist"):
             return None
         raise

@@ -107,7 +107,7 @@ def _parsed(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first(stage: Stage) -> tuple[str, ...]:
-    """Return the parameters of a stack's first deployment: our load balancer, never `*`."""
+    """Return the options of a stack's first deployment: only the run's load balancer, never `*`."""
     tag = f"{TAG}={stage.run.names.run}"
     return (
         *("--load-balancer", stage.made.load_balancer, "--role-arn", stage.made.role),
@@ -119,7 +119,10 @@ def _first(stage: Stage) -> tuple[str, ...]:
 
 
 def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
-    """Deploy a stack; return its outputs. Raises OperatingError unless it reaches `status`."""
+    """Deploy a stack, and record what it created; return its outputs.
+
+    Raises OperatingError unless the stack reaches `status`.
+    """
     run, release = stage.run, ("--release", str(stage.release))
     code, found = run.make(
         Thing("stack", name),
@@ -151,7 +154,7 @@ def _record_events(run: Run, stack: dict[str, Any]) -> None:
 
 
 def _announced(stage: Stage, bucket: str) -> str:
-    """Send requests until a log object of the load balancer is announced; return its key."""
+    """Send requests until a log file of the load balancer is announced; return its key."""
     stage.run.operator.tell("waiting for a log object; AWS writes one every 5 minutes")
 
     def look() -> str | None:
@@ -163,7 +166,7 @@ def _announced(stage: Stage, bucket: str) -> str:
 
 
 def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Take up to 10 messages; yield the bucket and key of each object that they announce."""
+    """Take up to 10 messages from the queue; yield the bucket and key of each announced object."""
     sqs, queue = stage.run.client("sqs"), {"QueueUrl": stage.made.queue_url}
     got = sqs.receive_message(**queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
     for message in got.get("Messages", []):
@@ -175,7 +178,10 @@ def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
 
 
 def _read(stage: Stage, bucket: str, key: str) -> None:
-    """Read the log as the vendor, or as the owner if there is no vendor profile."""
+    """Read a log file as the vendor, or as the owner if there is no vendor profile.
+
+    Records a finding if the file lacks our request, or if the vendor can do more than read logs.
+    """
     run, s3 = stage.run, stage.reader or stage.run.client("s3")
     text = gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
     run.expect(_PATH in text, "The log object does not contain our request.")

@@ -1,7 +1,7 @@
 """Compare AWS's refusals with those of the emulated account: make the same calls to both.
 
-A probe that AWS refuses does not change anything; one that AWS accepts changes only resources that
-the run created.
+A probe that AWS refuses does not change anything; one that AWS accepts changes only the run's own
+resources.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Side:
         return self.load_balancer.split(":")[3]
 
     def arn(self, service: str, name: str) -> str:
-        """Return the ARN of another resource in the account."""
+        """Return the ARN of another resource in the account and region."""
         partition, account = (self.load_balancer.split(":")[at] for at in (1, 4))
         return f"arn:{partition}:{service}:{self.region()}:{account}:{name}"
 
@@ -233,7 +233,7 @@ PROBES: Mapping[str, Ask] = {
 
 
 def outcome(ask: Ask, side: Side) -> Outcome:
-    """Make a probe's call to an account, and return the answer."""
+    """Make a probe's call to an account; return the error code and message, or `accepted`."""
     try:
         ask(side)
     except ClientError as error:
@@ -243,9 +243,10 @@ def outcome(ask: Ask, side: Side) -> Outcome:
 
 
 def compare(stage: Stage) -> None:
-    """Make the same calls to AWS and the emulated account; each difference is a finding.
+    """Create a bucket and a topic; make the probes' calls to AWS and to the emulated account.
 
-    Each pair of answers is a line with `probe` in the transcript. Raises botocore's errors.
+    Each difference is a finding. The transcript has a line with `probe` for each pair of answers.
+    Raises botocore's errors.
     """
     run, name = stage.run, stage.run.names.named("texts")
     make_bucket(run, name)
@@ -263,7 +264,7 @@ def compare(stage: Stage) -> None:
 
 
 def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
-    """Return an answer without the values that differ between accounts."""
+    """Return an outcome without the values that differ between the accounts."""
     known = {side.load_balancer: "<load balancer>", side.region(): "<region>"}
     scrub = Scrubber({**known, **run.transcript.scrubber.known})
     return found[0], scrub.text(found[1])

@@ -34,7 +34,7 @@ class Scrubber:
         return Scrubber({value: instead, **self.known})
 
     def text(self, text: str) -> str:
-        """Return a string without secrets, account IDs, addresses or callers."""
+        """Return a string without secrets, account IDs, addresses or callers; cut a long one."""
         for value, instead in self.known.items():
             text = text.replace(value, instead)
         for pattern, instead in _PATTERNS:
@@ -42,7 +42,7 @@ class Scrubber:
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
     def data(self, value: object) -> object:
-        """Scrub boto3's arguments and answers; a stream becomes the name of its type."""
+        """Return boto3's arguments or answers scrubbed; a stream becomes the name of its type."""
         match value:
             case bool() | int() | float() | None:
                 return value

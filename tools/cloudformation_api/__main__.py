@@ -1,8 +1,9 @@
 """Serve an emulated AWS account to a shell until Ctrl-C: `python -m cloudformation_api`.
 
 Prints the shell commands that point the AWS CLI, boto3 and `dt-logs-cfn` at the account, and the
-values for `plan` and `deploy`. The vendor confirms subscriptions, and each load balancer writes a
-log file every five minutes of the account's time, which passes 20 times as fast as real time.
+values for `plan` and `deploy`. The vendor confirms subscriptions. Each load balancer that logs
+writes a log file every five minutes of the account's time, which passes 20 times as fast as real
+time.
 """
 
 import shlex
@@ -28,7 +29,7 @@ at once, load balancers write logs by themselves, and time passes 20 times as fa
 
 
 def main() -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C; return the exit code."""
     folder = tempfile.TemporaryDirectory(prefix="dt-logs-account-")
     with folder as name, Sandbox(Path(name)) as sandbox:
         serve(sandbox)

@@ -68,7 +68,7 @@ def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
 
 
 def resources(found: Stack, timestamp: str) -> list[dict[str, Any]]:
-    """Return each resource's last state; like AWS, include deleted resources."""
+    """Return each resource's last state. As on AWS, the list includes deleted resources."""
     last = {e.logical_id: e for e in list(found.events) if e.resource_type != STACK_TYPE}
     return [
         {
@@ -91,7 +91,7 @@ def _resource(happened: StackEvent, timestamp: str) -> dict[str, Any]:
 
 
 def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
-    """Return DescribeChangeSet's answer; a new change set is not ready at once."""
+    """Return DescribeChangeSet's answer, without changes while the change set is being created."""
     made = found.status(now)[0] != "CREATE_IN_PROGRESS"
     return {
         **change_set_summary(found, now),

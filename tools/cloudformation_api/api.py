@@ -81,7 +81,9 @@ class CloudFormationApi(StacksApi):
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
-        """Delete a change set; also succeed if it does not exist.
+        """Delete a change set, or do nothing if it does not exist.
+
+        Raises Refused while the change set is being created or executed.
 
         [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the message as users quote it]
         """
@@ -120,7 +122,7 @@ class CloudFormationApi(StacksApi):
 
 
 def serve(sandbox: Sandbox) -> CloudFormationApi:
-    """Let an emulated account answer CloudFormation's API."""
+    """Let an emulated account answer CloudFormation's API, and return the object that answers."""
     api = CloudFormationApi(sandbox.cloudformation, sandbox.pace)
     sandbox.endpoint.operations["cloudformation"] = api.operations
     return api

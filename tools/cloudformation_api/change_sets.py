@@ -21,7 +21,11 @@ _SPREAD = 1.0  # seconds until a change set is created
 
 @dataclass
 class ChangeSet:
-    """A stack's requested state and the changes to reach it; `made` is in seconds since 1970."""
+    """A stack's requested state, and the changes to reach it.
+
+    `made` is the time of the request, in seconds since 1970. `reason` says why the change set
+    failed, and is empty otherwise.
+    """
 
     name: str
     id: str
@@ -35,7 +39,7 @@ class ChangeSet:
     changes: list[dict[str, Any]]
     reason: str
     token: str
-    executed: int | None = None  # once executed, the number of events that its stack had before
+    executed: int | None = None  # once executed: how many events the stack had before
 
     def status(self, now: float) -> tuple[str, str]:
         """Return the status and the execution status."""
@@ -96,7 +100,7 @@ def _change(action: str, logical: str, kind: str, physical: str = "") -> dict[st
 def _details(
     stack: Stack, asked: Asked, logical: str, name: str, create_only: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the causes of a property's change: changed parameters, or the property's own text."""
+    """Yield the causes of a property's change: changed parameters, its changed text, or both."""
     target = {
         "Attribute": "Properties",
         "Name": name,

@@ -1,4 +1,4 @@
-"""Read the stack that a call asks for; refuse the calls that CloudFormation refuses."""
+"""Read the stack that a call asks for; refuse calls that are invalid or not emulated."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def asked(call: Call, before: Stack | None) -> Asked:
 
 
 def _check_template(body: str) -> None:
-    """Raise Refused for text that is too long or not JSON, and for resources not emulated.
+    """Raise Refused for text that is too long or not JSON, and for types not emulated.
 
     [botocore, CreateStack: TemplateBody; JSON errors: localstack
     tests/aws/services/cloudformation/api/test_templates]
@@ -84,7 +84,7 @@ def check_updatable(stack: Stack) -> None:
 
 
 def check_emulated(call: Call) -> None:
-    """Raise Refused for parameters that would otherwise be ignored."""
+    """Raise Refused for a parameter that is not emulated, unless it has its default value."""
     defaults = {"DeletionMode": "STANDARD", "OnFailure": "ROLLBACK"}
     for name in _NOT_EMULATED + tuple(defaults):
         if call.params.get(name) not in (None, False, [], defaults.get(name)):

@@ -1,4 +1,4 @@
-"""CloudFormation's API for stacks; operations run in a thread."""
+"""CloudFormation's API for stacks. Each operation runs in its own thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StacksApi:
 
     @property
     def operations(self) -> Operations:
-        """Return the operations by their names."""
+        """Return the emulated operations by their names in the API."""
         known = operations("cloudformation").items()
         return {model.name: getattr(self, name) for name, model in known if hasattr(self, name)}
 
@@ -57,7 +57,10 @@ class StacksApi:
         return {"StackId": stack.id}
 
     def delete_stack(self, world: World, call: Call) -> Response:
-        """Delete a stack at rest; AWS also accepts the call for a stack that is being created."""
+        """Begin to delete a stack; do nothing if it is deleted or being deleted.
+
+        Raises Refused during any other operation. AWS accepts the call during a creation.
+        """
         name = call.params["StackName"]
         stack = self._engine.stacks.get(name) or self._live(name, call)
         requests.check_emulated(call)
@@ -89,7 +92,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return a page of events, newest first; later pages leave out events since the first."""
+        """Return a page of events, newest first. A later page has only older events."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))
@@ -108,7 +111,7 @@ class StacksApi:
         return {"StackResourceSummaries": found}
 
     def get_template(self, world: World, call: Call) -> Response:
-        """Return a stack's template as it was passed in."""
+        """Return the template of a stack or change set, as it was passed in."""
         of_change_set = "ChangeSetName" in call.params
         asked = self._change_set(call).asked if of_change_set else self._find(call).asked
         return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
@@ -153,7 +156,7 @@ class StacksApi:
         self._engine.go_on(work)
 
     def _repeated(self, stack: Stack, call: Call, of: str = "") -> bool:
-        """Return whether this call was accepted before with this token.
+        """Return whether the same operation was accepted before with the call's token.
 
         [CloudFormation API, ClientRequestToken of each operation]
         """

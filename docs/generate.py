@@ -83,7 +83,7 @@ def lacking() -> str:
 
 
 def rights() -> str:
-    """Return the purpose of each permission of the least-privilege role, as `explain` prints it."""
+    """Return a table of the least-privilege role's permissions and their purposes."""
     rows = [
         (step, _actions([*dict.fromkeys(each.action for each in found)]), on, why)
         for (step, why, on), found in groupby(
@@ -99,7 +99,7 @@ def _where(right: policies.Right) -> str:
 
 
 def refused() -> str:
-    """Return the actions that the least-privilege role does not allow."""
+    """Return the list of actions that the least-privilege role does not allow."""
     return "".join(f"- {each}\n" for each in policies.REFUSED)
 
 
@@ -315,7 +315,7 @@ def _actions(names: Sequence[str]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Insert break points into an ARN, so that the table fits the page."""
+    """Return a text with break points in its ARNs, so that the table fits the page."""
     return re.sub(r"(?<=\w):(?=\w)", ":\u200b", text)
 
 

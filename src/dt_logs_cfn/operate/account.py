@@ -1,6 +1,6 @@
 """Read an account as the handler does, but with the caller's credentials.
 
-Denied reads are noted. They do not prove a fault, because the Lambda may have the permissions.
+A denied read is noted, but it does not prove a fault: the Lambda may have the permission.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # the number of load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# A denied read gets this answer, so that reading continues as if the account were empty.
+# A lenient client answers a denied read with these, so that reading continues.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -84,7 +84,7 @@ class Unread:
 
 
 def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:
-    """Make a read that nothing else depends on; return its result, or an Unread if it fails.
+    """Call `read`, which no other read depends on; return its result, or an Unread if it fails.
 
     `service` is the permission's prefix. `right` is the permission's name if that differs from the
     operation's. `what` names the data to read. Raises botocore's error for expired credentials.
@@ -130,10 +130,11 @@ class Denied:
 
 
 def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
-    """Return an Unread for each bucket whose policy denies reads of settings that a stack writes.
+    """Return an Unread for each bucket whose policy denies reads of its policy or notifications.
 
-    Such a policy probably denies these reads to everybody. The root user of the bucket's account
-    may always get, put and delete the policy, whatever it says [S3 API, PutBucketPolicy].
+    A stack writes both. Such a policy probably denies these reads to everybody. The root user of
+    the bucket's account may always get, put and delete the policy, whatever it says [S3 API,
+    PutBucketPolicy].
     """
     rights: dict[str, set[str]] = {}
     for each in denied:
@@ -153,7 +154,7 @@ def locked(denied: Iterable[Denied]) -> dict[str, Unread]:
 def noting(client: T, noted: list[Denied], *, lenient: bool = False) -> T:
     """Return a client that adds denied reads to `noted`.
 
-    If `lenient`, the client answers a denied read as if nothing existed.
+    If `lenient`, the client answers a denied read as if nothing existed; otherwise the read fails.
     """
     return cast(T, _Noting(client, noted, lenient))
 
@@ -186,7 +187,7 @@ class _Noting:
 
 
 class Reading(Aws):
-    """The handler's `Aws`, with clients that retry transient errors by themselves."""
+    """The handler's `Aws` without its retries, because its clients retry transient errors."""
 
     def fit(self, seconds: float) -> int:
         """Return how many items the function can process in its full time, at `seconds` each."""
@@ -201,7 +202,8 @@ class Reading(Aws):
 def here(session: boto3.Session) -> Stack:
     """Return a stack that stands for the session's account and region.
 
-    This call does not need a permission [STS API, GetCallerIdentity]. Raises botocore's errors.
+    The call to STS does not need a permission [STS API, GetCallerIdentity]. Raises botocore's
+    errors.
     """
     if not session.region_name:
         raise NoRegionError()
@@ -234,7 +236,7 @@ def reading(
 def observed(request: Request, through: Aws) -> State:
     """Read the state that a request concerns, with the handler's own `observe`.
 
-    Raises botocore's errors, and OperatingError if the handler refuses the request.
+    Raises botocore's errors, and OperatingError for the handler's other errors.
     """
     try:
         return observe(through, request)
@@ -246,7 +248,7 @@ def observed(request: Request, through: Aws) -> State:
 
 @dataclass(frozen=True)
 class TopicSeen(Topic):
-    """A topic and its delivery policy, which is empty if the topic has none of its own."""
+    """A topic and its delivery policy, which is empty if nobody set one on the topic."""
 
     delivery_policy: str = ""
 
@@ -254,8 +256,8 @@ class TopicSeen(Topic):
 def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | None:
     """Read a topic with its subscriptions; return None if it does not exist.
 
-    Reads a subscription's filter only if it is confirmed, and `filtered` has its endpoint's digest.
-    Raises botocore's errors.
+    Reads a subscription's filter only if the subscription is confirmed and `filtered` has its
+    endpoint's digest. Raises botocore's errors.
     """
     sns = through.sns
     try:

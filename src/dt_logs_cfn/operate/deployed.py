@@ -1,8 +1,8 @@
 """Compare a stack's actual function and role with its template.
 
 CloudFormation keeps the stack's template, but somebody may have changed the function's code or the
-role later. So this module reads both from AWS, resolves the template with the stack's parameters,
-and compares them.
+role later. So this module resolves the template with the stack's parameters, reads the function and
+the role from AWS, and compares them with the resolved template.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 _FILE = "index.py"  # the file that CloudFormation makes from Code.ZipFile
-# Function properties that our templates set, and others that they do not set.
+# Function properties that our templates set, and those that they leave empty.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack as AWS returns it: plain data, not yet checked."""
+    """A stack with its function and role, as AWS returns them: plain data, not yet compared."""
 
     stack_id: str
     template: str
@@ -51,7 +51,8 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
     """Read a stack, its role, and its function with the code.
 
     Raises OperatingError if the stack does not exist, and VerifyError if it lacks our function or
-    role, or if its code is not one valid file. Also raises FetchError and boto3's errors.
+    role, or if the function's code is not one valid file. Also raises FetchError and boto3's
+    errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)
@@ -77,7 +78,10 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 
 def changes(found: Deployed) -> tuple[str, ...]:
-    """Describe how the function and the role differ from the stack's template."""
+    """Describe how the function and the role differ from the stack's template.
+
+    Raises VerifyError if the template is not JSON of a CloudFormation template.
+    """
     where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
@@ -118,7 +122,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        # Lambda returns Environment in a template's form, but adds fields to the others.
+        # Lambda returns Environment as in a template, but adds fields to the other properties.
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"
@@ -176,7 +180,10 @@ def _told(value: object) -> str:
 
 
 def _source(archive: bytes) -> bytes:
-    """Return the source in a function's zip. Raises VerifyError unless it is one valid file."""
+    """Return the source in a function's zip.
+
+    Raises VerifyError unless the zip is valid and holds only this file, of at most LIMIT bytes.
+    """
     fix = "Somebody has changed the function's code. Find out who."
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:

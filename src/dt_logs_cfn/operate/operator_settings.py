@@ -8,8 +8,8 @@
     [parameters]
     NotificationEndpoint = https://…
 
-The format is that of `release.cfg`, except that keys keep their case, because parameter names need
-it. The file cannot set `--yes` or `--allow-removal`, which confirm a change.
+The format is that of `release.cfg`, except that keys keep their case, because parameter names are
+case-sensitive. The file cannot set `--yes` or `--allow-removal`, which confirm a change.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Setting:
 
 
 def _load() -> tuple[dict[str, str], dict[str, str]]:
-    """Return the options and parameters that the file sets; both are empty without a file.
+    """Return the options and parameters with a value in the file; both are empty without a file.
 
     Raises SettingsError.
     """
@@ -85,6 +85,7 @@ def nothing_given() -> argparse.Namespace:
 def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, Setting]:
     """Apply the file's values to omitted options; return each option's value and source.
 
+    Also stores the file's parameters in `arguments`, and prints the names that the file sets.
     Raises SettingsError.
     """
     (options, parameters), found = _load(), dict[str, Setting]()
@@ -109,7 +110,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
 
 def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
-    """Print the value and source of each of a command's options and given parameters.
+    """Print the values and sources of `options`, and of the given parameters.
 
     Raises UsageError, OperatingError.
     """
@@ -128,7 +129,7 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
 
 
 def _of_the_sdk(options: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return the profile and region; the AWS SDK's settings supply those that nothing else sets."""
+    """Return the profile and region; take one that `options` lacks from the AWS SDK's settings."""
     profile = options["profile"]
     if not profile.value and (named := os.environ.get("AWS_PROFILE")):
         profile = Setting(named, "AWS_PROFILE")
@@ -147,7 +148,7 @@ def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 def _applies(name: str, arguments: argparse.Namespace) -> bool:
     """Return whether an option in the file applies to this call of the command."""
-    if name == "stack":  # `verify` may have a file or URL to verify instead
+    if name == "stack":  # `verify` may get a file or URL instead of a stack
         return getattr(arguments, "given", None) is None
     if name in ("role_arn", "stack_name_prefix"):
         return getattr(arguments, "stack_set", None) is None

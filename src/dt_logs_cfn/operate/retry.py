@@ -24,8 +24,8 @@ T = TypeVar("T")
 def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) -> T:
     """Call `look` as `looked_at` does, and return its result.
 
-    If `look` fails, raises OperatingError. Its message is `what` and the reason; its fix is the
-    failure's own fix, then `fix`.
+    If `looked_at` raises a failure, raises OperatingError. Its message is `what` and the reason;
+    its fix is the failure's own fix, then `fix`.
     """
     try:
         return looked_at(look, operator)
@@ -35,7 +35,7 @@ def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) ->
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
-    """Call `look` and return its result; repeat the call after a failure that may be temporary.
+    """Call `look` and return its result; after a failure that may be temporary, say so and repeat.
 
     Raises one of FAILURES: after the last attempt, or at once if the failure is permanent.
     """

@@ -26,7 +26,7 @@ def add_stack(
     help_: str = f"the stack (default: {STACK})",
     default: str | None = STACK,
 ) -> None:
-    """Declare `--stack`, and `--stack-name`, which is the AWS CLI's name for it."""
+    """Declare `--stack`, and `--stack-name`, which is the AWS CLI's name for the same option."""
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 
@@ -106,7 +106,7 @@ def check_role(arn: str | None) -> None:
 def check_names(arguments: argparse.Namespace) -> None:
     """Check the name of the stack to deploy, and the ARN of its service role.
 
-    Raises UsageError if one is invalid, or if the role may not manage a stack of that name.
+    Raises UsageError if one is invalid, or if the role may not manage a stack with that name.
     """
     name, prefix = arguments.stack, arguments.stack_name_prefix
     check_stack(name)
@@ -183,7 +183,7 @@ def _changing(arguments: argparse.Namespace) -> list[str]:
 
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
-    """Add and remove load balancers in a stack's list; return the list. Raises OperatingError."""
+    """Return a stack's list with load balancers added and removed. Raises OperatingError."""
     named = before.stack.load_balancers if before else []
     add, remove = _named(add), _named(remove)
     if EVERY_LOAD_BALANCER in named:

@@ -27,7 +27,7 @@ class Template:
 
     @property
     def sha256(self) -> str:
-        """The digest of the text."""
+        """The text's SHA-256 digest in hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @cached_property
@@ -64,7 +64,7 @@ def from_installed(privileges: Privileges) -> Template:
 
 
 def from_release(folder: Path, privileges: Privileges) -> Template:
-    """Return a template of a release on disk. Raises VerifyError, OperatingError."""
+    """Return a verified template of a release on disk. Raises VerifyError, OperatingError."""
     path = folder / STACK_TEMPLATES[privileges]
     if not path.exists():
         inner = folder / __version__
@@ -76,7 +76,7 @@ def from_release(folder: Path, privileges: Privileges) -> Template:
 
 
 def from_url(url: str, privileges: Privileges | None) -> Template:
-    """Return the template at a URL. Raises FetchError, VerifyError, OperatingError.
+    """Return the verified template at a URL. Raises FetchError, VerifyError, OperatingError.
 
     We send CloudFormation the verified text, not the URL, because the file at the URL may change.
     """

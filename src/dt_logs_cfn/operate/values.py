@@ -24,7 +24,7 @@ from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
 _LONGEST = 4096  # bytes [CloudFormation quotas]
-_ALIKE, _SAME = 0.6, 0.85  # the least similarity of a suggestion, and of a misspelling
+_ALIKE, _SAME = 0.6, 0.85  # least similarity: to suggest a name, and to count as a misspelling
 # An incomplete ARN that may be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
 _KINDS = {"net": "network", "gwy": "gateway"}
@@ -70,7 +70,7 @@ def check(
     """Check values as CloudFormation does, and return every parameter's value.
 
     `kept` holds the previous values. Raises UsageError for a wrong load balancer ARN, and
-    OperatingError for an unknown name, a missing value, or another that CloudFormation refuses.
+    OperatingError for an unknown name, a missing value, or a value that CloudFormation refuses.
     """
     parameters = declared(template)
     values = complete(template, given, kept)
@@ -151,7 +151,7 @@ def _rule(name: str, parameter: Mapping[str, Json]) -> str:
 
 
 def _place(load_balancers: str) -> Stack | None:
-    """Return a new stack in the first load balancer's account and region; None if there is none."""
+    """Return a new stack in the account and region of the first complete ARN; None without one."""
     found = re.search(LOAD_BALANCER_ARN, load_balancers)
     if found is None:
         return None
@@ -187,7 +187,7 @@ def _near(name: str, known: Iterable[str], how: float) -> str | None:
 
 
 def _check_arns(load_balancers: str) -> None:
-    """Raise UsageError for an ARN that is cut off, badly copied, or of another kind."""
+    """Raise UsageError for an ARN that is cut off, badly copied, or another load balancer type's."""
     for each in load_balancers.split(","):
         check_copied(each)
         arn = each.strip()
@@ -213,7 +213,7 @@ def check_copied(text: str) -> None:
 def pairs(given: list[str], option: str) -> dict[str, str]:
     """Return the values of `KEY=VALUE` options by key.
 
-    Raises UsageError. Its message does not show a possible token.
+    Raises UsageError. The message does not show a key that may be a token, or any value.
     """
     found: dict[str, str] = {}
     for number, each in enumerate(given, 1):
@@ -260,7 +260,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _values(data: Any) -> dict[str, str]:
-    """Return the values as strings. Raises AttributeError, KeyError, TypeError or ValueError."""
+    """Return the values as strings, without those marked UsePreviousValue.
+
+    Raises AttributeError, KeyError, TypeError or ValueError.
+    """
     if isinstance(data, list):
         given = (each for each in data if each.get("UsePreviousValue") is not True)
         data = _once([(str(each["ParameterKey"]), each["ParameterValue"]) for each in given])

@@ -43,14 +43,14 @@ def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, o
 
 
 def creation(template: TemplateJson, values: Mapping[str, str], stack: str, now: float) -> Request:
-    """Return the request for a new stack. Raises OperatingError for an invalid value."""
+    """Return the request for a new stack. Raises OperatingError for a wrong template or value."""
     return _request("Create", stack, now, ResourceProperties=properties(template, values))
 
 
 def update(
     template: TemplateJson, values: Mapping[str, str], existing: Existing, now: float
 ) -> Request:
-    """Return the request that updates a stack to these values. Raises OperatingError."""
+    """Return the request to update a stack to this template and values. Raises OperatingError."""
     return _request(
         "Update",
         existing.stack.id,

@@ -1,7 +1,7 @@
 """Describe each step of a plan in lines that begin with `+`, `-` or `~`; pure.
 
-Policies and notifications are shown in full, because people review them. A tag may hold a token, so
-an address in it is shown only up to its host.
+Added and removed policy statements and notifications are shown in full, because people review them.
+A tag may hold a token, so an address in it is shown only up to its host.
 """
 
 import re
@@ -43,7 +43,7 @@ def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedC
 
 @dataclass
 class _Shown:
-    """Describes steps; remembers edited documents, because a plan may edit a bucket twice."""
+    """Describes steps; remembers edited documents, because several steps may edit the same one."""
 
     state: model.State
     stack: Stack
@@ -101,7 +101,7 @@ class _Shown:
                 yield "- the bucket itself, unless it holds logs"
 
     def _bucket(self, name: str) -> model.Bucket:
-        """Return a bucket, or an empty one if it does not exist yet."""
+        """Return a bucket as it was read; an empty one if it does not exist or was unreadable."""
         found = self.state.buckets.get(name)
         return found if isinstance(found, model.Bucket) else model.Bucket(name)
 
@@ -143,7 +143,7 @@ def of_policy(policy: str | None) -> list[Statement]:
 
 
 def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
-    """Return the new form of our statement, with another Sid or resources; None without one.
+    """Return the new statement that replaces ours with another Sid or resources; None if none does.
 
     Our Sids begin with the stack and the location; the rest may change with each run.
     """

@@ -27,7 +27,7 @@ _ADVICE = f"{ALLOW}, or set a bucket of this account, then run the stack again."
 
 @dataclass(frozen=True)
 class Conflict:
-    """An obstacle in the handler's own words; `load_balancers` holds the ARNs that it concerns.
+    """An obstacle to a request, and its fix; `load_balancers` holds the ARNs that it concerns.
 
     A conflict without load balancers concerns the whole request.
     """
@@ -59,7 +59,7 @@ class Planned:
 
     @property
     def works(self) -> bool:
-        """True if there is a plan, and either it has changes or no read was denied."""
+        """True for a plan that has changes, or that is empty although no read was denied."""
         return self.plan is not None and (bool(self.plan.changes) or not self.denied)
 
 
@@ -80,7 +80,7 @@ class Preview:
 
     @property
     def code(self) -> int:
-        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if `deploy` may fail."""
+        """Exit code: 0 if `deploy` does nothing, 1 for changes or findings, 3 if it may fail."""
         if self.runs and not self.planned.works:
             return 3
         plan = self.planned.plan or Plan()
@@ -120,8 +120,8 @@ class Preview:
     def _placeholders(self) -> Mapping[str, str]:
         """Placeholders for values that are known only once the stack exists or has run.
 
-        These are the stack's tag, digests of names that contain it, and the request's time. Also
-        maps the endpoint to the part of it that may be shown.
+        These are the stack's tag, digests of names that contain the tag, and the request's time.
+        Also maps the endpoint to the part of it that may be shown.
         """
         request, plan = self.planned.request, self.planned.plan
         named = {} if self.stack else {request.stack.tag: "<tag>"}
@@ -136,7 +136,7 @@ class Preview:
         return named
 
     def filled(self, text: str) -> str:
-        """Fill in placeholders and the command for another run; shorten the endpoint."""
+        """Put placeholders, the shortened endpoint and the command for another run into a text."""
         run_again = with_command(DELETED, [self.stack]) if self.stack else ""
         text = text.replace(f" {DELETED}", f" {run_again}".rstrip())
         for known, placeholder in self._placeholders.items():
@@ -176,7 +176,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
 def decided(
     request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
 ) -> Planned:
-    """Plan the request within the function's time limit; return the plan or the conflicts."""
+    """Plan what fits into the function's time limit; return the plan or the conflicts."""
     seen, shut = as_the_role_may(request, state), locked(rights)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
@@ -206,14 +206,17 @@ def _explained(text: str, shut: Mapping[str, Unread]) -> str:
 def missing_rights(
     request: Request, clients: Clients, clock: Callable[[], float]
 ) -> tuple[Denied, ...]:
-    """Return the reads that the request needs and AWS denies to the caller, each once."""
+    """Return the reads that the request needs but AWS denies to the caller, each once."""
     noted: list[Denied] = []
     observed(request, reading(clients, noted, clock, lenient=True))
     return tuple(sorted(set(noted)))
 
 
 def as_the_role_may(request: Request, state: State) -> State:
-    """Return the state as the stack's role sees it: `ExistingLogBucketNames` limits the role."""
+    """Return the state as the stack's role sees it.
+
+    Under least privilege, `ExistingLogBucketNames` limits the buckets that the role may use.
+    """
     if not request.narrowed or request.privileges is not Privileges.LEAST_PRIVILEGE:
         return state
     allowed = {*request.narrowed, request.bucket}
@@ -232,7 +235,10 @@ def as_the_role_may(request: Request, state: State) -> State:
 def _conflicts(
     request: Request, state: State, why: Refused, shut: Mapping[str, Unread]
 ) -> Iterator[Conflict]:
-    """Plan each load balancer alone, and yield the obstacles; a joint plan stops at the first."""
+    """Plan each load balancer alone, and yield the obstacles; a joint plan stops at the first.
+
+    If each load balancer can be planned alone, yields the joint plan's obstacle.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

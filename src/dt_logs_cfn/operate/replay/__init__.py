@@ -1,4 +1,4 @@
-"""Announce the log objects of a time window again, through the topics of their locations.
+"""Announce the log files of a time window again, through the topics of their locations.
 
 sources, window ─► replaying: count, confirm, send
 """

@@ -1,4 +1,4 @@
-"""Announce logs again: read the stack, count its logs, show, confirm, send in batches."""
+"""Announce logs again: read the stack, count its logs, ask for confirmation, send in batches."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """The requested logs: a stack's logs in a window; with `after`, only those after that key."""
+    """A request to announce a stack's logs in a window; with `after`, only those after that log."""
 
     stack: str
     window: Window
@@ -65,7 +65,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many logs a location has after a key, by load balancer, and how many are announced."""
+    """The number of a location's logs after a key, by load balancer, and of those announced."""
 
     source: Source
     after: str
@@ -125,10 +125,10 @@ def replay(
     operator: Operator,
     clock: Callable[[], float],
 ) -> Replayed:
-    """Announce logs again after a confirmation. `clock` returns seconds since 1970.
+    """Announce logs again after a confirmation; in a dry run, or without logs, only count.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If one of these stops the
-    sending, prints how to continue.
+    `clock` returns seconds since 1970. Raises OperatingError, botocore's errors, and
+    KeyboardInterrupt. If one of these stops the sending, prints how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
     now = clock()
@@ -164,7 +164,10 @@ class _Work:
         self._told = operator.clock()
 
     def rest(self, found: Sequence[Source]) -> Iterator[tuple[Source, str]]:
-        """Yield the remaining locations, each with the key to start after."""
+        """Yield the remaining locations, each with the key to start after, or an empty one.
+
+        Raises OperatingError if `--after` is not in one of the locations.
+        """
         after = self._wanted.after
         for each in found:
             start = f"s3://{each.location.bucket}/"
@@ -179,7 +182,10 @@ class _Work:
             )
 
     def count(self, source: Source, after: str, now: float) -> Counted | LeftOut:
-        """Count a location's logs. Raises OperatingError if some of them may have expired."""
+        """Count a location's logs; return a LeftOut if they cannot be read.
+
+        Raises OperatingError if some of the logs may have expired.
+        """
         bucket, logs = source.location.bucket, source.location.log_prefix(self._stack)
         found = Counter(dict.fromkeys(source.load_balancers, 0))
         try:
@@ -209,7 +215,10 @@ class _Work:
         return replace(found, counted=tuple(done))
 
     def _batches(self, found: Counted) -> Iterator[tuple[Counted, str]]:
-        """Announce a location's logs; after each batch, yield the count and the last object."""
+        """Announce a location's logs; yield the count and the last log after each batch.
+
+        If the location's announcements stop, yields the reason instead.
+        """
         source, last = found.source, ""
 
         def send(batch: Sequence[LogObject]) -> None:

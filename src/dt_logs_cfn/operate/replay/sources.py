@@ -70,7 +70,7 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
 
 
 def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
-    """Return the topic for a location's logs: ours, unless a customer's topic covers them."""
+    """Return our topic; without our notification, a customer's that covers the logs, if any."""
     found = None
     if claim.location.notification_id not in own(bucket.notifications):
         with suppress(Refused):
@@ -115,7 +115,7 @@ def _left(request: Request, state: State, claims: list[Registration]) -> Iterato
 
 @dataclass(frozen=True)
 class LogObject:
-    """An access log in S3; `load_balancer` is a name like `app/NAME/ID`."""
+    """An access log file in S3; `load_balancer` is a name like `app/NAME/ID`."""
 
     key: str
     load_balancer: str

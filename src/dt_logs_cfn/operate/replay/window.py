@@ -38,7 +38,7 @@ def shown(time: datetime) -> str:
 
 
 def window(since: str, until: str | None, now: float) -> Window:
-    """Return the window that the options ask for; it ends at `now` at the latest.
+    """Return the window that the options ask for; cut it off before _FIRST and after `now`.
 
     Raises OperatingError if a time lacks a time zone or the start is in the future, and UsageError
     for other invalid options.

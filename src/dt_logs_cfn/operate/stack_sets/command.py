@@ -1,4 +1,4 @@
-"""Carry out a roll-out: show it, confirm it, run it and follow it to the last stack."""
+"""Carry out a roll-out: show it, ask for confirmation, run it and follow it to its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _LONGEST = 300
-# StackSets' messages about its own roles and permissions, with the fixes.
+# StackSets' messages about the roles and permissions that it needs, with the fixes.
 _ROLES = (
     (
         r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
@@ -81,9 +81,10 @@ def roll_out(
 ) -> int:
     """Show the steps, ask for confirmation, then run and follow them; return 0 if all succeed.
 
-    `arguments` holds the options of `rollout`, and `place` names the client's account and region.
-    Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
-    KeyboardInterrupt after printing what has begun.
+    First waits for any operation that is running on the stack set. `arguments` holds the options of
+    `rollout`, and `place` names the client's account and region. Repeatable: each run makes only
+    the changes that are still missing. Raises DtLogsError, and KeyboardInterrupt after printing
+    what has begun.
     """
     course = _Course()
     # AWS's messages may contain an endpoint's token, or control characters.
@@ -162,7 +163,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
 
 @contextmanager
 def _advised() -> Iterator[None]:
-    """Add our fix to AWS's refusal of a call, if we have one for its message."""
+    """Raise OperatingError with our fix for AWS's refusal of a call, if we know its message."""
     try:
         yield
     except ClientError as error:

@@ -29,7 +29,7 @@ _MOST = 8  # the most accounts that a line lists
 class Rollout:
     """A stack set, with one stack in each region of each account.
 
-    With `units`, `accounts` selects some of the units' accounts; if it is empty, all are selected.
+    With `units`, `accounts` selects some of the units' accounts; an empty `accounts` selects all.
     Parameters, tags and `roles` that are not given remain unchanged. Raises OperatingError if the
     parameters name load balancers.
     """

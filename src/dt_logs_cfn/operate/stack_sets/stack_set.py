@@ -51,7 +51,7 @@ _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "
 class StackSet:
     """A roll-out's stack set, and a client for the stack set's account and region.
 
-    Every method that calls AWS, except `follow`, raises botocore's errors.
+    Every public method that calls AWS, except `follow`, raises botocore's errors.
     """
 
     def __init__(self, client: CloudFormationClient, rollout: Rollout, operator: Operator) -> None:
@@ -256,7 +256,7 @@ class StackSet:
         return found
 
     def follow(self, operation_id: str) -> Progress:
-        """Report an operation's progress until it has ended.
+        """Report an operation's progress until it ends; return the final progress.
 
         Repeats a read after a temporary failure. Raises OperatingError if the read still fails; the
         operation then continues.

@@ -37,7 +37,7 @@ _LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be delet
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 # CloudFormation reports an empty change set with one of two messages, not with a code.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-# Our earlier call succeeded, because nobody else uses our change set's name or token.
+# These codes mean that our earlier call succeeded, because nobody else uses our name or token.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
@@ -45,9 +45,10 @@ _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExist
 def proposed(
     client: CloudFormationClient, deployment: Deployment, operator: Operator
 ) -> Iterator[ChangeSet]:
-    """Create a change set; on exit, delete it unless it was executed.
+    """Create and yield a change set; on exit, delete it unless it was executed.
 
-    Also deletes a stack that only holds the change set. Raises OperatingError, botocore's errors.
+    Then also deletes a stack that only held the change set. Raises OperatingError, botocore's
+    errors.
     """
     found = ChangeSet(client, token(), deployment, deployment.name, operator)
     try:
@@ -178,7 +179,7 @@ class ChangeSet:
             raise
 
     def _after_failure(self, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
-        """After a failed call, describe the change set; None if AWS refused, or it does not exist.
+        """After a failed call, describe the change set; None if AWS refused, or if there is none.
 
         Raises OperatingError if AWS does not answer.
         """
@@ -199,7 +200,7 @@ class ChangeSet:
     def forget(self) -> None:
         """Delete the change set, and then its stack if the stack is empty.
 
-        Prints a message if AWS executes it after all, or if it may be left behind.
+        Prints a message if AWS executes the change set after all, or if it may be left behind.
         """
         try:
             if self._deleted() and self.creates:

@@ -1,4 +1,4 @@
-"""Create or update a stack: propose, show, confirm, execute and follow."""
+"""Create or update a stack: show the change, ask for confirmation, execute it and follow it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class DeployResult:
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
     """Follow any operation in progress; then return the stack to update, or None to create it.
 
-    Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
+    Raises botocore's errors, and OperatingError if that operation fails, or if the stack is not
+    ours or cannot be updated.
     """
     stack = describe(client, name)
     if stack is not None and not at_rest(stack.status):

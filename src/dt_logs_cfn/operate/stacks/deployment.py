@@ -46,7 +46,7 @@ _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 class Dropped:
     """The load balancers that an update drops; `unnamed` is true if they cannot be listed.
 
-    `stops` holds those whose logging stops; it is None if that was not looked up.
+    `stops` holds the load balancers whose access logging stops, or None if that is unknown.
     """
 
     arns: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Dropped:
         return bool(self.arns) or self.unnamed
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of a warning that names the dropped load balancers, to show first."""
+        """Yield the lines of a warning that names any dropped load balancers."""
         if not self:
             return
         stops = ", and the access logging that the stack turned on stops"
@@ -136,7 +136,7 @@ class Deployment:
         return asked.update(self.template.document, self.values, self.before, now)
 
     def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
-        """Return the dropped load balancers; `present` lists all that a stack with `*` covers."""
+        """Return the dropped load balancers; `present` lists the ones that `*` covers."""
         named = self.stack.load_balancers if self.stack else []
         kept = listed(self.values[LOAD_BALANCERS])
         if EVERY_LOAD_BALANCER in kept:
@@ -149,9 +149,10 @@ class Deployment:
             return Dropped(unnamed=True)
 
     def as_change(self) -> PlannedChange | None:
-        """Return the stack's own changes as one change of a plan, or None if nothing changes.
+        """Return the changes to the stack itself as one change of a plan, or None without changes.
 
-        Raises UsageError or OperatingError for wrong or missing values.
+        Compares the template and the parameters, but not the tags or the role. Raises UsageError or
+        OperatingError for wrong or missing values.
         """
         template, subject = self.template.document, f"stack {self.name}"
         if self.before is None:

@@ -77,7 +77,7 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Describe the progress: how many resources are done, or the status; and what is awaited."""
+    """Describe the progress: the resources done or the status, and the resources in progress."""
     now = {
         e.get("LogicalResourceId", ""): e.get("ResourceStatus", "")
         for e in events
@@ -110,7 +110,7 @@ def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
 
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of the events before the current operation, so that all of it is followed."""
+    """Return the IDs of the events before the current operation, to follow it from its start."""
     _, earlier = _last_operation(client, stack)
     return frozenset(each["EventId"] for each in earlier)
 
@@ -143,11 +143,11 @@ def follow_first(
 def follow(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int = 0
 ) -> Ended:
-    """Print a stack's events other than the known ones, until the stack is at rest.
+    """Print a stack's new events until the stack is at rest; `known` holds the IDs of the others.
 
     `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
-    resources to change. Repeats a read after a temporary failure; raises OperatingError if it still
-    fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
+    resources to change. Repeats a read after a temporary failure; raises OperatingError if the read
+    still fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
     """
     try:
         return _followed(client, stack, known, operator, total)
@@ -193,7 +193,7 @@ def _followed(
 
 
 def _over(status: str, told: Sequence[Event]) -> bool:
-    """Return whether the operation has ended; `status` may be left from the previous one."""
+    """Return whether the operation has ended; `status` may still be the previous operation's."""
     own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 

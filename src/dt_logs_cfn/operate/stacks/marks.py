@@ -56,8 +56,8 @@ class Leftovers:
 class Hints:
     """Facts known about a stack before a search, to find the things that it left without a mark.
 
-    Under the `documented` privileges, the stack's role may not delete topics. Once its custom
-    resource is `deleted`, its function does not run again. From then on, a bucket that another
+    Under the `documented` privileges, the stack's role may not delete topics. Once the custom
+    resource is `deleted`, the function does not run again. From then on, a bucket that another
     stack made counts as left behind only if these facts name it or this stack is registered in it.
     """
 
@@ -104,7 +104,7 @@ class Marked:
     @cached_property
     def _goes(self) -> frozenset[str]:
         """Load balancers whose logging a Delete turns off, and buckets that it deletes if empty."""
-        # Leave out topics: buckets show who uses them, and reading topics needs more permissions.
+        # Leave out topics: bucket policies show their users, and topics need more permissions.
         state = State({each.arn: each for each in self.logging}, self.buckets, None)
         steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps
         off = {each.load_balancer for each in steps if isinstance(each, SetLogging)}
@@ -150,7 +150,8 @@ class Marked:
     def in_buckets(self, holds_logs: Callable[[str], bool | None]) -> Iterator[Left]:
         """Yield what the stack wrote into buckets, and the buckets that it made or inherited.
 
-        `holds_logs` returns whether a bucket holds logs, or None if that cannot be read.
+        `holds_logs` returns whether a bucket holds logs, or None if that cannot be read. Leaves out
+        what the stack wrote into a bucket that its deletion will delete.
         """
         for name in self.buckets:
             made, inherited = self._made(name), self._inherited(name)
@@ -189,7 +190,7 @@ class Marked:
             yield Left("bucket", bucket, why, False, "remove from the bucket", part=part)
 
     def _user(self, bucket: str) -> str:
-        """Return who else uses a bucket; empty if nobody does."""
+        """Return who uses a bucket besides the stack; empty if nobody does."""
         if self._claims(bucket, others=True):
             return "another stack"
         names = (

@@ -1,7 +1,7 @@
 """Read an account to find the things that a stack set up there.
 
-Everything is read with the operator's permissions, and nothing is written. A denied read is
-reported, and what it would have read does not count as clean.
+All reads use the operator's permissions, and nothing is written. A denied read is reported, and the
+account then does not count as clean.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def search(access: Access, stack: Stack, hints: Hints) -> Leftovers:
     found = it.noting("load balancers and buckets", it.marked, None)
     if found is not None:
         left = [*found.load_balancers(), *found.in_buckets(it.holds_logs)]
-        # A bucket's policy shows who uses its topic. If it cannot be read, the topic may be in use.
+        # A bucket's policy shows who uses the bucket's topic. If the policy cannot be read, the
+        # topic may be in use.
         arns = found.topics() - {stack.topic_arn(name) for name in it.closed}
         left += [each for arn in sorted(arns) for each in it.topic(arn)]
     left += it.noting("log groups", it.log_group, [])
@@ -62,7 +63,7 @@ class _Search:
 
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
-        self._denied: list[Denied] = []  # for load balancers; no other read depends on them
+        self._denied: list[Denied] = []  # of load balancers; other reads continue
         lenient = noting(elbv2, self._denied, lenient=True)
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)
@@ -129,7 +130,10 @@ class _Search:
         return any(each.stack == self._stack.tag for each in claims)
 
     def holds_logs(self, bucket: str) -> bool | None:
-        """Return whether a bucket holds logs; None if the bucket cannot be read."""
+        """Return whether a bucket holds logs; None if the bucket cannot be read.
+
+        Any object counts as a log, except a test file.
+        """
 
         def read() -> bool | None:
             s3, account_id = self._aws.s3, self._stack.account

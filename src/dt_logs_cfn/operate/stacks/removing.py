@@ -1,4 +1,4 @@
-"""Delete a stack: show, confirm, delete, follow, and check that the account is clean."""
+"""Delete a stack after a confirmation, follow it, and check that the account is clean."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Removed:
 
     @property
     def clean(self) -> bool:
-        """True if everything could be read, and everything that is left may stay."""
+        """True if no read failed, and all things that are left may stay."""
         return not self.unread and all(each.expected for each in self.left)
 
 
@@ -66,12 +66,12 @@ def remove(
     clear: bool = False,
     role: str = "",
 ) -> Removed:
-    """Delete a stack after a confirmation, and find what is left. This is safe to repeat.
+    """Delete a stack after a confirmation; find what is left, and offer to remove some of it.
 
     `yes` confirms the deletion in advance, and `clear` the removal of things left behind. `yes`
-    without `clear` does not remove them. `role`, if given, replaces the stack's service role.
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt; a deletion that has begun
-    continues.
+    without `clear` does not remove them. `role`, if given, replaces the stack's service role. This
+    is safe to repeat. First follows an operation in progress. Raises OperatingError, botocore's
+    errors, and KeyboardInterrupt; a deletion that has begun continues.
     """
     stack = named(client, name)
     existing = _existing(client, stack)

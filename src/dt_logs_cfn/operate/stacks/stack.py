@@ -1,4 +1,4 @@
-"""Read stacks from CloudFormation: their state, what it means, and their templates.
+"""Read stacks and their templates from CloudFormation, and judge what their statuses mean.
 
 [CloudFormation guide, "Stack status codes", "Stack failure options", "Continue rolling back"]
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
-# Our stacks' templates have these resources with these types; others may also use the names.
+# Our stacks' templates have these resources of these types; others may use the same names.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
@@ -109,7 +109,7 @@ class StackDescription:
 
     @property
     def load_balancers(self) -> list[str]:
-        """The ARNs in its list of load balancers, or `*`."""
+        """The ARNs in the stack's list of load balancers, or `*`."""
         return listed(self.parameters.get(LOAD_BALANCERS, ""))
 
     @property
@@ -119,7 +119,7 @@ class StackDescription:
 
     @property
     def endpoint(self) -> str:
-        """The digest of its endpoint, in the form that its statements contain."""
+        """The digest of the stack's endpoint, in the form that its policy statements contain."""
         return digest(self.parameters.get(_ENDPOINT, ""), 8)
 
     @property
@@ -143,7 +143,7 @@ class Existing:
 
     @property
     def privileges(self) -> Privileges | None:
-        """The privileges of its template; None if the template was edited by hand."""
+        """The privileges that the template records; None if its record is missing or invalid."""
         try:
             return origin(self.template).privileges
         except (SettingsError, VerifyError):
@@ -187,7 +187,8 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
 def existing(client: CloudFormationClient, name: str) -> Existing | None:
     """Return the stack to update, or None if the stack must be created.
 
-    Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
+    Raises botocore's errors, and OperatingError if the stack is not ours, cannot be updated, or is
+    about to be created by somebody else's change set.
     """
     stack = describe(client, name)
     if stack is None or stack.status == GONE:
@@ -204,7 +205,7 @@ def existing(client: CloudFormationClient, name: str) -> Existing | None:
 
 
 def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing:
-    """Return a stack with its template. Raises OperatingError if it is not ours."""
+    """Return a stack with its template. Raises OperatingError if the stack is not ours."""
     body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
     try:
         # boto3 returns a JSON template as data, and any other as text. Ours are JSON.
@@ -230,7 +231,7 @@ def check_review(
 ) -> None:
     """Raise OperatingError if a stack that is not created yet holds somebody else's change set.
 
-    With `held`, also raises it for a stack without a change set, because its owner is unknown.
+    With `held`, also raises it for a stack without a change set, as the stack's owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     names = [each.get("ChangeSetName", "") for page in pages for each in page["Summaries"]]

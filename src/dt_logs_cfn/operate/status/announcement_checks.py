@@ -1,4 +1,4 @@
-"""Check whether new log objects are announced to the vendor, and list other recipients; pure."""
+"""Check whether new log files are announced to the vendor, and list other recipients; pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def _retries(topic: TopicSeen) -> Check:
 
 
 def _retry_policy(delivery_policy: str) -> Mapping[str, Json]:
-    """Return a topic's retry policy for https."""
+    """Return a topic's retry policy for https; empty if the topic does not have a valid one."""
     try:
         found: Json = parsed(delivery_policy)
     except ValueError:

@@ -42,7 +42,7 @@ def checks(logs: Logs) -> Iterator[Named]:
     """Yield the checks of a bucket that a load balancer logs to.
 
     If somebody overwrote the policy, another run of the stack restores it. So checks with that fix
-    precede all others, except a finding about a Deny, which a run does not remove.
+    precede the others. But a finding about a Deny comes first, because a run does not remove it.
     """
     found = [
         logs.check("delivery grant", _delivery, "GetBucketPolicy"),
@@ -104,9 +104,9 @@ def _delivery(logs: Logs) -> Check:
 
 
 def _restored(logs: Logs, arn: str) -> bool:
-    """Return whether another run of the stack that turned the logging on would let ELB write."""
+    """Return whether the bucket policy would let ELB write after another run of the stacks."""
     if logs.location.mark in logs.seen.known_names and not logs.seen.stacks:
-        return True  # assume so, because the stack exists but was not read
+        return True  # assume so, because the stack that turned logging on was not read
     policy = logs.bucket.policy
     for step in (step for each in logs.seen.stacks for step in each.steps):
         if isinstance(step, EditPolicy) and step.bucket == logs.bucket.name:
@@ -175,7 +175,7 @@ def _ownership(logs: Logs) -> Check:
 
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
-    """Judge the settings of `alone` as the handler does, and assume that all others are correct.
+    """Judge the settings of `alone` as the handler does, and assume that other settings are right.
 
     If the vendor's account is unknown, `alone` must not have a policy.
     """

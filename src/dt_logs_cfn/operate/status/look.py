@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reach:
-    """The means of reading: AWS's clients, a function that fetches a URL, and the time."""
+    """The means of reading: AWS's clients, a function that fetches a URL, and a clock."""
 
     clients: Clients
     s3control: S3ControlClient
@@ -136,7 +136,10 @@ class _Look:
         return dict(zip(listed, self.through.each(read, listed), strict=True))
 
     def stack(self, stack: StackDescription) -> StackSeen | None:
-        """Read a stack, and plan a run of it now; return None if it is not one of ours."""
+        """Read a stack, and plan a run of it now; return None if it is not one of ours.
+
+        Also records the buckets and load balancers that were read for the plan.
+        """
         catalogue: tuple[str, Catalogue] | Unread
         planned: Planned | Unread
         catalogue = planned = Unread("the stack was not created", "Launch it, and check again.")
@@ -157,7 +160,7 @@ class _Look:
         return StackSeen(stack, planned, catalogue, refreshed, self._failure(stack))
 
     def _failure(self, stack: StackDescription) -> str:
-        """Return why the stack's last operation failed; empty if it did not, or if unknown."""
+        """Return why the stack's last operation failed; empty if it did not, or if unreadable."""
         if stack.status in SETTLED or not at_rest(stack.status):
             return ""
         client = self._reach.cloudformation
@@ -229,7 +232,7 @@ class _Look:
     def topics(self, bucket: Bucket, endpoints: set[str]) -> Iterable[tuple[str, TopicSeen | None]]:
         """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic.
 
-        At a customer's topic, reads the filters for `endpoints` and for those that statements name.
+        At a customer's topic, reads filters for `endpoints` and the statements' endpoints.
         """
         ends = endpoints | {each.endpoint for each in bucket.register(self._here)}
         own = self._here.topic_arn(bucket.name)

@@ -1,6 +1,6 @@
 """Read CloudWatch's metrics about SNS deliveries and the function's refreshes.
 
-Both need cloudwatch:GetMetricData.
+Both kinds of metrics need cloudwatch:GetMetricData.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _METRIC, _DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler l
 _BACK = timedelta(days=14)
 _HOUR = timedelta(hours=1)
 _PERIOD = timedelta(minutes=5)  # the time that each count of deliveries covers
-_QUERIES = 500  # the most in a call [CloudWatch API, GetMetricData]
+_QUERIES = 500  # the most queries in a call [CloudWatch API, GetMetricData]
 _Points = Sequence[tuple[datetime, float]]  # points with a value of zero are left out
 
 
@@ -33,8 +33,8 @@ _Points = Sequence[tuple[datetime, float]]  # points with a value of zero are le
 class Announced:
     """SNS's counts for all subscriptions of one topic in the last day.
 
-    For https endpoints, `failed` counts attempts, including those that SNS repeats. For queues, it
-    counts lost messages [SNS guide, sns-monitoring-using-cloudwatch.md].
+    For https endpoints, `failed` counts attempts, including those that SNS repeats. For queues,
+    `failed` counts lost messages [SNS guide, sns-monitoring-using-cloudwatch.md].
     """
 
     delivered: int
@@ -112,7 +112,7 @@ def refreshes(
 def _points(
     client: CloudWatchClient, stats: Mapping[K, MetricStatTypeDef], start: datetime, now: float
 ) -> Mapping[K, _Points]:
-    """Run the queries in `stats`; return the points of each one by its key."""
+    """Run the queries in `stats`; return each query's points by its key."""
     found: dict[K, list[tuple[datetime, float]]] = {each: [] for each in stats}
     # An ID must begin with a lowercase letter [CloudWatch API, MetricDataQuery].
     lists = {f"q{number}": each for number, each in enumerate(found.values())}

@@ -31,7 +31,7 @@ ACCESS_LOGS = "ALB_ACCESS_LOGS"
 # Prefixes of the names of other logs; names of access logs begin with the account ID.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
 _TOKENS = "ContinuationToken", "NextContinuationToken"  # in a request and in its response
-_MOST_PAGES = 10  # pages of one load balancer's logs from one day: 10,000 objects
+_MOST_PAGES = 10  # most pages to read of a load balancer's logs from one day: 10,000 files
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class VendedLogs:
 
 
 def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str] | Unread:
-    """Return the names of the account's stacks in the region, by tag."""
+    """Return the names of the stacks that exist in the account and region, by tag."""
 
     def read() -> dict[str, str]:
         return {
@@ -185,9 +185,9 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
     """Return the kinds of other logs that were written to a location since yesterday.
 
-    They are in the access logs' folders if a load balancer uses the same bucket and prefix for all
-    of its logs [ELB guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md].
-    Raises botocore's errors.
+    Such logs are in the access logs' folders if a load balancer uses the same bucket and prefix for
+    all of its logs [ELB guide, load-balancer-connection-logs.md,
+    load-balancer-health-check-logs.md]. Raises botocore's errors.
     """
     listing = _listing(through, location, here)
     folders = [f"{location.log_prefix(here)}{day:%Y/%m/%d}/" for day in _days(now)]
@@ -199,7 +199,7 @@ def other_logs(through: Reading, location: Location, here: Stack, now: float) ->
 
 
 def _days(now: float) -> tuple[datetime, datetime]:
-    """Return today's and yesterday's date."""
+    """Return the present time in UTC, and the same time yesterday."""
     today = datetime.fromtimestamp(now, timezone.utc)
     return today, today - timedelta(days=1)
 

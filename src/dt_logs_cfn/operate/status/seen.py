@@ -20,7 +20,7 @@ from dt_logs_handler.register import Registration
 Verdict = Literal["ok", "waiting", "finding", "unknown"]
 ASK = "Ask Data Theorem whether this release may still be used."
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
-# This does not name a load balancer, so that equal checks of many are shown once.
+# This fix does not name a load balancer, so that equal checks of several are shown once.
 ONBOARD = (
     "Onboard it: `dt-logs-cfn plan --add-load-balancer ARN` shows the changes, and `deploy` with"
     " the same options makes them."
@@ -76,7 +76,7 @@ class StackSeen:
 
     stack: StackDescription
     planned: Planned | Unread
-    catalogue: tuple[str, Catalogue] | Unread  # its version, and the list of versions
+    catalogue: tuple[str, Catalogue] | Unread  # the stack's version, and the list of all versions
     refreshes: Refreshes | Unread | None = None  # None if it has no schedule
     failure: str = ""  # why its last operation failed, if that is known
 
@@ -89,7 +89,7 @@ class StackSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything that was read. The result of a denied read is empty, so call `denial` first.
+    """The results of all reads. The result of a denied read is empty, so call `denial` first.
 
     `here` stands for the account and region. `stack_names` names every stack there, by tag.
     """
@@ -179,14 +179,14 @@ class Logs:
 
     @property
     def vendors(self) -> list[str]:
-        """Data Theorem's accounts in the statements; if none names one, those in the stacks."""
+        """Data Theorem's accounts from the statements or, if they name none, from the stacks."""
         named = [each.vendor for each in self.claims if each.vendor]
         given = (each.stack.vendor for each in self.stacks)
         return list(dict.fromkeys(named or filter(None, given)))
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The stacks' tags by endpoint digest, taken from the stacks only if no statement has any.
+        """The stacks' tags by endpoint digest, from the statements or, without any, the stacks.
 
         Several stacks may share an endpoint; one of them then stands for all.
         """

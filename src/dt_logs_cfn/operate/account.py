@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # the number of load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# A lenient client answers a denied read with these, so that reading continues.
+# A lenient client answers a denied read with one of these values, so that reading continues.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},

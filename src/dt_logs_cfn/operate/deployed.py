@@ -80,7 +80,7 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 def changes(found: Deployed) -> tuple[str, ...]:
     """Describe how the function and the role differ from the stack's template.
 
-    Raises VerifyError if the template is not JSON of a CloudFormation template.
+    Raises VerifyError if the text is not a CloudFormation template in JSON.
     """
     where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
@@ -182,7 +182,7 @@ def _told(value: object) -> str:
 def _source(archive: bytes) -> bytes:
     """Return the source in a function's zip.
 
-    Raises VerifyError unless the zip is valid and holds only this file, of at most LIMIT bytes.
+    Raises VerifyError unless the zip is valid and holds only _FILE, with at most LIMIT bytes.
     """
     fix = "Somebody has changed the function's code. Find out who."
     try:

@@ -24,8 +24,8 @@ T = TypeVar("T")
 def patiently(look: Callable[[], T], operator: Operator, what: str, fix: str) -> T:
     """Call `look` as `looked_at` does, and return its result.
 
-    If `looked_at` raises a failure, raises OperatingError. Its message is `what` and the reason;
-    its fix is the failure's own fix, then `fix`.
+    Raises OperatingError where `looked_at` raises one of FAILURES. The message is `what` and the
+    reason; the fix is the failure's own fix, then `fix`.
     """
     try:
         return looked_at(look, operator)

@@ -187,7 +187,7 @@ def _near(name: str, known: Iterable[str], how: float) -> str | None:
 
 
 def _check_arns(load_balancers: str) -> None:
-    """Raise UsageError for an ARN that is cut off, badly copied, or another load balancer type's."""
+    """Raise UsageError for cut-off or badly copied ARNs, and for other types of load balancers."""
     for each in load_balancers.split(","):
         check_copied(each)
         arn = each.strip()

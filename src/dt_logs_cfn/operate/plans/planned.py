@@ -59,7 +59,7 @@ class Planned:
 
     @property
     def works(self) -> bool:
-        """True for a plan that has changes, or that is empty although no read was denied."""
+        """True if there is a plan, and the plan has changes or no read was denied."""
         return self.plan is not None and (bool(self.plan.changes) or not self.denied)
 
 

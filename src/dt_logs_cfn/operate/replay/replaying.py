@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """A request to announce a stack's logs in a window; with `after`, only those after that log."""
+    """A request to announce a window's logs again; with `after`, only the logs after that one."""
 
     stack: str
     window: Window
@@ -65,7 +65,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Counted:
-    """The number of a location's logs after a key, by load balancer, and of those announced."""
+    """The number of a location's logs after a key, by load balancer, and of announced logs."""
 
     source: Source
     after: str
@@ -217,7 +217,7 @@ class _Work:
     def _batches(self, found: Counted) -> Iterator[tuple[Counted, str]]:
         """Announce a location's logs; yield the count and the last log after each batch.
 
-        If the location's announcements stop, yields the reason instead.
+        If AWS refuses a batch, yields the reason with the count, and stops.
         """
         source, last = found.source, ""
 

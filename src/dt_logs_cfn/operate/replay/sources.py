@@ -70,7 +70,10 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
 
 
 def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
-    """Return our topic; without our notification, a customer's that covers the logs, if any."""
+    """Return the topic for a location's logs.
+
+    This is ours, unless we have no notification there and a customer's topic covers the logs.
+    """
     found = None
     if claim.location.notification_id not in own(bucket.notifications):
         with suppress(Refused):

@@ -136,7 +136,7 @@ class Deployment:
         return asked.update(self.template.document, self.values, self.before, now)
 
     def dropped(self, present: Callable[[], Iterable[str]]) -> Dropped:
-        """Return the dropped load balancers; `present` lists the ones that `*` covers."""
+        """Return the dropped load balancers; `present` lists all load balancers that `*` covers."""
         named = self.stack.load_balancers if self.stack else []
         kept = listed(self.values[LOAD_BALANCERS])
         if EVERY_LOAD_BALANCER in kept:

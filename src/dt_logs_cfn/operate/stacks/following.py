@@ -143,7 +143,7 @@ def follow_first(
 def follow(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int = 0
 ) -> Ended:
-    """Print a stack's new events until the stack is at rest; `known` holds the IDs of the others.
+    """Print a stack's events until the stack is at rest, except those with an ID in `known`.
 
     `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
     resources to change. Repeats a read after a temporary failure; raises OperatingError if the read

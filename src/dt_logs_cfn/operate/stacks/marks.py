@@ -104,7 +104,8 @@ class Marked:
     @cached_property
     def _goes(self) -> frozenset[str]:
         """Load balancers whose logging a Delete turns off, and buckets that it deletes if empty."""
-        # Leave out topics: bucket policies show their users, and topics need more permissions.
+        # Leave out topics: bucket policies show who uses them, and reading topics needs more
+        # permissions.
         state = State({each.arn: each for each in self.logging}, self.buckets, None)
         steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps
         off = {each.load_balancer for each in steps if isinstance(each, SetLogging)}

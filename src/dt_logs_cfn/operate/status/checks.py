@@ -143,7 +143,7 @@ def _vended(seen: Seen) -> Check:
 def _stack(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Named]:
     """Yield the checks of a stack; `version` and `sha256` are as in `checks`.
 
-    Yields only the status of a stack that cannot be updated, unless a complete stack is changing.
+    Yields only the status of a stack that cannot be updated, unless a created stack is changing.
     """
     stack = found.stack
     yield "stack status", _status(stack, found.failure)

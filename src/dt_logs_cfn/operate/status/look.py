@@ -138,7 +138,7 @@ class _Look:
     def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and plan a run of it now; return None if it is not one of ours.
 
-        Also records the buckets and load balancers that were read for the plan.
+        Also records the buckets and the stack's load balancers that were read for the plan.
         """
         catalogue: tuple[str, Catalogue] | Unread
         planned: Planned | Unread
@@ -160,7 +160,7 @@ class _Look:
         return StackSeen(stack, planned, catalogue, refreshed, self._failure(stack))
 
     def _failure(self, stack: StackDescription) -> str:
-        """Return why the stack's last operation failed; empty if it did not, or if unreadable."""
+        """Return why the stack's last operation failed; empty if it did not fail, or if unknown."""
         if stack.status in SETTLED or not at_rest(stack.status):
             return ""
         client = self._reach.cloudformation

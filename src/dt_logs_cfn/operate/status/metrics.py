@@ -48,7 +48,7 @@ class Refreshes:
 
     every: timedelta  # the schedule's interval
     last: datetime | None  # the hour of the last refresh
-    since: datetime | None  # the hour of the first refresh after the last failure
+    since: datetime | None  # the hour of the first refresh, or of the first after the last failure
 
 
 def announcement_counts(

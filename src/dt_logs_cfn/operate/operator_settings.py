@@ -65,7 +65,7 @@ def _load() -> tuple[dict[str, str], dict[str, str]]:
     if (region := options.get("region")) and not re.fullmatch(REGION[0], region):
         raise SettingsError(f"{FILE} sets region to {cut(repr(region), 80)}.", f"Give {REGION[1]}.")
     for number, name in enumerate(parameters, 1):
-        if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
+        if not re.fullmatch("[A-Za-z0-9]+", name):  # not shown: a line without `=` may be a token
             raise SettingsError(
                 f"The name of parameter number {number} in {FILE} does not consist of letters and"
                 " digits.",
@@ -129,7 +129,7 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
 
 
 def _of_the_sdk(options: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return the profile and region; take one that `options` lacks from the AWS SDK's settings."""
+    """Return the profile and region; the AWS SDK's settings supply one that `options` lacks."""
     profile = options["profile"]
     if not profile.value and (named := os.environ.get("AWS_PROFILE")):
         profile = Setting(named, "AWS_PROFILE")

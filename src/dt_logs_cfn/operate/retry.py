@@ -15,7 +15,7 @@ FOLLOWS = "To follow it, run the same command again."
 # The exceptions that boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 LOOKS = 3  # attempts; the SDK also retries each of them
-PAUSE = 4.0  # seconds after the first failure; doubled after each further one
+PAUSE = 4.0  # seconds after the first failure; doubled after each further failure
 _LOST = (ConnectionError, HTTPClientError, ResponseParserError)
 
 T = TypeVar("T")

@@ -106,7 +106,8 @@ def check_role(arn: str | None) -> None:
 def check_names(arguments: argparse.Namespace) -> None:
     """Check the name of the stack to deploy, and the ARN of its service role.
 
-    Raises UsageError if one is invalid, or if the role may not manage a stack with that name.
+    Raises UsageError if the name or ARN is invalid, or if the role may not manage a stack with that
+    name.
     """
     name, prefix = arguments.stack, arguments.stack_name_prefix
     check_stack(name)
@@ -207,7 +208,7 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
 
 
 def _named(option: Sequence[str]) -> list[str]:
-    """Return the values of a repeatable option such as `--load-balancer`; each may be a list."""
+    """Return the items of a repeatable option such as `--load-balancer`; a value may be a list."""
     return listed(",".join(option))
 
 

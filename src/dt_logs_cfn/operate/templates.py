@@ -32,7 +32,7 @@ class Template:
 
     @cached_property
     def document(self) -> dict[str, Json]:
-        """The template as JSON values. Raises VerifyError if it is not a template."""
+        """The template as JSON values. Raises VerifyError if the text is not a template."""
         return parse_template(self.text)
 
 

@@ -43,7 +43,7 @@ def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedC
 
 @dataclass
 class _Shown:
-    """Describes steps; remembers edited documents, because several steps may edit the same one."""
+    """Describes steps; remembers edited documents, because several steps may edit one document."""
 
     state: model.State
     stack: Stack

@@ -67,7 +67,7 @@ class Planned:
 class Preview:
     """The changes that `deploy` would make: to the stack and, if the function `runs`, the account.
 
-    `stack` is the stack to update; None for a new one.
+    `stack` is the stack to update; None for a new stack.
     """
 
     planned: Planned
@@ -100,7 +100,7 @@ class Preview:
     def drift(self) -> list[PlannedChange]:
         """The changes that a run would make in the account.
 
-        Empty if `deploy` causes a run, because `changes` then lists them.
+        Empty if `deploy` causes a run, because `changes` then lists these changes.
         """
         return [] if self.runs else self._in_account
 

@@ -164,7 +164,7 @@ class _Work:
         self._told = operator.clock()
 
     def rest(self, found: Sequence[Source]) -> Iterator[tuple[Source, str]]:
-        """Yield the remaining locations, each with the key to start after, or an empty one.
+        """Yield the remaining locations, each with the key to start after; empty means all logs.
 
         Raises OperatingError if `--after` is not in one of the locations.
         """

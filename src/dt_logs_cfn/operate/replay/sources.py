@@ -98,7 +98,7 @@ def _in_the_way(
 
 
 def _left(request: Request, state: State, claims: list[Registration]) -> Iterator[LeftOut]:
-    """Yield the stack's load balancers that do not log where the stack registered them."""
+    """Yield a LeftOut for each of the stack's load balancers that does not log as registered."""
     found = {load_balancer_name(arn): each for arn, each in state.load_balancers.items()}
     names = {name for each in claims for name in each.load_balancers}
     names |= {load_balancer_name(arn) for arn in request.asked.load_balancers}

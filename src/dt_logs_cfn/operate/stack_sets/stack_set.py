@@ -98,12 +98,12 @@ class StackSet:
 
     @property
     def _parameters(self) -> dict[str, str]:
-        """The stack set's parameters; empty if it does not exist."""
+        """The stack set's parameters; empty if the stack set does not exist."""
         found = self.there.get("Parameters", []) if self.there else []
         return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
 
     def _instances(self) -> dict[Target, types.StackInstanceSummaryTypeDef]:
-        """Return the existing stacks of the stack set, by target."""
+        """Return the stack set's existing stacks, by target."""
         pages = self._client.get_paginator("list_stack_instances").paginate(**self._this)
         listed = [each for page in pages for each in page["Summaries"]]
         return {(each["Account"], each["Region"]): each for each in listed}
@@ -170,7 +170,7 @@ class StackSet:
             yield f"auto-deployment is turned {'on' if rollout.auto_deployment else 'off'}"
 
     def begin(self, kind: Kind, operation_id: str) -> str:
-        """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
+        """Begin a step once, even if AWS's answer is lost, and return the operation's ID.
 
         CloudFormation performs requests with equal IDs only once [CloudFormation API, OperationId
         and ClientRequestToken]. Raises OperatingError if the step may have begun, or if another

@@ -76,7 +76,7 @@ class ChangeSet:
     stack: str  # the stack's ID, or its name until the ID is known
     operator: Operator = field(repr=False)  # the operator who waits for the change set
     exists: bool = False
-    executing: bool = False  # AWS was asked to execute it, and may still do so
+    executing: bool = False  # AWS was asked to execute the change set, and may still do so
     executed: bool = False
     changes: tuple[ResourceChange, ...] | None = None  # one per resource; None if nothing changes
 
@@ -155,7 +155,7 @@ class ChangeSet:
     def execute(self) -> None:
         """Start executing the change set; from then on, the stack changes by itself.
 
-        Raises botocore's errors, and OperatingError if AWS may or may not have started.
+        Raises botocore's errors, and OperatingError if it is unknown whether AWS started.
         """
         self.executing = True
         try:
@@ -194,7 +194,7 @@ class ChangeSet:
         try:
             return patiently(self._state, self.operator, what, fix)
         except OperatingError:
-            self.exists = False  # so `proposed` does not delete it; the error says how
+            self.exists = False  # so that `proposed` does not delete it; the error says how to
             raise
 
     def forget(self) -> None:
@@ -242,7 +242,8 @@ class ChangeSet:
                 )
                 return False
             late = self.operator.clock() - began > _LONGEST_TO_DELETE
-            # AWS cannot delete it during its creation [CloudFormation API, InvalidChangeSetStatus].
+            # AWS cannot delete a change set while creating it [CloudFormation API,
+            # InvalidChangeSetStatus].
             if found["Status"] not in _AT_WORK or late:
                 try:
                     self.client.delete_change_set(ChangeSetName=self.name, StackName=self.stack)

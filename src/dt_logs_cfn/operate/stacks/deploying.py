@@ -88,7 +88,7 @@ def deploy(
 
 
 def _tell_first(dropped: Dropped, operator: Operator, *, agreed: bool) -> None:
-    """Show the dropped load balancers. Raises OperatingError if there are any, unless `agreed`."""
+    """Show the dropped load balancers; raise OperatingError if there are any, unless `agreed`."""
     for line in dropped.lines():
         operator.tell(printable(line))
     if dropped and not agreed:

@@ -105,7 +105,7 @@ class Deployment:
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """All parameter values. Raises UsageError or OperatingError if one is wrong or missing."""
+        """All parameter values. Raises UsageError or OperatingError for wrong or missing values."""
         kept = self.stack.parameters if self.stack else {}
         values = check(self.template.document, self.given, kept)
         check_place(self.given.get(LOAD_BALANCERS, ""), self.here)

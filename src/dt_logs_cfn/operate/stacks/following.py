@@ -92,7 +92,7 @@ def under_way(events: Sequence[Event], status: str, total: int) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an operation ended: the stack afterwards, and its events in order."""
+    """How an operation ended: the stack afterwards, and the operation's events in order."""
 
     stack: StackDescription
     events: tuple[Event, ...]
@@ -105,7 +105,7 @@ class Ended:
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of a stack's events so far, so that only later ones are followed."""
+    """Return the IDs of a stack's events so far, so that only later events are followed."""
     return frozenset(each["EventId"] for each in _events(client, stack, frozenset()))
 
 
@@ -145,9 +145,10 @@ def follow(
 ) -> Ended:
     """Print a stack's events until the stack is at rest, except those with an ID in `known`.
 
-    `stack` is its ID, because AWS does not find a deleted stack by name. `total` is the number of
-    resources to change. Repeats a read after a temporary failure; raises OperatingError if the read
-    still fails. After Ctrl-C, prints how to follow. In both cases, the operation continues.
+    `stack` is the stack's ID, because AWS does not find a deleted stack by name. `total` is the
+    number of resources to change. Repeats a read after a temporary failure; raises OperatingError
+    if the read still fails. After Ctrl-C, prints how to follow. In both cases, the operation
+    continues.
     """
     try:
         return _followed(client, stack, known, operator, total)

@@ -72,8 +72,8 @@ class Hints:
     def after(self, before: Leftovers) -> Hints:
         """Return the facts for a search after the deletion.
 
-        They name the things found before the deletion, because inherited ones do not have the
-        stack's mark.
+        These facts name the things found before the deletion, because inherited things do not have
+        the stack's mark.
         """
 
         def names(what: str) -> dict[str, None]:

@@ -63,7 +63,7 @@ class _Search:
 
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
-        self._denied: list[Denied] = []  # of load balancers; other reads continue
+        self._denied: list[Denied] = []  # denied reads of load balancers; other reads continue
         lenient = noting(elbv2, self._denied, lenient=True)
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)
@@ -79,7 +79,7 @@ class _Search:
         return (*lost, *self._unread)
 
     def noting(self, what: str, read: Callable[[], T], otherwise: T) -> T:
-        """Read something; if that is denied or refused, note it and return `otherwise`."""
+        """Call `read`; if AWS or the handler refuses it, note that and return `otherwise`."""
         try:
             return read()
         except ClientError as error:

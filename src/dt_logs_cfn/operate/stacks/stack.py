@@ -218,7 +218,7 @@ def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def is_ours(template: TemplateJson) -> bool:
-    """Return whether a template is one of ours, of any release, or was made from one."""
+    """Return whether a template is one of ours, of any release, or was made from one of ours."""
     resources, declared = template.get("Resources"), template.get("Parameters")
     if not isinstance(resources, dict) or not isinstance(declared, dict):
         return False
@@ -231,7 +231,8 @@ def check_review(
 ) -> None:
     """Raise OperatingError if a stack that is not created yet holds somebody else's change set.
 
-    With `held`, also raises it for a stack without a change set, as the stack's owner is unknown.
+    With `held`, also raises OperatingError for a stack without a change set, because the stack's
+    owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     names = [each.get("ChangeSetName", "") for page in pages for each in page["Summaries"]]

@@ -99,7 +99,7 @@ def _others(logs: Logs) -> Check:
 def _other_logs(found: tuple[str, ...], announced: bool) -> Check:
     """Return an ok check that names other kinds of logs at the location.
 
-    S3 announces them with the access logs, because it filters only by prefix and suffix.
+    S3 announces such logs with the access logs, because it filters only by prefix and suffix.
     """
     if not found:
         return ok("none in the same place since yesterday")

@@ -77,8 +77,8 @@ class StackSeen:
     stack: StackDescription
     planned: Planned | Unread
     catalogue: tuple[str, Catalogue] | Unread  # the stack's version, and the list of all versions
-    refreshes: Refreshes | Unread | None = None  # None if it has no schedule
-    failure: str = ""  # why its last operation failed, if that is known
+    refreshes: Refreshes | Unread | None = None  # None without a schedule
+    failure: str = ""  # why the stack's last operation failed, if known
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -145,7 +145,7 @@ class Seen:
         ]
 
     def changed(self, tag: str) -> float:
-        """Return when the stack with a tag was last created or updated; 0 if it was not read."""
+        """Return when the stack with a tag was created or last updated; 0 if it was not read."""
         return max(
             (e.stack.changed for e in self.stacks if e.stack.identity.tag == tag), default=0.0
         )

@@ -217,7 +217,7 @@ class _Work:
     def _batches(self, found: Counted) -> Iterator[tuple[Counted, str]]:
         """Announce a location's logs; yield the count and the last log after each batch.
 
-        If AWS refuses a batch, yields the reason with the count, and stops.
+        If AWS denies a call, or the bucket or topic is missing, also yields the reason, and stops.
         """
         source, last = found.source, ""
 

@@ -1,4 +1,4 @@
-"""The answer to CloudFormation, within its size limit and without secrets."""
+"""Build and deliver the answer to CloudFormation, within its size limit and without secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def success(
     """Return the answer for a request that was carried out, with the outputs' values.
 
     CloudFormation does not show the reason in a successful answer, so the outputs say what was left
-    out or failed. A Delete does not have outputs, so only the function's log says what stays.
+    out or failed. A Delete does not have outputs: its reason says what stays, and so does the
+    function's log.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -123,7 +124,7 @@ def _body(
     reason: str,
     data: Mapping[str, str],
 ) -> bytes:
-    """Serialise the answer; shorten the reason until everything fits."""
+    """Serialise the answer; shorten the reason to fit, and empty any ID that is too long."""
     answer: dict[str, object] = {
         "Status": status,
         "Reason": "",
@@ -140,7 +141,7 @@ def _body(
 
 
 def may_answer(url: str) -> bool:
-    """Return whether a URL may get the answer: https, or http to this machine (emulation)."""
+    """Return whether the answer may go to a URL: https, or http to this machine (for emulation)."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 
@@ -148,7 +149,7 @@ def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -
     """PUT the answer to its URL, retry temporary failures, and return whether it arrived.
 
     Takes at most half a minute if `send` takes at most five seconds. The URL is a credential, so
-    messages do not contain it.
+    it must not be logged.
     """
     for pause in (0, 1, 2, 4):
         if pause:

@@ -46,21 +46,21 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # when the event was sent; `others` includes registrations of later events
+    time: int  # when the event was sent; `others` includes this stack's later registrations
     log: Log
     began: bool = False  # true once a step has begun
-    shared: bool = False  # true after a change to a configuration that others may change too
+    shared: bool = False  # true if others' writes must become visible before the next look
     kept: list[str] = field(default_factory=list)  # descriptions of what stays behind
     warnings: list[str] = field(default_factory=list)  # problems that were not corrected
     hopeless: list[model.Step] = field(default_factory=list)  # steps that are not tried again
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that denied ELB access
-    before: set[str] = field(default_factory=set)  # buckets where the stack was registered
+    before: set[str] = field(default_factory=set)  # where the stack was registered at first
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
-    put: dict[str, str | None] = field(default_factory=dict)  # policies that this run put
-    failed: dict[str, str] = field(default_factory=dict)  # why load balancers failed
-    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # from ELB's answers
+    put: dict[str, str | None] = field(default_factory=dict)  # by bucket, the last put policy
+    failed: dict[str, str] = field(default_factory=dict)  # why a load balancer failed, by ARN
+    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # from answers to changes
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Effects:
         return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
-        """Record a step that cannot be taken, with the text to report; return the outcome."""
+        """Give up a step, and record what stays or is wrong because of that; return the outcome."""
         self.hopeless.append(step)
         (self.kept if harmless else self.warnings).append(what)
         return "kept"
@@ -162,10 +162,11 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
-    """Take the steps, and continue after a failure; return all failures.
+    """Take the steps, and continue after a failure; return the failures.
 
-    If a step other than a policy edit fails, the registrations and the bucket stay, so that the
-    next try finds what is left. A policy that cannot be changed does not stop other steps.
+    If a step other than a policy edit fails, the remaining registrations and buckets stay, so that
+    the next try finds what is left. A policy that cannot be changed does not stop other steps, and
+    is not a failure if its bucket was deleted later.
     """
     failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):
@@ -225,7 +226,10 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Record a tolerated step's failure unless it is temporary; raise any other failure."""
+    """Record a tolerated step's failure unless it is temporary; raise any other failure.
+
+    Also records a bucket that denied ELB access.
+    """
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)

@@ -1,4 +1,4 @@
-"""Calls to AWS: which failures to retry, for how long, and when to stop."""
+"""Call AWS, retry temporary failures, and stop when the time is used up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds for which a temporary failure is retried
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
-# Throttling, faults at AWS, and S3's conflict between two changes to one bucket.
+# Temporary errors: throttling, faults at AWS, and S3's conflict of two changes to one bucket.
 PASSING = frozenset(
     (
         "InternalError",
@@ -56,8 +56,8 @@ class Passing:
     text: str = ""
 
 
-# ELB does not see a new bucket policy at once. Until it does, its error is the same as for a policy
-# that denies access.
+# ELB does not see a new bucket policy at once. Until then, ELB returns the same error as for a
+# policy that denies access.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
 # A new bucket is not visible everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
@@ -68,9 +68,9 @@ class Aws:
     """The clients and their limits; times are seconds since 1970.
 
     A call that would begin after `deadline`, or a pause that would end after it, raises OutOfTime.
-    Until `fresh_until`, a denied call is retried, because a new role's permissions do not take
-    effect at once. `workers` is the number of load balancers handled at the same time. `proceed`
-    raises an error if no further step may be taken.
+    Until `fresh_until`, a call that is denied without an explicit Deny is retried, because a new
+    role's permissions do not take effect at once. `workers` is the number of load balancers handled
+    at the same time. `proceed` raises an error if no further step may be taken.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -105,7 +105,7 @@ class Aws:
         """
         if self.workers == 1 or len(items) < 2:
             return [operation(item) for item in items]
-        from concurrent.futures import ThreadPoolExecutor  # imported here, as it slows cold starts
+        from concurrent.futures import ThreadPoolExecutor  # imported here, as it slows a cold start
 
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
@@ -127,9 +127,10 @@ class Aws:
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
         """Make a call, and retry it while its failure is temporary.
 
-        Throttling, faults at AWS and `passing` errors are retried for PATIENCE seconds, with
-        jittered pauses. Raises ClientError if AWS refuses the call or the failure lasts, CallFailed
-        if AWS does not answer, OutOfTime, and what `proceed` raises.
+        Throttling, faults at AWS, missing answers, the errors in `passing` and, until
+        `fresh_until`, denials are retried for PATIENCE seconds, with jittered pauses. Raises
+        ClientError if AWS refuses the call or the failure lasts, CallFailed if AWS does not answer,
+        OutOfTime, and what `proceed` raises.
         """
         patient_until = self.clock() + PATIENCE
         longest = 1.0
@@ -160,7 +161,8 @@ class Aws:
 def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -> Iterator[P]:
     """Yield every page of a listing.
 
-    `name` is the token's name in the request; `following`, if given, is its name in the response.
+    `name` is the page token's name in the request, and in the response unless `following` gives
+    another name there.
     """
     page = aws.call(listing)
     yield page
@@ -181,7 +183,7 @@ def message(error: ClientError) -> str:
 
 
 def denied(error: ClientError) -> bool:
-    """Return whether the call was denied."""
+    """Return whether an error means that the call was denied."""
     return code(error) in _DENIED
 
 

@@ -1,4 +1,4 @@
-"""A bucket's configuration: how to read and replace each setting."""
+"""Read a bucket's configuration, and replace single settings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ABSENT = ("NoSuchBucket", "404")
 
 @dataclass(frozen=True)
 class OwnedBucket:
-    """A bucket for calls to S3, each of which names the expected owner.
+    """A bucket for calls to S3; each call names the account that must own the bucket.
 
     `passing` lists the errors that are temporary for this bucket.
     """
@@ -193,7 +193,7 @@ _REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_l
 
 
 def secure(bucket: OwnedBucket) -> None:
-    """Give a bucket the default settings of buckets created since 2023. Repeatable."""
+    """Give a bucket the security settings that new buckets have had since 2023. Repeatable."""
     block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
     _PUBLIC_ACCESS_BLOCK.write(bucket, block)
     _ENCRYPTION.write(bucket, "AES256")
@@ -208,11 +208,12 @@ def read_bucket(
     settings: bool = True,
     region: bool = False,
 ) -> Bucket | Absent | Unreadable:
-    """Read a bucket of the account; with `region`, also the bucket's region.
+    """Read a bucket of the account; with `region`, also read the bucket's region.
 
     With `settings`, this also reads the settings that decide whether logs can flow; a removal does
-    not need them. A bucket is Unreadable if another account owns it or it denies us access. Raises
-    ClientError, CallFailed or OutOfTime, but not for the documented "not configured" errors.
+    not need them. Returns Absent if the bucket does not exist, and Unreadable if we are denied
+    access, for example because another account owns the bucket. A setting that is not configured
+    has its default value. Raises CallFailed, OutOfTime, and ClientError for any other error.
     """
     bucket, policy = OwnedBucket(aws, name, account), None
     try:
@@ -244,7 +245,7 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Return whether the installed boto3 knows a parameter; Lambda may have an older boto3."""
+    """Return whether boto3 knows a parameter for creating or listing buckets; it may be old."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

@@ -34,7 +34,7 @@ def compact(value: object) -> str:
 
 
 def listed(value: Json) -> list[Json]:
-    """Return a value as a list; AWS accepts a single value without a list."""
+    """Return a value as a list, empty for None; AWS accepts a single value without a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

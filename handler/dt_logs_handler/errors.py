@@ -9,7 +9,8 @@
         ├── Contested    something else keeps undoing this run's changes
         └── Vanished     the stack was deleted during the run
 
-Each failure says what happened and what to do. Every other exception is a bug.
+Each failure says what happened and what to do. Any other exception that leaves a run
+is a bug.
 """
 
 ALLOW = (
@@ -19,7 +20,7 @@ ALLOW = (
 
 
 class HandlerError(Exception):
-    """An expected failure: `what` happened and how to `fix` it, each in a sentence."""
+    """An expected failure: `what` happened and how to `fix` it, in full sentences."""
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(f"{what} {fix}")
@@ -63,4 +64,4 @@ class Contested(Overtaken):
 
 
 class Vanished(Overtaken):
-    """This run's registration was removed: the stack was deleted during the run."""
+    """This run's registrations were removed: the stack was probably deleted during the run."""

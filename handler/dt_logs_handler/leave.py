@@ -86,7 +86,11 @@ class _View:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: model.LoadBalancer) -> bool:
-        """Return whether to turn off logging that we turned on and no other stack claims."""
+        """Return whether to turn off a load balancer's logging.
+
+        True if this stack turned it on, or claims logging that another of our stacks turned on, and
+        if no other stack claims it.
+        """
         tag = self._state.turned_on(found.logging, self._stack)
         return (
             tag is not None
@@ -108,8 +112,8 @@ class _View:
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Yield the step that removes our notifications for locations that no stack claims.
 
-        Another stack may have put these notifications. If two stacks are removed at the same time,
-        each may see the other's claim and keep what they share.
+        This includes notifications that another stack put: if two stacks are removed at the same
+        time, each may see the other's claim and keep what they share.
         """
         drop = frozenset(
             each
@@ -154,7 +158,10 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """Yield the steps that delete our own topic if nobody uses it, or end our subscriptions."""
+        """Yield the steps that delete our own topic if nobody uses it, or end our subscriptions.
+
+        Also records the topic or subscription that stays.
+        """
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
@@ -202,10 +209,10 @@ class _View:
                 yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Yield the steps that delete our unused bucket, or our statements in a bucket that stays.
+        """Yield the steps that delete our test files, our unused bucket, and our statements.
 
         Deleting a bucket deletes its policy. A bucket that holds logs stays, but without our
-        statements. In both cases, the last step removes the register.
+        statements. In both cases, this stack's registrations are removed last.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

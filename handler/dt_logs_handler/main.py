@@ -1,8 +1,8 @@
 """The function's entry point: handle the events of CloudFormation and of the schedule.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
-arrive twice, late, or after a later event. The function answers each event before Lambda's timeout
-and, unless the event came too late, before the resource's ServiceTimeout.
+arrive twice, late, or after a later event. The function answers each of these events
+before Lambda's timeout and, unless the event came too late, before the resource's ServiceTimeout.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside the function: clients, answers, time and randomness."""
+    """What the function needs from outside: clients, delivery of answers, time and randomness."""
 
     clients: Callable[[], Clients]
     send: answer.Send
@@ -80,7 +80,10 @@ def handler(event: object, context: Context) -> None:
 
 
 def handle(event: object, context: Context, world: World) -> None:
-    """Carry out an event, and answer CloudFormation. Never raise, so that Lambda does not retry."""
+    """Carry out an event, and answer CloudFormation. Never raise, so that Lambda does not retry.
+
+    A refresh event does not get an answer. Any other event without a valid answer URL is ignored.
+    """
     if isinstance(event, dict) and event.get("RequestType") == "Refresh":
         _refresh(event, context, world)
         return
@@ -136,7 +139,10 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
 
 
 def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T | HandlerError:
-    """Do the work; return its result, or the failure."""
+    """Do the work; return its result, or the failure.
+
+    An unexpected exception is logged with its traceback, and becomes a HandlerError.
+    """
     try:
         return work()
     except HandlerError as error:
@@ -180,7 +186,7 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
 
 
 def _aws(at: float, most: float, context: Context, world: World) -> Aws:
-    """Return the clients with the time left for an event; raise Overtaken if no time is left."""
+    """Return the clients with an event's deadline; raise Overtaken if the event is too old."""
     now, over = world.clock(), at + SERVICE_TIMEOUT
     if now >= over:
         raise Overtaken(
@@ -203,7 +209,7 @@ def _clients() -> Clients:
     """Create the clients once, one after the other from one session, which is fastest.
 
     They come from botocore, because boto3's additions to the S3 client would take a fifth of a cold
-    start.
+    start. Also turns on garbage collection.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
     gc.freeze()  # the modules and clients stay, so garbage collection can skip them
@@ -232,7 +238,7 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """PUT the body; return the status, or 0 if no answer came.
+    """PUT the body; return the status, or 0 if the URL is not valid or no answer came.
 
     The URL is signed without a content type, so the header is empty.
     """

@@ -72,7 +72,10 @@ class Bucket:
 
     @property
     def retention(self) -> int | None:
-        """The days after which our enabled lifecycle rule expires objects and versions, or None."""
+        """The days after which our lifecycle rule expires objects and old versions, or None.
+
+        None means that the rule is missing or disabled, or that the two numbers of days differ.
+        """
         for rule in map(_fields, listed(self.lifecycle.get("Rules"))):
             if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
                 days = _fields(rule.get("Expiration")).get("Days")
@@ -137,12 +140,13 @@ class Topic:
 class State:
     """The observed state, from which a plan is made.
 
-    `load_balancers` holds None for an ARN that does not exist. `topics` is None if the role may not
-    read topics, and holds None for a topic that does not exist. `regional` is true if our bucket's
-    name can be in the account-regional namespace. `known` holds the ARNs that the stack may have
-    registered before the run. `again` is true if an earlier request named the same load balancers
-    and bucket. `ours` holds locations where only this stack can have turned on logging. `failed`
-    gives the reason for each ARN whose logging could not be turned on.
+    `load_balancers` holds None for a load balancer that does not exist. `topics` is None if the
+    role may not read topics, and holds None for a topic that does not exist. `regional` is true if
+    our bucket's name can be in the account-regional namespace. `known` holds the ARNs of load
+    balancers that the stack may have registered before the run. `again` is true if an earlier
+    request named the same load balancers and bucket. `ours` holds locations where only this stack
+    can have turned on logging. `failed` holds, by ARN, the reason why a load balancer could not be
+    onboarded.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -154,7 +158,7 @@ class State:
     ours: frozenset[Location] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
     lost: bool = False  # true if a registered load balancer may now log elsewhere
-    unread: tuple[str, ...] = ()  # descriptions of what the search did not read
+    unread: tuple[str, ...] = ()  # descriptions of what the search for registrations did not read
 
     @property
     def names(self) -> frozenset[str]:
@@ -175,7 +179,7 @@ class State:
         return [each for each in self.register(stack) if each.stack == stack.tag]
 
     def turned_on(self, logging: Logging, stack: Stack) -> str | None:
-        """Return the tag of the stack that turned on this logging, or None if it was not ours.
+        """Return the tag of the stack that turned on this logging, or None if none of ours did.
 
         A mark in the prefix is not enough, because another tool may have set another bucket and
         kept the prefix. If the bucket no longer exists, the mark is enough.
@@ -191,7 +195,7 @@ class State:
 
 @dataclass(frozen=True)
 class CreateBucket:
-    """Create the bucket with its tags, one of which names our stack."""
+    """Create the bucket with its tags, including the tag that names our stack."""
 
     bucket: str
     tags: Mapping[str, str]
@@ -218,7 +222,10 @@ class SetTags:
 
 @dataclass(frozen=True)
 class SetRetention:
-    """Expire objects after `days`, and keep the other lifecycle rules."""
+    """Expire objects and old versions after `days`, and keep the other lifecycle rules.
+
+    Also ends incomplete uploads after a week.
+    """
 
     bucket: str
     days: int
@@ -252,7 +259,7 @@ class EditPolicy:
 class EnsureTopic:
     """Create the bucket's topic; `known_absent` means that it did not exist when we looked.
 
-    `before` means that the stack already used the bucket; a changed topic then stays as it is.
+    `before` means that the stack already used the bucket; a topic that differs then stays as it is.
     """
 
     bucket: str
@@ -305,7 +312,7 @@ class SetLogging:
 
 @dataclass(frozen=True)
 class Unsubscribe:
-    """End our subscription; `live` means that something still publishes to its topic."""
+    """End our subscription; `live` means that something may still publish to the topic."""
 
     subscription: str
     topic: str
@@ -368,11 +375,12 @@ class Placement:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in order, each load balancer's new location, and what is left out.
+    """The steps in order, each load balancer's location after them, and what is left out.
 
     `refused` gives the reason for each load balancer that is left out. `warnings` describe what
-    cannot be used and stays as it is; `kept` describes what stays behind. If a `tolerated` step
-    fails, only the load balancers listed with it fail; if none are listed, no load balancer fails.
+    cannot be used and stays as it is; `kept` describes what stays behind. `tolerated` lists the
+    steps that may fail, each with the load balancers that then fail; if a step has none, no load
+    balancer fails.
     """
 
     steps: tuple[Step, ...] = ()

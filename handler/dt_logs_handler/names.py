@@ -43,7 +43,7 @@ def digest(text: str, length: int) -> str:
 
 
 def load_balancer_name(arn: str) -> str:
-    """Return the `app/NAME/ID` at the end of a load balancer's ARN; any other string unchanged."""
+    """Return the `app/NAME/ID` at the end of a load balancer's ARN, or another string unchanged."""
     return arn.partition(":loadbalancer/")[2] or arn
 
 
@@ -105,11 +105,11 @@ class Location:
         return f"{self.prefix}/{rest}" if self.prefix else rest
 
     def log_prefix(self, stack: Stack) -> str:
-        """Return the key prefix of the account's log objects in the region."""
+        """Return the key prefix of the account's log files in the region."""
         return self.key(f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/")
 
     def test_file(self, stack: Stack) -> str:
-        """Return the key of the object that ELB writes when logging is turned on."""
+        """Return the key of the test file that ELB writes when logging is turned on."""
         return self.key(f"AWSLogs/{stack.account}/{TEST_FILE}")
 
     @property

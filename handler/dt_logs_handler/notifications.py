@@ -1,4 +1,4 @@
-"""Pure functions for announcing log objects: notifications, topics and filters."""
+"""Pure functions for announcing log files: notifications, topics and filters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOPIC_SID = "S3PublishesNewLogObjects"
 
 @dataclass(frozen=True)
 class NotificationEdit:
-    """Entries to put, by Id, and Ids to drop; the rest of the configuration is not ours."""
+    """Entries to put, and the Ids of entries to drop; every entry with another Id stays."""
 
     put: tuple[dict[str, Json], ...] = ()
     drop: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ class NotificationEdit:
 
 
 def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
-    """Return our notification for a location's log objects of this account and region."""
+    """Return our notification for a location's log files of this account and region."""
     return {
         "Id": location.notification_id,
         "TopicArn": topic,
@@ -101,8 +101,9 @@ def covering_topic(
 
     None means that our own notification can be put. S3 refuses two entries that share an event type
     if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
-    ours, it must announce every log object there to a topic, and `share` must be true: the role may
-    use foreign topics. Otherwise, this raises a Refused that names the entry.
+    ours, it must be the only one and announce every log file there to one of `foreign_topics`, and
+    `share` must be true: the role may use foreign topics. Otherwise, this raises a Refused that
+    names an entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -135,7 +136,10 @@ def covering_topic(
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
-    """Return the account's other topics that receive all events about created objects."""
+    """Return the topics to which foreign entries announce created objects of every kind of event.
+
+    Only standard topics of this account and region count.
+    """
     local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     return {
         topic
@@ -238,7 +242,7 @@ def endpoint_of(subscription: Subscription) -> Endpoint:
 
 
 def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
-    """Return the filter for a subscription to a foreign topic: these locations' log objects.
+    """Return the filter for a subscription to a foreign topic: these locations' log files.
 
     The filter's scope is MessageBody, because S3's events do not have attributes. Keys are encoded
     as in the events.

@@ -130,8 +130,8 @@ def _load_balancers(
 ) -> dict[str, LoadBalancer | None]:
     """Read the load balancers that matter; later in a run, only those that the run may change.
 
-    All load balancers matter for `*`, and if our bucket may be deleted. If one still logged to a
-    deleted bucket, whoever took the bucket's name would get the logs.
+    All load balancers matter for `*`, and if our bucket may be deleted. If a load balancer
+    still logged to a deleted bucket, whoever took the bucket's name would get the logs.
     """
     every = request.properties is not None and request.properties.every
     known = {**before.load_balancers, **answered} if before else {}
@@ -183,7 +183,7 @@ def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
 def _sweep(
     aws: Aws, request: Request, buckets: dict[str, Bucket | Absent | Unreadable]
 ) -> tuple[str, ...]:
-    """Add the region's buckets that have our registrations; describe what could not be read.
+    """Add the region's buckets that have registrations to `buckets`; describe what was not read.
 
     The search is limited in time. If the role may access only some buckets, only those are
     searched.
@@ -220,7 +220,8 @@ def _lost(request: Request, state: State) -> bool:
     """Return whether this stack may be registered where none of its load balancers logs now.
 
     If somebody moved an onboarded load balancer to another bucket, this stack is not registered
-    where it logs now. A registration of a whole location does not name load balancers.
+    where the load balancer logs now. A registration of a whole location does not name load
+    balancers, so it does not show which ones were moved.
     """
     if request.kind == "Create":
         return False
@@ -307,7 +308,8 @@ def _own_topic(aws: Aws, arn: str) -> Topic:
 def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscription]:
     """Yield the subscriptions of a topic, or of the whole region, without their filters.
 
-    Those with the ARN `left_out` are skipped, because their endpoint can be subscribed again.
+    Skips subscriptions with the ARN `left_out`, by default the ended ones, because their endpoints
+    can be subscribed again.
     """
     listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
     if arn:
@@ -321,7 +323,10 @@ def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscri
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> Iterator[Subscription]:
-    """Yield the subscriptions; add the filters to our endpoints' confirmed subscriptions."""
+    """Yield the subscriptions; add the filters to our endpoints' confirmed subscriptions.
+
+    Leaves out a subscription that has ended by the time its filter is read.
+    """
     for each in found:
         read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
         if not each.confirmed or endpoint_of(each).digest not in endpoints:

@@ -114,7 +114,7 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Return whether this stack claims a load balancer where it logs.
+    """Return whether this stack claims a load balancer at its current location.
 
     If `others` is true, return whether another stack does.
     """
@@ -155,7 +155,7 @@ def _bucket(request: Request, state: State) -> str:
 def _check(
     found: LoadBalancer, to: Logging, request: Request, properties: Properties, state: State
 ) -> None:
-    """Raise Refused unless logs can flow from the load balancer's location to the vendor."""
+    """Raise Refused unless the load balancer can log to `to` and the vendor can read there."""
     stack = request.stack
     bucket = state.buckets.get(to.bucket, Absent())
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag
@@ -172,8 +172,8 @@ def claims(
     """Return the registrations that the stack will have, one for each location.
 
     If `time` is None, existing registrations keep their times. The stack claims the whole of its
-    own location, unless another stack has registered a load balancer there that this stack does not
-    have. In any other location, the registration names the stack's load balancers, unless
+    own location, unless another stack has registered the whole of it, or a load balancer there that
+    this stack does not have. Otherwise, the registration names the stack's load balancers, unless
     VendorReadScope is Location.
     """
     properties = request.properties

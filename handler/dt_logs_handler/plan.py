@@ -41,8 +41,9 @@ from .request import Privileges, Properties, Request
 def plan(request: Request, state: model.State) -> model.Plan:
     """Return the steps from the observed state to the requested state.
 
-    A plan that is made after these steps has no changes. Raises Refused if the request cannot be
-    carried out; for `*`, only leaves out the load balancers that cannot be onboarded.
+    A plan that is made after these steps were taken has no changes. Raises Refused if the request
+    cannot be carried out. For `*`, this first tries to leave out the load balancers that cannot be
+    onboarded.
     """
     _check_readable(request, state)
     placing = place(request, state)
@@ -119,7 +120,10 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield each step with the load balancers that may fail with it; None if it must not fail."""
+    """Yield each onboarding step, with the load balancers that fail if it fails.
+
+    Yields None instead of the load balancers if the step must not fail. Adds to `warnings`.
+    """
     properties = request.properties
     if properties is None:
         return
@@ -174,7 +178,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Let a Refused from the block pass, or record it as a warning if `kept`."""
+        """Let a Refused from the `with` block pass, or record it as a warning if `kept`."""
         try:
             yield
         except Refused as why:
@@ -222,7 +226,12 @@ class _Entry:
         )
 
     def policy_steps(self) -> Iterator[model.Step]:
-        """Yield the policy edit: the claims, and ELB's write access where we turn on logging."""
+        """Yield the policy edit, if it changes anything.
+
+        The edit puts the claims in place of the stack's current registrations, ELB's write access
+        where we turn on logging and, for a bucket that this stack made, the statement that requires
+        TLS.
+        """
         stack, found = self.request.stack, self.found
         now = found.policy if found else None
         put = [each.statement(stack) for each in self.claimed]
@@ -284,7 +293,7 @@ class _Entry:
     def _foreign_topic_steps(
         self, topic: str, locations: Sequence[Location]
     ) -> Iterator[model.Step]:
-        """Yield the steps that subscribe to a foreign topic, for our locations' log objects only.
+        """Yield the steps that subscribe to a foreign topic, for our locations' log files only.
 
         An endpoint has only one subscription to a topic, so the filter names the locations of all
         stacks with that endpoint.

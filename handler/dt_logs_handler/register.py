@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
-NONE = "0" * 8  # in place of a digest if there was no such request
+NONE = "0" * 8  # in place of a request's digest if there was no request
 _DIGEST = "([0-9a-f]{8})"
 # Groups: stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
@@ -45,12 +45,12 @@ _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
 
 @dataclass(frozen=True)
 class Registration:
-    """One stack's claim on one location: who may read which load balancers' objects there.
+    """One stack's claim on one location: who may read which load balancers' log files there.
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
     CloudFormation sent the event, so that older events can be recognised. `asked` and `previous`
-    are the digests of the stack's latest request and of the last one that differed. `turned_on` is
-    true if one of our stacks turned on the logging to this location.
+    are the digests of the stack's latest request and of the last earlier request that differed from
+    it. `turned_on` is true if one of our stacks turned on the logging to this location.
     """
 
     stack: str
@@ -86,7 +86,7 @@ class Registration:
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:
-        """Return the statement that lets the vendor's account read only the claimed log objects."""
+        """Return the statement that lets the vendor's account read only the claimed log files."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
         base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
         names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
@@ -177,7 +177,7 @@ class PolicyEdit:
     """Statements to put, by Sid, and Sids to drop or to disarm.
 
     A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. It
-    no longer grants anything, but the registration can still be found.
+    no longer lets another account read, but the registration can still be found.
     """
 
     put: tuple[Statement, ...] = ()

@@ -47,7 +47,7 @@ class Privileges(Enum):
 
 
 class ReadScope(Enum):
-    """The objects that the vendor's read statement names outside the stack's own location."""
+    """The log files that the vendor may read outside the stack's own location."""
 
     LOAD_BALANCER = "LoadBalancer"
     LOCATION = "Location"
@@ -133,7 +133,7 @@ class Request:
 
     @property
     def bucket(self) -> str:
-        """The new LogBucketName, which the role covers."""
+        """The new LogBucketName, which the role covers; empty if it is not set or not valid."""
         return next(iter(self.asked.buckets), "")
 
     @property
@@ -298,7 +298,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
 
 
 def _bucket(given: Mapping[str, object], stack: Stack) -> str:
-    """Return LogBucketName; an account-regional name must contain this account and region."""
+    """Return LogBucketName, checked; an account-regional name must be of this account and region."""
     regional = f"-{stack.account}-{stack.region}-an"
     return _matching(
         given,

@@ -84,8 +84,9 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
 def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
     """Examine what a failed run left; return sentences about it, or the outcome if all is done.
 
-    If everything is as requested, another run of the same event has succeeded, or only reading
-    back failed. If the stack was deleted, this removes everything.
+    If the setup is as requested, another run of the same event has succeeded, or only reading back
+    failed. If the stack was deleted, this removes all that is the stack's. Otherwise, this cleans
+    up the buckets that an Update's rollback cannot clean up.
     """
     try:
         state = observe(effects.aws, request)
@@ -160,8 +161,8 @@ def fitting(
 ) -> Plan:
     """Return a plan that fits into the remaining time; refuse a Create whose plan does not fit.
 
-    An Update may be a rollback, which must succeed, so it leaves out load balancers instead, and
-    adds them to `failed`. `planned` is the plan for the whole state. Raises Refused.
+    An Update may be a rollback, which must succeed. So an Update or Refresh instead leaves out load
+    balancers, and adds them to `failed`. `planned` is the plan for the whole state. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
     if request.kind == "Create":
@@ -177,7 +178,10 @@ def _settle(aws: Aws, number: int) -> None:
 
 
 def _remembering(request: Request, effects: Effects) -> Request:
-    """Add the locations that this run registered as turned on; the register may lose them."""
+    """Return the request with the locations that this run registered as turned on.
+
+    Another writer may remove these registrations from the register.
+    """
     stack = request.stack
     put = [
         each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
@@ -212,7 +216,7 @@ def _doubtful(state: State, stack: Stack) -> bool:
 
 
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
-    """Observe again; ELB's answer to a change counts as reading it back."""
+    """Observe again, and note what failed; ELB's answer to a change counts as reading it back."""
     return replace(observe(aws, request, state, effects.answered), failed={**effects.failed})
 
 
@@ -289,7 +293,7 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
     """Clean up the run's new buckets that the old role may not access; return the failures.
 
     Logging to these buckets is turned off. If we chose the bucket, our prefix stays, so that the
-    rollback knows that the customer did not choose it.
+    rollback knows that the customer did not choose the bucket.
     """
     strays = {name for name in state.buckets if request.strays(name)} - effects.before
     claimed = [
@@ -314,8 +318,9 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
     """Remove the stack's setup until two looks, at least SETTLE seconds apart, find nothing left.
 
     A Create that is still running may put something back in between. It then finds its statements
-    removed, and removes the rest itself. After a step has failed, the others are still tried,
-    except those that remove the register.
+    removed, and removes the rest itself. After a step has failed, other steps are still tried (see
+    `carry_out_all`); then this raises the first failure. Raises Refused if an unreadable bucket
+    still has this stack's registration.
     """
     effects = Effects(aws, request.stack, request.time, log)
     state = _first_look(request, aws)

@@ -75,7 +75,7 @@ def _take_away(
     step: model.Unsubscribe | model.DeleteTopic | model.DeleteTestFile | model.DeleteBucket,
     effects: Effects,
 ) -> str:
-    """Delete a resource of ours or end our subscription, unless another stack needs it."""
+    """Delete one of our resources or end our subscription, unless another stack needs it."""
     aws = effects.aws
     with _ignoring(*ABSENT, "NotFound", "NotFoundException"):
         if effects.needed(step):
@@ -110,7 +110,7 @@ def _configure(
     effects: Effects,
     *passing: Passing,
 ) -> str:
-    """Read a setting, merge our change, and put the result immediately."""
+    """Read a setting, merge our change, and put the result immediately if it differs."""
     before = setting.read(effects.at(bucket))
     after = change(before)
     if after == before:
@@ -120,7 +120,10 @@ def _configure(
 
 
 def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
-    """Create the bucket with its tags; with an older boto3, tag it right after the creation."""
+    """Create the bucket with its tags; with an older boto3, tag it right after the creation.
+
+    Raises Refused if a bucket with this name exists that this stack did not create.
+    """
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     configuration: dict[str, object] = {}
     if stack.region != "us-east-1":  # S3 refuses us-east-1 as a location constraint
@@ -167,7 +170,11 @@ def _appeared(bucket: str) -> Refused:
 
 
 def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
-    """Read the policy, merge our statements, and put the result immediately."""
+    """Read the policy, apply the edit, and put the result immediately if it differs.
+
+    Raises Overtaken if a later event of this stack was handled. If S3 refuses a removal, this
+    raises Refused if the vendor may still read; otherwise, it reports the statements that stay.
+    """
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
     with _ignoring(*([] if edit.put else ABSENT)):
@@ -216,8 +223,8 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
 def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
     """Add our entries to the current notifications, or remove them.
 
-    A removal skips S3's validation of destinations, because a foreign destination that no longer
-    exists would make the call fail.
+    Does not remove an entry that another stack needs. A removal skips S3's validation of
+    destinations, because a foreign destination that no longer exists would make the call fail.
     """
     bucket, edit = step.bucket, step.edit
     if edit.drop:
@@ -250,7 +257,10 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
 
 
 def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
-    """Delete a bucket that is ours and unused, if it is empty."""
+    """Delete a bucket that is ours and unused, if it is empty.
+
+    If the bucket is not empty or may not be deleted, tag it and report that it stays.
+    """
     bucket, at = step.bucket, effects.at(step.bucket)
     try:
         if not is_own_bucket_name(bucket) and BUCKET_TAG not in TAGS.read(at):
@@ -283,7 +293,8 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
     """Create the topic with its policy. Repeatable.
 
-    A topic that exists with another delivery policy keeps it.
+    A topic that exists with another delivery policy keeps it. If the policy or tags differ, this
+    raises Refused, or only reports that if the stack already used the bucket.
     """
     topic, sns = step.topic, effects.aws.sns
     request: dict[str, object] = {"Name": topic.rpartition(":")[2]}
@@ -305,7 +316,10 @@ def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
 
 
 def _subscribe(step: model.Subscribe, effects: Effects) -> str:
-    """Subscribe the endpoint; if it is already subscribed, AWS returns that subscription."""
+    """Subscribe the endpoint; if it is already subscribed, AWS returns that subscription.
+
+    Records the subscription. Raises Refused if one with other attributes exists.
+    """
     aws, endpoint = effects.aws, step.endpoint
     attributes = {}
     if step.filter_policy is not None:
@@ -342,7 +356,10 @@ def _set_filter(step: model.SetFilter, effects: Effects) -> str:
 
 
 def _set_logging(step: model.SetLogging, effects: Effects) -> str:
-    """Change an ALB's access-log attributes, unless they have changed since we looked."""
+    """Change an ALB's access-log attributes, unless they have changed since we looked.
+
+    Does not turn off logging that another stack needs.
+    """
     aws, arn, to = effects.aws, step.load_balancer, step.to
     effects.answered.pop(arn, None)
     if not to.enabled and effects.needed(step):

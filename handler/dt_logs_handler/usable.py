@@ -1,8 +1,8 @@
 """Check that logs can flow from a bucket to the vendor, and say what to do if they cannot.
 
 A Deny statement is reported only if it certainly applies: its principal, action and resource match,
-and each condition is known to hold for a caller outside the organisation and its networks. Any
-other condition counts as not met.
+and each condition is known to hold for a caller outside the customer's organisation and networks.
+Any other condition counts as not met.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def usable(
     account: str,
     stack: Stack,
 ) -> Bucket:
-    """Return the bucket; raise Refused if the vendor's account could not read ELB's objects there.
+    """Return the bucket; raise Refused if logs could not flow from it to the vendor's account.
 
     The failure names the setting or the statement to change.
     """
@@ -124,7 +124,7 @@ _OUTSIDE = {
 
 
 def vendor(account: str, partition: str) -> Caller:
-    """Return the vendor's account as a caller from outside the organisation and its network."""
+    """Return the vendor's account as a caller outside the customer's organisation and networks."""
     arn = root(account, partition)
     known = {
         "aws:principalaccount": account,

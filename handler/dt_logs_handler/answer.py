@@ -31,7 +31,7 @@ def success(
 ) -> bytes:
     """Return the answer for a request that was carried out, with the outputs' values.
 
-    CloudFormation does not show the reason in a successful answer, so the outputs say what was left
+    CloudFormation does not show the reason of a successful answer, so the outputs say what was left
     out or failed. A Delete does not have outputs: its reason says what stays, and so does the
     function's log.
     """

@@ -56,11 +56,11 @@ class Effects:
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that denied ELB access
-    before: set[str] = field(default_factory=set)  # where the stack was registered at first
+    before: set[str] = field(default_factory=set)  # buckets registered by the stack before the run
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
-    put: dict[str, str | None] = field(default_factory=dict)  # by bucket, the last put policy
+    put: dict[str, str | None] = field(default_factory=dict)  # the last policy put, by bucket
     failed: dict[str, str] = field(default_factory=dict)  # why a load balancer failed, by ARN
-    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # from answers to changes
+    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB returned them
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Effects:
         return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
-        """Give up a step, and record what stays or is wrong because of that; return the outcome."""
+        """Give up a step, and record `what` for the report; return the outcome."""
         self.hopeless.append(step)
         (self.kept if harmless else self.warnings).append(what)
         return "kept"

@@ -245,7 +245,10 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Return whether boto3 knows a parameter for creating or listing buckets; it may be old."""
+    """Return whether boto3 can create or list buckets with a parameter.
+
+    Lambda may have an older boto3.
+    """
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

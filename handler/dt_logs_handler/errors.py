@@ -9,8 +9,7 @@
         ├── Contested    something else keeps undoing this run's changes
         └── Vanished     the stack was deleted during the run
 
-Each failure says what happened and what to do. Any other exception that leaves a run
-is a bug.
+Each failure says what happened and what to do. Any other exception that leaves a run is a bug.
 """
 
 ALLOW = (

@@ -209,7 +209,7 @@ class _View:
                 yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Yield the steps that delete our test files, our unused bucket, and our statements.
+        """Yield the steps that delete the test files, our unused bucket, and our statements.
 
         Deleting a bucket deletes its policy. A bucket that holds logs stays, but without our
         statements. In both cases, this stack's registrations are removed last.

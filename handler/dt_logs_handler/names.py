@@ -43,7 +43,10 @@ def digest(text: str, length: int) -> str:
 
 
 def load_balancer_name(arn: str) -> str:
-    """Return the `app/NAME/ID` at the end of a load balancer's ARN, or another string unchanged."""
+    """Return the `app/NAME/ID` at the end of a load balancer's ARN.
+
+    Any other string is returned unchanged.
+    """
     return arn.partition(":loadbalancer/")[2] or arn
 
 

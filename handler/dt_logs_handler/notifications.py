@@ -136,7 +136,7 @@ def covering_topic(
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
-    """Return the topics to which foreign entries announce created objects of every kind of event.
+    """Return the topics to which foreign entries send all events about created objects.
 
     Only standard topics of this account and region count.
     """

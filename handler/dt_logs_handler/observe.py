@@ -1,4 +1,4 @@
-"""Read everything in the account that a plan depends on, without changing anything."""
+"""Read what a plan depends on in the account, without changing anything."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
 def _sweep(
     aws: Aws, request: Request, buckets: dict[str, Bucket | Absent | Unreadable]
 ) -> tuple[str, ...]:
-    """Add the region's buckets that have registrations to `buckets`; describe what was not read.
+    """Add to `buckets` the region's buckets with registrations; describe what was not read.
 
     The search is limited in time. If the role may access only some buckets, only those are
     searched.
@@ -245,7 +245,7 @@ def _lost(request: Request, state: State) -> bool:
 def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
     """Read the topics that announce, or may later announce, these buckets' objects.
 
-    Returns None for the documented role, and for a Delete whose role may not read topics. Raises
+    Returns None for the documented role, and for a Delete if the role may not read topics. Raises
     ClientError.
     """
     if request.privileges is Privileges.DOCUMENTED:

@@ -96,8 +96,8 @@ def place(request: Request, state: State) -> Placing:
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
     """Return the ARNs that this stack may have registered, and whether the request is a repeat.
 
-    A rollback repeats an earlier request, whose digest is in the register. If the stack has no
-    registration left, any of its load balancers may have been registered.
+    A rollback repeats an earlier request, and the register holds the digest of that request. If the
+    stack has no registration left, any of its load balancers may have been registered.
     """
     known, properties = set(request.traces.load_balancers), request.properties
     if properties is None:
@@ -155,7 +155,7 @@ def _bucket(request: Request, state: State) -> str:
 def _check(
     found: LoadBalancer, to: Logging, request: Request, properties: Properties, state: State
 ) -> None:
-    """Raise Refused unless the load balancer can log to `to` and the vendor can read there."""
+    """Raise Refused unless logs can reach the load balancer's location and the vendor."""
     stack = request.stack
     bucket = state.buckets.get(to.bucket, Absent())
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag

@@ -162,8 +162,8 @@ class _Entry:
     """The onboarding steps of one bucket.
 
     `kept` means that the stack has onboarded all of the bucket's load balancers before; an obstacle
-    is then only a warning. `shared` maps each foreign topic to the bucket whose objects it
-    announces to us.
+    is then only a warning. `shared` maps each foreign topic that we use to the bucket for
+    which we use it.
     """
 
     request: Request
@@ -228,9 +228,8 @@ class _Entry:
     def policy_steps(self) -> Iterator[model.Step]:
         """Yield the policy edit, if it changes anything.
 
-        The edit puts the claims in place of the stack's current registrations, ELB's write access
-        where we turn on logging and, for a bucket that this stack made, the statement that requires
-        TLS.
+        The edit replaces the stack's registrations at the claimed locations. It also lets ELB write
+        where we turn on logging and, in a bucket that this stack made, requires TLS.
         """
         stack, found = self.request.stack, self.found
         now = found.policy if found else None

@@ -49,8 +49,8 @@ class Registration:
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
     CloudFormation sent the event, so that older events can be recognised. `asked` and `previous`
-    are the digests of the stack's latest request and of the last earlier request that differed from
-    it. `turned_on` is true if one of our stacks turned on the logging to this location.
+    are the digests of the stack's latest request and of the latest earlier one that differed.
+    `turned_on` is true if one of our stacks turned on the logging to this location.
     """
 
     stack: str

@@ -298,7 +298,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
 
 
 def _bucket(given: Mapping[str, object], stack: Stack) -> str:
-    """Return LogBucketName, checked; an account-regional name must be of this account and region."""
+    """Return the valid LogBucketName; if account-regional, it names this account and region."""
     regional = f"-{stack.account}-{stack.region}-an"
     return _matching(
         given,

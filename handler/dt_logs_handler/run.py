@@ -159,7 +159,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
 def fitting(
     request: Request, aws: Aws, state: State, planned: Plan, failed: dict[str, str]
 ) -> Plan:
-    """Return a plan that fits into the remaining time; refuse a Create whose plan does not fit.
+    """Return a plan that fits into the remaining time; refuse a Create if its plan does not fit.
 
     An Update may be a rollback, which must succeed. So an Update or Refresh instead leaves out load
     balancers, and adds them to `failed`. `planned` is the plan for the whole state. Raises Refused.

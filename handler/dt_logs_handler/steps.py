@@ -122,7 +122,7 @@ def _configure(
 def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     """Create the bucket with its tags; with an older boto3, tag it right after the creation.
 
-    Raises Refused if a bucket with this name exists that this stack did not create.
+    Raises Refused if S3 refuses the name or the bucket has another stack's tag.
     """
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     configuration: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Check that logs can flow from a bucket to the vendor, and say what to do if they cannot.
+"""Check that logs can flow through a bucket to the vendor, and say what to do if they cannot.
 
 A Deny statement is reported only if it certainly applies: its principal, action and resource match,
 and each condition is known to hold for a caller outside the customer's organisation and networks.
@@ -31,7 +31,7 @@ def usable(
     account: str,
     stack: Stack,
 ) -> Bucket:
-    """Return the bucket; raise Refused if logs could not flow from it to the vendor's account.
+    """Return the bucket; raise Refused if logs could not flow through it to the vendor's account.
 
     The failure names the setting or the statement to change.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
-NOTE = "Note: "  # begins each warning that does not affect the logs
+NOTE = "Note: "  # begins each warning that does not concern the flow of logs
 LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer body
 Send = Callable[[str, bytes], int]  # sends a body to a URL by PUT and returns the HTTP status
 Hide = Callable[[str], str]  # removes secrets from a string

@@ -1,4 +1,4 @@
-"""The data that the stages exchange: the observed state, and the plan made from it."""
+"""The data that the stages of a run exchange: the observed state, and the plan made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ class Subscription:
     topic: str
     protocol: str
     endpoint: str
-    filter_policy: str | None = None  # read only on foreign topics
+    filter_policy: str | None = None  # read only for our endpoints at foreign topics
 
     @property
     def confirmed(self) -> bool:
@@ -259,7 +259,8 @@ class EditPolicy:
 class EnsureTopic:
     """Create the bucket's topic; `known_absent` means that it did not exist when we looked.
 
-    `before` means that the stack already used the bucket; a topic that differs then stays as it is.
+    `before` means that the stack already used the bucket; a topic with another policy or other tags
+    then stays as it is.
     """
 
     bucket: str

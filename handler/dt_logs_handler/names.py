@@ -30,7 +30,7 @@ EVERY_LOAD_BALANCER = "*"
 FORMAT = "1"
 NAME = "dt-logs-analysis"
 BUCKET_TAG = f"{NAME}:stack"
-LEFT_TAG = f"{NAME}:left"  # on a bucket that stays; lists what the deleted stack left behind
+LEFT_TAG = f"{NAME}:left"  # on a bucket that stays; lists what a stack left behind
 TEST_FILE = "ELBAccessLogTestFile"
 
 _TAG = "([0-9a-f]{12})"  # a stack's tag
@@ -135,8 +135,8 @@ def marked(prefix: str, tag: str, *, kept: bool) -> str:
     """Return an access-log prefix with a stack's mark, which replaces an earlier mark.
 
     `kept` means that the customer chose the bucket and the prefix, although logging was off. The
-    mark then follows the customer's prefix, which first gets a `_` if it is empty or begins with
-    `_`. If we chose the bucket, the prefix is the mark alone.
+    mark then follows the customer's prefix. A prefix that is empty or begins with `_` first gets a
+    `_` in front. If we chose the bucket, the prefix is the mark alone.
     """
     if not kept:
         return f"{NAME}/{tag}"

@@ -100,10 +100,10 @@ def covering_topic(
     """Return the foreign topic that already announces a location, or None.
 
     None means that our own notification can be put. S3 refuses two entries that share an event type
-    if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
-    ours, it must be the only one and announce every log file there to one of `foreign_topics`, and
-    `share` must be true: the role may use foreign topics. Otherwise, this raises a Refused that
-    names an entry.
+    if both prefix and suffix overlap (the error `ambiguously defined`). If foreign entries overlap
+    ours, `share` must be true, which means that the role may use foreign topics. There must then be
+    only one such entry, and it must announce every log file there to one of `foreign_topics`.
+    Otherwise, this raises a Refused that names an entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []

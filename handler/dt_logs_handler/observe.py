@@ -57,9 +57,9 @@ def observe(
     """Read a request's load balancers, their log buckets, and the topics of these buckets.
 
     `before` is the State from earlier in the run; if it is given, load balancers and buckets are
-    not searched for again. `answered` holds load balancers as ELB returned them after a later
-    change; they are not read again. Raises CallFailed if AWS fails, Refused if there are too many
-    load balancers for the time, and OutOfTime.
+    not searched for again. `answered` holds load balancers as ELB returned them after this run
+    changed them; they are not read again. Raises CallFailed if AWS fails, Refused if there are too
+    many load balancers for the time, and OutOfTime.
     """
     try:
         return _observe(aws, request, before, answered or {})
@@ -114,7 +114,7 @@ def _observe(
 
 
 def _named(request: Request) -> dict[str, None]:
-    """Return the ARNs that a request's old and new properties name, in order."""
+    """Return the ARNs that a request's properties name, those of the old properties first."""
     named = dict.fromkeys(request.traces.load_balancers)
     if request.properties and not request.properties.every:
         named.update(dict.fromkeys(request.properties.load_balancers))

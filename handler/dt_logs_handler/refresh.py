@@ -50,8 +50,8 @@ def refresh(
 
     Reads the stack again before each step; stops if the stack changes, and does not undo anything.
     Calls `learn` with the stack's parameters, which may contain a token, before any message can
-    repeat them. Repeatable. Raises HandlerError, which is Overtaken if the stack is
-    being changed, and Refused if the stack is otherwise not at rest.
+    repeat them. Repeatable. Raises Overtaken if the stack is being changed, Refused if the
+    stack is otherwise not at rest, and other HandlerErrors.
     """
 
     def look() -> tuple[str, object, Parameters]:

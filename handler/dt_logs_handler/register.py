@@ -2,7 +2,8 @@
 
 A registration is a bucket policy statement that lets the vendor read one location for one stack.
 Its Sid names the stack, so every stack sees which stacks use a location. The last of these stacks
-removes what they share. Edits never change others' statements.
+removes what they share. Edits change neither other stacks' registrations nor the customer's
+statements.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class Request:
         )
 
     def deleted(self) -> Request:
-        """Return a Delete for everything that this request and the previous one name."""
+        """Return a Delete of what this request and the previous one name."""
         now, before = self.asked, self.traces
         found = replace(
             before,
@@ -291,7 +291,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
         return Endpoint("https", text)
     raise _invalid(
         "NotificationEndpoint",
-        "…",  # because it may hold a token
+        "…",  # the endpoint may contain a token
         "Give the https URL, or the ARN of a standard SQS queue of partition"
         f" {stack.partition}, that Data Theorem sent you.",
     )

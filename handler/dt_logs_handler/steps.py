@@ -141,7 +141,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, repeating the call succeeds
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, creating it again succeeds
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)
@@ -173,7 +173,7 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
     """Read the policy, apply the edit, and put the result immediately if it differs.
 
     Raises Overtaken if a later event of this stack was handled. If S3 refuses a removal, this
-    raises Refused if the vendor may still read; otherwise, it reports the statements that stay.
+    reports the statements that stay, or raises Refused if these still let the vendor read.
     """
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
@@ -293,8 +293,9 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
     """Create the topic with its policy. Repeatable.
 
-    A topic that exists with another delivery policy keeps it. If the policy or tags differ, this
-    raises Refused, or only reports that if the stack already used the bucket.
+    A topic that exists with another delivery policy keeps it. If its policy or tags
+    differ, this reports the topic if the stack already used the bucket, and otherwise raises
+    Refused.
     """
     topic, sns = step.topic, effects.aws.sns
     request: dict[str, object] = {"Name": topic.rpartition(":")[2]}
@@ -318,7 +319,7 @@ def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
 def _subscribe(step: model.Subscribe, effects: Effects) -> str:
     """Subscribe the endpoint; if it is already subscribed, AWS returns that subscription.
 
-    Records the subscription. Raises Refused if one with other attributes exists.
+    Records the subscription. Raises Refused if a subscription with other attributes exists.
     """
     aws, endpoint = effects.aws, step.endpoint
     attributes = {}

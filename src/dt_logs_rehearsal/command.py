@@ -95,7 +95,7 @@ def _data(report: Report) -> dict[str, object]:
 
 
 def _overview(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a table of scenarios, their failures, and the limits of a rehearsal."""
+    """Yield a table of the scenarios with summaries and failures, then a rehearsal's limits."""
     rows = [each.facts for each in reports]
     widths = {name: max(len(row[name]) for row in ({name: name}, *rows)) for name in rows[0]}
     yield "  ".join(f"{name:{width}}" for name, width in widths.items()).rstrip()

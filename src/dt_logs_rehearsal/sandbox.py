@@ -136,7 +136,10 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Start a function; return a callable that waits for its end and logs its output."""
+        """Start a function; return a callable that waits for its end and logs its output.
+
+        Raises Refused if the stack's role may not invoke the function.
+        """
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 
@@ -187,7 +190,7 @@ class Sandbox:
         return made
 
     def _written(self, function: Function, attempts: Iterable[Invocation]) -> None:
-        """Write a function's output to its log with the function's role, as Lambda does."""
+        """Write a function's output to its log with its role, as Lambda does; add its metrics."""
         logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
         there = suppress(logs.exceptions.ResourceAlreadyExistsException)
         where: dict[str, Any] = {"logGroupName": function.log_group}

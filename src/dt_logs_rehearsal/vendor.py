@@ -1,6 +1,6 @@
 """The vendor's side: a small stand-in for the Logs Analysis service, in its own account.
 
-It confirms subscriptions, reads announced log objects, and tries to exceed its permissions.
+It confirms subscriptions, reads announced log files, and tries to exceed its permissions.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Vendor:
         self.received += gzip.decompress(body).decode().splitlines()
 
     def attempts(self, bucket: str, key: str) -> list[Attempt]:
-        """Try calls that the vendor may not make; `key` is the key of a log object."""
+        """Try calls that the vendor may not make; `key` is the key of a log file."""
         outside = "elsewhere/secret.txt"
         tries: dict[str, Callable[[], object]] = {
             f"get {outside}": lambda: self._s3.get_object(Bucket=bucket, Key=outside),

@@ -4,8 +4,8 @@
     balancer = account.add_load_balancer("web")
     account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
 
-The account refuses what AWS refuses, with AWS's error codes and messages. Most rules cite their
-source. An operation or a parameter that is not emulated fails at once.
+The account refuses the calls that AWS refuses, with AWS's error codes and messages. Most rules in
+the code cite their source. An operation or a parameter that is not emulated fails at once.
 """
 
 from dt_logs_rehearsal.account.account import Account, Clock, Snapshot

@@ -38,7 +38,7 @@ Snapshot = dict[str, Any]
 
 
 class Time(Protocol):
-    """A clock, and a `sleep` that waits until this clock has advanced by so many seconds."""
+    """A clock with a `sleep` that waits until the clock has advanced by this number of seconds."""
 
     def __call__(self) -> float: ...
 
@@ -62,7 +62,7 @@ class Clock:
 class Account:
     """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
-    Several threads may use its clients. Methods like `add_bucket` change the world without checks.
+    Several threads may use the clients. Methods like `add_bucket` change the world without checks.
     `old_boto3` makes S3 clients reject newer parameters, as a two-year-old boto3 does.
     """
 
@@ -108,7 +108,7 @@ class Account:
         before: Hook = no_hook,
         after: Hook = no_hook,
     ) -> Any:
-        """Return a service's client; the hooks run around each of its calls, outside every lock.
+        """Return a service's client, with hooks that run as `Client` describes.
 
         The default caller is an administrator of this account.
         """
@@ -123,14 +123,14 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session as a caller, which may do everything if `policies` is None."""
+        """Return a role's session as a caller: an administrator if `policies` is None."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
         return Caller(owner, arn, own)
 
     def snapshot(self) -> Snapshot:
-        """Return all lasting state as comparable data, for `report.changes.diff`."""
+        """Return the resources and their settings as comparable data, for `report.changes.diff`."""
         with self.world.lock:
             return _snapshot(self.world)
 
@@ -144,7 +144,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer and return its ARN; set its log bucket, if given, without checks."""
+        """Add a load balancer and return its ARN; `bucket` sets access logging without checks."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -171,8 +171,9 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        None means never configured. Without `ownership`, the bucket behaves as with ObjectWriter;
-        without `block`, every Block Public Access setting is off.
+        By default, the bucket is in this account and region. A setting that is None was never
+        configured. Without `ownership`, the bucket behaves as with ObjectWriter; without `block`,
+        every Block Public Access setting is off.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -218,17 +219,17 @@ class Account:
     def write_log(
         self, load_balancer: str, body: bytes = b"log", kind: LogKind = "access"
     ) -> str | None:
-        """Let a load balancer write a log object and S3 announce it; return the object's key.
+        """Let a load balancer write a log file and S3 announce it; return the file's key.
 
-        Return None if logging is off or the bucket does not accept the object: ELB then drops the
-        log silently.
+        Return None if logging is off or ELB cannot write to the bucket: ELB then drops the file
+        silently.
         """
         with self.world.lock:
             return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)
 
 
 def _snapshot(world: World) -> Snapshot:
-    """Return all lasting state as data; states with the same meaning give equal data.
+    """Return the resources and their settings as data without differences that have no meaning.
 
     Times, and the IDs of subscriptions and versions, are left out. `versions` holds what a plain
     list does not show: old versions and delete markers.
@@ -281,7 +282,7 @@ def _version(stored: StoredObject) -> list[str]:
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
-    """Return a configuration's entries by Id, because their order does not matter."""
+    """Return EventBridge's state, and the entries by kind and Id: their order has no meaning."""
     found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
     for kind, arn, entry in entries(configuration):
         prefix, suffix = filters(entry)

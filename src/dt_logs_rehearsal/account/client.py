@@ -31,7 +31,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
 
 @cache
 def answers(service: str) -> Operations:
-    """Return, by operation, a service's functions, which are named like boto3's methods."""
+    """Return a service's functions by operation; they have the names of boto3's methods."""
     return {
         model.name: getattr(module, method)
         for module in SERVICES[service]
@@ -41,14 +41,15 @@ def answers(service: str) -> Operations:
 
 
 def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """Do nothing; the default for both hooks."""
+    """Do nothing: the default for both hooks."""
 
 
 class Client:
     """A service's client, with boto3's method names, keyword arguments, answers and errors.
 
-    The hooks run around each call, outside every lock. If `before` raises, the call does not take
-    effect. If `after` raises, the call has taken effect, but appears to have failed.
+    The hook `before` runs before each call with valid parameters, and `after` after each call that
+    succeeds; no lock is held meanwhile. If `before` raises, the call does not take effect. If
+    `after` raises, the call has taken effect, but appears to have failed.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Client:
         return method
 
     def get_paginator(self, name: str) -> "Paginator[Any]":
-        """Return boto3's own paginator, which calls this client."""
+        """Return boto3's own paginator; it calls this client."""
         model = self._models[name]
         config = paginators(self._service).get_paginator(model.name)
         return Paginator(getattr(self, name), config, model)

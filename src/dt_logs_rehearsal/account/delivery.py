@@ -41,7 +41,10 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
 def announce(
     world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
 ) -> None:
-    """Send an event, with a URL-encoded key, to each destination whose notification matches."""
+    """Send an event to the destination of each matching notification, and to EventBridge if on.
+
+    The object's key is URL-encoded in the event.
+    """
     encoded = quote_plus(key, safe="/*-._")
     owner = {"principalId": bucket.owner}
     arn = f"arn:{world.partition}:s3:::{bucket.name}"
@@ -102,7 +105,10 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message from S3; as on AWS, it is lost if the topic's policy does not allow it."""
+    """Deliver a message from S3 to a topic, queue or function.
+
+    As on AWS, the message is lost if the destination is missing or a topic's policy denies it.
+    """
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:
@@ -112,10 +118,11 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
 
 
 def publish(world: World, topic: Topic, text: str) -> None:
-    """Deliver a message to each confirmed subscription of the topic whose filter lets it through.
+    """Deliver a message to the topic's confirmed subscriptions with matching filters; add metrics.
 
-    The endpoints in `world.unreachable` answer with a 4xx status. SNS does not retry after that, so
-    the message is lost [SNS guide, sns-message-delivery-retries.md].
+    A subscription without a filter matches every message. The endpoints in `world.unreachable`
+    answer with a 4xx status. SNS does not retry after that, so the message is lost [SNS guide,
+    sns-message-delivery-retries.md].
     """
     message, name = json.loads(text), topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():

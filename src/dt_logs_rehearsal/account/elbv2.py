@@ -26,7 +26,7 @@ LogKind = Literal["access", "connection", "health check"]
 
 @dataclass(frozen=True)
 class Log:
-    """One kind of log: the prefix of its attributes, its test file, and its file names' prefix."""
+    """One kind of log: its attributes' prefix, its test file's name, and its file names' prefix."""
 
     attributes: str
     test_file: str
@@ -82,7 +82,7 @@ def new_load_balancer(
 
 
 def describe_load_balancers(world: World, call: Call) -> Response:
-    """Describe all load balancers, or those with the given ARNs; fail if one does not exist.
+    """Describe the caller's load balancers in the region, or the given ones; fail if one is absent.
 
     [botocore, elbv2 DescribeLoadBalancers: up to 20 by ARN, PageSize up to 400]
     """
@@ -141,7 +141,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set all attributes in the call, or none; first check the bucket of an enabled log.
+    """Set all attributes in the call, or none; first check the buckets of the enabled logs in it.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: attributes that are not sent keep their values]
     """
@@ -178,7 +178,7 @@ def _check_attribute(found: LoadBalancer, key: str, value: str) -> None:
 
 
 def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str, str]) -> None:
-    """Write the test file, as ELB does before it turns on logging."""
+    """Write the test file, as ELB does before it turns on logging; raise Refused if this fails."""
     name, prefix = new[f"{log.attributes}bucket"], new[f"{log.attributes}prefix"]
     if not name:
         raise _invalid(f"The value of '{log.attributes}bucket' cannot be empty")
@@ -235,12 +235,12 @@ ELB_ACCOUNTS = {
 
 
 def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
-    """Return the key of an object at a load balancer's log location."""
+    """Return the key of a file at a load balancer's log location."""
     return f"{prefix}{'/' if prefix else ''}AWSLogs/{found.account}/{name}"
 
 
 def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
-    """Write an object as Elastic Load Balancing; return whether the bucket allowed it.
+    """Write a file as Elastic Load Balancing; return whether the policy and encryption allow it.
 
     ELB writes as a service and, if the region has an ELB account, as that account; in China, only
     as the account [GH terraform-aws-modules/terraform-aws-s3-bucket#263]. On an Outpost, it writes
@@ -255,8 +255,8 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
         writers += [world.root(account)] if account else []
     if bucket.algorithm() != "AES256" or not any(_may(world, bucket, e, key) for e in writers):
         return False
-    # ELB sends the ACL bucket-owner-full-control; under ObjectWriter, the ACL does not change the
-    # owner.
+    # Under ObjectWriter, the writer owns the object, even if ELB sends the ACL
+    # bucket-owner-full-control.
     store(world, bucket, key, body, account or "elasticloadbalancing")
     return True
 

@@ -46,7 +46,7 @@ def paginators(service: str) -> PaginatorModel:
     return PaginatorModel(document)
 
 
-# Partly emulated operations take only parameters that are honoured or harmless; the rest fail.
+# A partly emulated operation accepts only parameters that it honours or that are harmless.
 _HARMLESS = frozenset(
     ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
 )

@@ -36,7 +36,7 @@ def get_caller_identity(world: World, call: Call) -> Response:
 
 
 def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
-    """Return an operation that lists log deliveries, or their sources or destinations (Logs).
+    """Return an operation that lists log deliveries, their sources or their destinations (Logs).
 
     `shown` builds an entry from the start of its ARN, its name and a delivery. [Logs API,
     DescribeDeliveries: up to 50 a page]

@@ -74,7 +74,7 @@ class Caller:
 
     @property
     def principal(self) -> Principal:
-        """Return the caller as policies name it."""
+        """Return the caller as a principal, as policies name it."""
         return Principal(self.account, self.arn)
 
 
@@ -87,7 +87,7 @@ class StoredObject:
     owner: str
     modified: float
     encryption: str = "AES256"
-    for_bucket_owner: bool = True  # true if its ACL lets the bucket's owner read it
+    for_bucket_owner: bool = True  # true if the ACL lets the bucket's owner read it
 
 
 @dataclass
@@ -105,13 +105,13 @@ class Bucket:
     notifications: Spreading[dict[str, Any]] = field(default_factory=lambda: Spreading({}))
     tags: dict[str, str] = field(default_factory=dict)
     lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
-    versioning: str = ""  # `Enabled` or `Suspended` if it was set
+    versioning: str = ""  # `Enabled` or `Suspended`; empty if never set
     payer: str = "BucketOwner"  # `Requester` if the requester pays
     abac: str = "Disabled"  # or `Enabled`
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
     def current(self, key: str) -> StoredObject | None:
-        """Return the object that a plain GET finds."""
+        """Return the version that a plain GET returns, or None."""
         versions = self.objects.get(key)
         return versions[-1] if versions and versions[-1].body is not None else None
 
@@ -207,7 +207,7 @@ class World:
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
     organisations: dict[str, str] = field(default_factory=dict)  # organisation IDs by account
-    # Service control policies as JSON, with Deny statements; they apply to every role.
+    # Service control policies as JSON, with Deny statements; they do not apply to administrators.
     control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -278,7 +278,7 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
 
 
 def present(**members: Any) -> Response:
-    """Return only the members that have a value, as AWS does in its answers."""
+    """Return the members that are not empty; AWS leaves out empty members of its answers."""
     return {name: value for name, value in members.items() if value}
 
 

@@ -35,7 +35,7 @@ class Mailbox:
             self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
-        """Return the bodies of all answers so far, which a rehearsal checks, but does not show."""
+        """Return all answers so far as text; a rehearsal checks them, but does not show them."""
         found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
         return [each.result().decode(errors="replace") for each in found]
 
@@ -61,7 +61,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Failed(Exception):
-    """The resource's answer was FAILED, was not valid, or did not arrive in time."""
+    """The resource's answer was FAILED, invalid or late, or the emulated account was closed."""
 
     reason: str
     physical_id: str

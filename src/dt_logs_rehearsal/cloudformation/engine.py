@@ -1,8 +1,8 @@
 """CloudFormation: create, update and delete stacks, and roll back after a failure.
 
 Each `begin_…` method accepts an operation, and returns a function that completes it. A stack with a
-role makes every call with that role, and keeps it for later operations [botocore, CreateStack:
-RoleARN].
+role makes every call with that role, and keeps the role for later operations [botocore,
+CreateStack: RoleARN].
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class CloudFormation:
         return Stack(name, stack_id, asked, role)
 
     def describe_stacks(self, world: World, call: Call) -> Response:
-        """Answer a function's DescribeStacks call about its stack, by ID. Raises Refused."""
+        """Answer DescribeStacks for a stack's ID. Raises Refused if the stack does not exist."""
         if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
             raise invalid(f"Stack with id {name} does not exist")
         return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}
@@ -80,7 +80,7 @@ class CloudFormation:
         return lambda: self._create(stack, stack.asked)
 
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
-        """Accept the update of a stack; replacements are not emulated. Raises Refused."""
+        """Accept the update of a stack. Raises Refused, also if it would replace a resource."""
         check(asked, capabilities)
         self._check_replaced(stack, asked)
         self._context(stack)
@@ -135,7 +135,7 @@ class CloudFormation:
         self._finish(stack, "UPDATE_COMPLETE")
 
     def _roll_back(self, stack: Stack) -> None:
-        """Restore the state that a stack had before an update, and delete its new resources."""
+        """Restore the state before an update; after success, delete the update's new resources."""
         failed = self._make(stack, stack.asked, self._order(stack, stack.asked))
         if failed:
             self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
@@ -150,7 +150,7 @@ class CloudFormation:
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return the resources that an update created and a rollback deletes, newest first."""
+        """Return the resources that are not in the request `stack.asked`, newest first."""
         order = self._order(stack, stack.asked)
         return [name for name in stack.resources if name not in order][::-1]
 
@@ -169,7 +169,7 @@ class CloudFormation:
         self._at(stack, status)
 
     def _make(self, stack: Stack, asked: Asked, order: Iterable[str]) -> str:
-        """Create or change each resource; return the one that failed, or an empty string."""
+        """Create or change resources in turn; return the first that fails, or an empty string."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
             given = Given(stack.resolved(asked, self.place).properties(logical))

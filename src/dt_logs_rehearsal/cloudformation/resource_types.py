@@ -55,7 +55,7 @@ class Context:
         return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
 
     def tags_of(self, given: Properties) -> dict[str, Any]:
-        """Return a call's parameter `Tags` as most services expect it; empty without tags."""
+        """Return a call's parameter `Tags` as most services expect it, or an empty mapping."""
         return present(Tags=[{"Key": k, "Value": v} for k, v in self.tagged(given).items()])
 
 
@@ -64,7 +64,7 @@ class ResourceType:
     """The functions that create, change and delete resources of a type.
 
     A change to a `create_only` property replaces the resource. `create` records the resource as
-    soon as it exists, so that it is deleted if the rest fails.
+    soon as it exists, so that a rollback can delete it.
     """
 
     create_only: tuple[str, ...]
@@ -297,5 +297,5 @@ TYPES = {
 
 
 def create_only(kind: str) -> tuple[str, ...]:
-    """Return the properties of a type that replace the resource if they change."""
+    """Return a type's create-only properties: a change to one of them replaces the resource."""
     return TYPES[kind].create_only if kind in TYPES else ("ServiceToken",)

@@ -76,7 +76,7 @@ class Stack:
     name: str
     id: str
     asked: Asked
-    role: str  # its ARN; empty if the caller's permissions are used
+    role: str  # the role's ARN; empty if the caller's permissions are used
     caller: str = ""  # the calling role's ARN, if the stack has no role
     status: str = ""
     events: list[StackEvent] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Stack:
         }
 
     def resolved(self, asked: Asked, place: tuple[str, str, str]) -> ResolvedTemplate:
-        """Return the template, with the values of existing resources filled in.
+        """Return the request's template, with parameters and existing resources filled in.
 
         `place` is the partition, region and account.
         """

@@ -29,7 +29,7 @@ def invalid(text: str) -> Refused:
 
 
 def check(asked: Asked, capabilities: Sequence[str]) -> None:
-    """Check a request's parameters and capabilities; its template must be well formed.
+    """Check a request's parameters and capabilities; the template must be well formed.
 
     Raises Refused. [botocore, CreateStack: Capabilities]
     """

@@ -1,7 +1,8 @@
 """AWS Lambda without Docker: a function's code runs under awslambdaric in its own process.
 
-As in Lambda, the process has only the code, its role's credentials and a deadline. Unlike in
-Lambda, its memory is not limited, and it is not isolated. Its time passes at the account's pace.
+As in Lambda, the process has only the code, the role's credentials and a deadline. Unlike in
+Lambda, the process is not isolated, and its memory is not limited. Its time passes at the account's
+pace.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from dt_logs_cfn.errors import RehearsalError
 from dt_logs_rehearsal.functions.runtime_api import Event, Invocation, RuntimeApi
 from dt_logs_rehearsal.pace import Pace
 
-# The code is unchanged; only its time passes faster, like the account's. As in Lambda, it cannot
-# import this project's packages.
+# The code is unchanged; only its time passes faster, like the account's. As in Lambda, the code
+# cannot import this project's packages.
 _START = """
 import sys, time
 began, rate = float(sys.argv[1]), int(sys.argv[2])
@@ -49,7 +50,7 @@ _PATIENCE = 300  # seconds; a process may take over half a minute to start on a 
 
 @dataclass(frozen=True)
 class Function:
-    """CreateFunction's arguments: `code` is the content of index.py; `timeout` is in seconds."""
+    """A function to run: `code` is the content of index.py; `timeout` is in seconds."""
 
     name: str
     arn: str
@@ -76,9 +77,10 @@ class Functions:
         pace: Pace,
         retry_after: Sequence[float] = (60, 120),
     ) -> None:
-        """Keep code and files in `folder`; retry failed events after each pause in `retry_after`.
+        """Keep code and files in `folder`; retry a failed event after each pause in `retry_after`.
 
-        [Lambda guide, invocation-async.md: two retries, after one and two minutes]
+        [Lambda guide, invocation-async.md: two retries, after one and two minutes]. Raises
+        RehearsalError if awslambdaric or boto3 cannot be imported.
         """
         if not _importable(sys.executable):
             raise RehearsalError(
@@ -157,8 +159,8 @@ def _importable(python: str) -> bool:
 def interpreter(runtime: str) -> tuple[str, str]:
     """Return the Python interpreter for a runtime, and its description.
 
-    It has the runtime's version if this machine has that version with awslambdaric; otherwise it is
-    the interpreter that runs this program.
+    The interpreter has the runtime's version if this machine has that version with awslambdaric and
+    boto3. Otherwise, the interpreter is the one that runs this program.
     """
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
     if runtime == here:
@@ -171,7 +173,7 @@ def interpreter(runtime: str) -> tuple[str, str]:
 
 @dataclass
 class _Process:
-    """A function's process, which starts when first needed and stays warm."""
+    """A function's process, which starts when needed and stays warm until an event fails."""
 
     function: Function
     _folder: Path
@@ -290,7 +292,7 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 
 @cache
 def _ours() -> tuple[str, ...]:
-    """Return the folders of the project's source, from which a function must not import."""
+    """Return the source folders of a checkout, from which a function must not import."""
     import dt_logs_handler
     import dt_logs_rehearsal
 

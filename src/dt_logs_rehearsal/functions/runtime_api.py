@@ -52,7 +52,7 @@ class RuntimeApi:
     """Serves one process: put events into `events` and take results from `results`."""
 
     def __init__(self) -> None:
-        """Listen on a free loopback port; `address` is the value for AWS_LAMBDA_RUNTIME_API."""
+        """Serve on a free loopback port; `address` is the value for AWS_LAMBDA_RUNTIME_API."""
         self.events: Queue[Event | None] = Queue()
         self.results: Queue[Invocation] = Queue()
         self._server = Server(self._serve)

@@ -44,11 +44,11 @@ class Session:
 
     name: str
     account: str
-    role: str = ""  # its ARN; empty for an administrator
+    role: str = ""  # the role's ARN; empty for an administrator
 
 
 class Endpoint:
-    """Serves an account until it is closed; calls may come from several threads."""
+    """Serves an account until the endpoint is closed; calls may come from several threads."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Endpoint:
     ) -> None:
         """Prepare to serve; discard moto's earlier state of the account.
 
-        `heard` receives each call, and `answered` the token and body of each answer to
-        CloudFormation.
+        `heard` receives each call that reaches IAM, and `answered` the token and body of each
+        answer to CloudFormation.
         """
         self.account = account
-        # By service; they replace the account's operations for that service.
+        # By service: if given, these operations replace the account's operations for the service.
         self.operations: dict[str, Operations] = {}
         # Runs before each call is authorised; may raise Refused, for example to throttle the call.
         self.before: Callable[[Call], None] = lambda call: None
@@ -107,7 +107,7 @@ class Endpoint:
         name = role.rpartition("/")[2]
         trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
         statements = json.loads(trusts[0])["Statement"] if trusts else []
-        # A trust policy does not name a resource, because its resource is always its own role.
+        # A trust policy does not name a resource, because it applies only to its own role.
         trust = {"Statement": [{**each, "Resource": "*"} for each in statements]}
         return _allows(trust, service, "sts:AssumeRole", role, {})
 
@@ -147,7 +147,7 @@ class Endpoint:
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
-        """Let IAM decide about a call that an AWS service makes with a role. Raises Refused."""
+        """Let IAM decide about an AWS service's call with a role; report it. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
         asked = Parsed("", service, self.account.region, operation, params)
@@ -180,7 +180,7 @@ class Endpoint:
             return refusal(parsed.service, refused)
 
     def _known(self, parsed: Parsed) -> Session:
-        """Return the access key's owner. Raises Refused, with the code of STS."""
+        """Return the access key's owner. Raises Refused if the key has expired or is unknown."""
         if parsed.access_key in self._expired:
             text = "The security token included in the request is expired"
             raise Refused("ExpiredToken", text, 403)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Serves a WSGI application until it is closed, each connection in its own thread."""
+    """Serves a WSGI application until `close` is called, each connection in its own thread."""
 
     def __init__(self, application: WSGIApplication) -> None:
-        """Listen on the loopback only. Raises RehearsalError."""
+        """Listen on the loopback only. Raises RehearsalError if no port is available."""
         self._socket = _listener()
         host, port = self._socket.getsockname()
         fd = self._socket.fileno()

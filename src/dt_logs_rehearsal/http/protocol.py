@@ -98,7 +98,7 @@ def _protocol(service: str) -> str:
 
 
 def refusal(service: str, refused: Refused) -> Answer:
-    """Return the answer to a refused call, in its service's format."""
+    """Return the answer to a refused call, in the service's format."""
     code, message = escape(refused.code), escape(refused.message)
     plain = {"__type": refused.code, "message": refused.message}
     headers = {"x-amzn-RequestId": REQUEST_ID}

@@ -58,7 +58,7 @@ Changes = Mapping[str, Sequence[Change]]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Changes:
-    """Return the changes by resource; each name begins with a sign, as in `Change.sign`."""
+    """Return changes by resource; each resource's name begins with a sign, as in `Change.sign`."""
     found: dict[str, Sequence[Change]] = {}
     for kind in before | after:
         old, new = before.get(kind, {}), after.get(kind, {})
@@ -81,7 +81,7 @@ def lines(changes: Changes) -> Iterator[str]:
 
 
 def _properties(resources: Snapshot, name: str) -> Snapshot:
-    """Return a resource's settings by AWS's names; empty if it does not exist."""
+    """Return a resource's settings by AWS's names, without empty ones and missing resources."""
     entries = (each for item in resources.get(name, {}).items() for each in _entries(*item))
     return {name: value for name, value in entries if value not in (None, "", [], {})}
 
@@ -104,7 +104,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
     AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
     logging is off. The documented role may not delete the topic and subscription that it created:
-    both stay, without a publisher, until a stack with the other role cleans up the bucket. A
+    both stay, without a publisher, until a stack with least privilege cleans up the bucket. A
     subscription that was never confirmed cannot be ended; AWS removes it after a few days. Our Sids
     record times and earlier requests, which a rollback does not restore. The order of our own
     statements does not matter.
@@ -135,7 +135,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return others' statements unchanged, then ours sorted, without times and past requests."""
+    """Return others' statements unchanged, then ours, sorted and without times or past requests."""
 
     def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))

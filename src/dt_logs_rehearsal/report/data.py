@@ -52,7 +52,7 @@ class Stage:
     def call_rows(self) -> list[tuple[str, ...]]:
         """Return a row for each distinct call and each of its decisions.
 
-        Its columns are: count and caller, action, resource, decision, statement, error.
+        The columns are: count and caller, action, resource, decision, statement, error.
         """
         made = Counter(
             (call.caller, f"{call.service}:{call.operation}", each, call.error)

@@ -58,7 +58,7 @@ def customers_bucket(account: Account) -> None:
 
 
 def logging(account: Account) -> list[str]:
-    """Add two ALBs that log to one prefix in the customer's bucket."""
+    """Add the customer's bucket, and two ALBs that log to one prefix in it."""
     customers_bucket(account)
     return [
         account.add_load_balancer(name, bucket=CUSTOMERS, prefix="alb") for name in ("web", "api")
@@ -66,7 +66,7 @@ def logging(account: Account) -> list[str]:
 
 
 def announced(account: Account) -> list[str]:
-    """Add two ALBs, and a customer's topic to which S3 already announces their log objects."""
+    """Add what `logging` adds; let S3 announce all new objects to a customer's topic."""
     arns = logging(account)
     condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}}
     publish = _allow({"Service": "s3.amazonaws.com"}, "sns:Publish", "*", Condition=condition)

@@ -26,7 +26,7 @@ class Play:
     """The steps and expectations that scenarios use; `report` records them."""
 
     def __init__(self, sandbox: Sandbox, released: Released, role: str, report: Report) -> None:
-        """Prepare to play a release in a sandbox, with a service role."""
+        """Prepare to play a release with a service role; clear the sandbox's events and calls."""
         self.sandbox = sandbox
         self.account = sandbox.account
         self.documented = released.privileges is Privileges.DOCUMENTED
@@ -65,7 +65,7 @@ class Play:
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
-        """Run the stack's schedule; without one, update the stack with a new RunToken."""
+        """Run the schedule or, with documented privileges, update the stack's RunToken."""
         if self.documented:
             self.update(stack, *load_balancers, RunToken="again")
             self.expect_status(stack, "UPDATE_COMPLETE")
@@ -90,7 +90,7 @@ class Play:
         return Asked(self.released.stack, given, tags)
 
     def _stage(self, title: str, stack: Stack, work: Callable[[], None]) -> None:
-        """Finish an operation that has begun, and add its stage to the report."""
+        """Finish an operation, let the vendor handle messages, and add a stage to the report."""
         sandbox, before = self.sandbox, self.snapshot()
         work()
         sandbox.vendor.receive()
@@ -101,7 +101,11 @@ class Play:
         self.report.stages.append(Stage(title, stack.status, events, calls, changes))
 
     def log(self, load_balancer: str, reads: bool = True) -> str:
-        """Let a load balancer write a log file; expect that the vendor reads it only if `reads`."""
+        """Let a load balancer write a log file; return its key, or an empty string.
+
+        Expect that the vendor reads the file if `reads`, otherwise not. The calls are added to the
+        last stage.
+        """
         self._visits += 1
         path = f"/visit/{self._visits}"
         body = log_file(load_balancer, [Visit("192.0.2.7", path)], self.sandbox.pace())
@@ -136,13 +140,13 @@ class Play:
             self.report.unexpected.append(otherwise)
 
     def expect_status(self, stack: Stack, status: str) -> None:
-        """Record the reason and end the scenario if a stack is not in this status."""
+        """If a stack is not in this status, record the reason and end the scenario."""
         if stack.status != status:
             self.report.unexpected.append(f"{stack.name} is {stack.status}: {self.reason()}")
             raise Over
 
     def reason(self) -> str:
-        """Return the reason for the first failure in the last stage."""
+        """Return the reason for the first failure in the last stage, or an empty string."""
         failed = (each for each in self.report.stages[-1].events if each.status.endswith("_FAILED"))
         return next((each.reason for each in failed), "")
 
@@ -151,7 +155,10 @@ class Play:
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Report the leftovers that are expected, and return all other differences."""
+        """Report the expected leftovers, and return the other differences, except log files.
+
+        An answer to CloudFormation must name each bucket and topic that stays.
+        """
         told = " ".join(self.sandbox.mailbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():

@@ -36,7 +36,7 @@ class Released:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The permissions that the stack's life cycle needs and the service role lacks."""
+        """The permissions that the stack's life cycle needs, but the service role lacks."""
         if self.role_kind == "lifecycle":
             return ()
         statements: Any = policy_document("cloudformation-role-documented")["Statement"]
@@ -75,10 +75,10 @@ def load(
     role_kind: RoleKind,
     customize: Customize | None = None,
 ) -> Released:
-    """Read a release from its folder, or build the release of the installed version.
+    """Read a release from a folder or, without one, build the installed version's release.
 
-    Accepts only a template that this source builds, with the changes that `customize` makes, if
-    given. Raises RehearsalError or another DtLogsError.
+    Accepts only a template that this source builds, with the changes that `customize` makes.
+    Raises RehearsalError or another DtLogsError.
     """
     names = (STACK_TEMPLATES[privileges], SERVICE_ROLE_TEMPLATE)
     stack, role = (_template(folder, name, customize) for name in names)

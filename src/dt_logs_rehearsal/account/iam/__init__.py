@@ -1,1 +1,1 @@
-"""IAM: the rights that a call needs, and the policies that grant them. Start with `access`."""
+"""IAM: the permissions that a call needs, and the policies that grant them. Start with `access`."""

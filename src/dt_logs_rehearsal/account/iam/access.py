@@ -26,8 +26,8 @@ _ROOTS = frozenset(f"s3:{verb}BucketPolicy" for verb in ("Get", "Put", "Delete")
 class Decided:
     """IAM's decision about one action that a call needs.
 
-    `by` names the deciding statement, and says whether it is in the resource's policy. It is
-    "administrator" for an administrator, and empty if no statement decided.
+    `by` names the statements that decided, and says which one is in the resource's policy. An
+    administrator's own statement is "administrator". `by` is empty if an Allow is missing.
     """
 
     action: str
@@ -52,7 +52,7 @@ def authorise(
 ) -> None:
     """Raise Refused, with AWS's message, unless the caller may make the call.
 
-    `heard` is called with each decision, including denials.
+    `heard` is called with each decision, up to and including the first denial.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
@@ -114,8 +114,8 @@ def request(
 def _bucket(world: World, call: Call) -> Bucket | None:
     """Return the bucket that an S3 call uses; None for other services and for CreateBucket.
 
-    S3 tells every caller if a bucket is missing. [localstack tests/aws/services/s3/test_s3:
-    ExpectedBucketOwner, also a value that is not an ID]
+    Raises Refused if the bucket is missing or has an unexpected owner; S3 says so to every caller.
+    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also a value that is not an ID]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
         return None
@@ -149,7 +149,7 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason if it is a denial, otherwise an empty string.
+    """Return IAM's decision, and AWS's reason for a denial or an empty string.
 
     Within an account, one Allow is enough; across accounts, both sides must allow the action.
     """

@@ -85,13 +85,13 @@ _NEGATED = {
 
 
 def is_operator(name: str) -> bool:
-    """Return whether a name, with its modifiers, is one of IAM's condition operators."""
+    """Return whether a name is one of IAM's condition operators, with or without modifiers."""
     _, plain, _ = _taken_apart(name)
     return plain == "Null" or plain in _TESTS or plain in _NEGATED
 
 
 def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
-    """Return whether the context, whose keys are in lower case, satisfies an operator on a key."""
+    """Return whether the context, with keys in lower case, satisfies an operator on a key."""
     quantifier, plain, if_exists = _taken_apart(name)
     found = context.get(key.lower())
     values = (found,) if isinstance(found, str) else found

@@ -172,7 +172,7 @@ def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
 
 @lru_cache(maxsize=8192)
 def statements(document: str) -> tuple[Statement, ...]:
-    """Compile the statements of a policy, a JSON string that AWS accepts."""
+    """Compile the statements of a policy, given as a JSON string that AWS accepts."""
     raw = listed(json.loads(document)["Statement"])
     return tuple(_compiled(each, number) for number, each in enumerate(raw, 1))
 
@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy as data; policies with the same meaning and order give equal data."""
+    """Return a policy as data; policies with the same meaning and statements' order are equal."""
     if document is None:
         return None
     raw = json.loads(document)

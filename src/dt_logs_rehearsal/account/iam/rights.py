@@ -53,7 +53,7 @@ _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# Operations, their parameters, and the permissions that these parameters also need [botocore,
+# Parameters that need a further permission: operation, parameter, permission [botocore,
 # CreateBucket, "Permissions"].
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
@@ -86,7 +86,7 @@ class Right:
 
 
 def needed(call: Call, partition: str) -> Iterator[Right]:
-    """Yield every right that the call needs. Raises Refused if its resource is unknown."""
+    """Yield each permission that the call needs; raise Refused if no parameter names a resource."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
         return  # GetCallerIdentity does not need permission; confirming needs a token instead

@@ -95,9 +95,9 @@ def _check_namespace(call: Call) -> None:
 
 
 def _check_location(call: Call) -> None:
-    """Check LocationConstraint: it must be absent in us-east-1, and the call's region elsewhere.
+    """Check LocationConstraint: absent in us-east-1, equal to the call's region elsewhere.
 
-    [localstack tests/aws/services/s3/test_s3; botocore's enum has no us-east-1]
+    [localstack tests/aws/services/s3/test_s3; botocore's enum omits us-east-1]
     """
     location = call.params.get("CreateBucketConfiguration", {}).get("LocationConstraint")
     known = service_model("s3").shape_for("BucketLocationConstraint").metadata["enum"]

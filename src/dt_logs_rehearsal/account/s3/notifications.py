@@ -30,7 +30,7 @@ _ARGUMENTS = {
 
 
 def get_bucket_notification_configuration(world: World, call: Call) -> Response:
-    """Return the whole configuration; kinds that are not configured are absent."""
+    """Return the whole configuration, without unset kinds; it may be stale."""
     return deepcopy(world.seen(world.buckets[call.params["Bucket"]].notifications))
 
 
@@ -58,7 +58,7 @@ def put_bucket_notification_configuration(world: World, call: Call) -> Response:
 
 
 def kept(world: World, configuration: Entry) -> Entry:
-    """Return a configuration as S3 keeps it: with Ids, and capitalised filter names."""
+    """Return a configuration as S3 keeps it: with Ids and capitalised names of filter rules."""
     result: Entry = {}
     for kind in DESTINATIONS:
         if configuration.get(kind):
@@ -151,7 +151,7 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return the argument in S3's error for a destination, or None if S3 accepts the destination.
+    """Return the argument's name and value in S3's error, or None if S3 accepts the destination.
 
     A destination must be in the bucket's region, must not be FIFO, and must admit S3. A topic that
     is encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,

@@ -51,7 +51,7 @@ def _new_version(world: World, bucket: Bucket) -> str:
 
 
 def _add(bucket: Bucket, key: str, stored: StoredObject) -> None:
-    """Add a version; it replaces a version with the same ID, which can only be `null`."""
+    """Add a version, replacing one with the same ID; only the ID `null` can occur again."""
     kept = [each for each in bucket.objects.get(key, []) if each.version != stored.version]
     bucket.objects[key] = [*kept, stored]
 
@@ -64,9 +64,9 @@ def etag(stored: StoredObject) -> str:
 def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
     """Return whether an account can read the object if the bucket policy allows that.
 
-    A bucket policy covers only the bucket owner's own objects. In this emulation, other accounts
-    may not use the KMS key, and do not offer to pay as requesters [S3 guide,
-    RequesterPaysBuckets.md].
+    A bucket policy covers only the bucket owner's own objects. A missing object counts as such. In
+    this emulation, other accounts may not use the KMS key, and do not offer to pay as requesters
+    [S3 guide, RequesterPaysBuckets.md].
     """
     if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner
@@ -89,7 +89,10 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Return a call's object; if it is missing, a caller who may not list the bucket gets 403."""
+    """Return a call's object; raise Refused if the object is missing or unreadable.
+
+    For a missing object, a caller who may not list the bucket gets 403 instead of 404.
+    """
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
@@ -124,7 +127,7 @@ def get_object(world: World, call: Call) -> Response:
 
 
 def delete_object(world: World, call: Call) -> Response:
-    """Delete an object, or hide it behind a delete marker; a repeated call succeeds too.
+    """Delete a version or an object, or add a delete marker; a repeated call succeeds too.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """
@@ -145,7 +148,7 @@ def delete_object(world: World, call: Call) -> Response:
 
 
 def list_objects_v2(world: World, call: Call) -> Response:
-    """Return one page of keys; if it is empty, `Contents` is absent."""
+    """Return one page of keys; an empty page does not have `Contents`."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
     prefix, after = params.get("Prefix", ""), params.get("StartAfter", "")
     keys = [key for key in bucket.listing() if key.startswith(prefix) and key > after]

@@ -58,7 +58,7 @@ def _text(world: World, call: Call) -> str:
 
 
 def put_bucket_policy(world: World, call: Call) -> Response:
-    """Replace the policy. Raises Refused if it is malformed, or public and blocked."""
+    """Replace the policy; raise Refused if the new one is invalid, too large or blocked."""
     bucket = world.buckets[call.params["Bucket"]]
     place = Place(world.partition, bucket.name, frozenset(world.unknown_principals))
     text = _stored(place, call.params["Policy"])
@@ -192,7 +192,7 @@ def _as_kept(place: Place, kind: str, raw: Any) -> Any:
 
 
 def _check_scope(place: Place, statement: dict[str, Any]) -> None:
-    """Check a statement's actions and resources, and that they match each other."""
+    """Check a statement's actions and resources, and that each action applies to a resource."""
     resources = texts(statement.get("Resource", statement.get("NotResource")))
     start = f"arn:{place.partition}:s3:::"
     for resource in resources:

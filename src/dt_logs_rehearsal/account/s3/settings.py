@@ -23,12 +23,12 @@ from dt_logs_rehearsal.account.world import (
 _OWNERSHIPS = ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced")
 # [S3 API, Tag; the characters that AWS usually allows in tags]
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
-# The values of TransitionDefaultMinimumObjectSize, the default first.
+# The values of TransitionDefaultMinimumObjectSize, with the default first.
 _SIZES = ("all_storage_classes_128K", "varies_by_storage_class")
 
 
 def malformed() -> Refused:
-    """Return S3's refusal of a body that does not fit its schema."""
+    """Return S3's refusal of a body that does not fit S3's schema."""
     return Refused(
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published schema",
@@ -147,7 +147,7 @@ get_bucket_abac = _read("abac", lambda status: {"AbacStatus": {"Status": status}
 
 
 def _checked_lifecycle(world: World, bucket: Bucket, params: Params) -> Response:
-    """Check lifecycle rules, and give each an ID.
+    """Check a lifecycle configuration, and return it with an ID for each rule.
 
     A call without TransitionDefaultMinimumObjectSize resets that setting [localstack
     tests/aws/services/s3/test_s3].
@@ -213,7 +213,7 @@ def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
-    """Check a bucket's new tags, and return them as a mapping; system tags may not change."""
+    """Return new tags as a mapping; ABAC must be off, and system tags must not change."""
     if bucket.abac == "Enabled":  # [S3 guide, buckets-tagging-enable-abac.md; message unverified]
         text = "ABAC is enabled for the bucket. Use TagResource or UntagResource instead."
         raise Refused("InvalidRequest", text)
@@ -226,7 +226,7 @@ def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, st
 
 
 def _checked_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Check tags, and return them as a mapping. Raises Refused.
+    """Return tags as a mapping; raise Refused if S3 does not accept them.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """

@@ -36,7 +36,7 @@ _STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn
 
 
 def subscribe(world: World, call: Call) -> Response:
-    """Subscribe an endpoint, or return its existing subscription if that has these attributes.
+    """Subscribe an endpoint, or return its existing subscription if the attributes match.
 
     [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns]
     """
@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Check attributes, and return them as SNS keeps them; error messages start with `where`.
+    """Check attributes, and return them as SNS keeps them; errors about a value begin with `where`.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """
@@ -136,8 +136,9 @@ def confirm_subscription(world: World, call: Call) -> Response:
 
 
 def _named(world: World, call: Call) -> Subscription | None:
-    """Return the subscription that a call names, or None if it does not exist. Raises Refused.
+    """Return the subscription that a call names, or None if it does not exist.
 
+    Raises Refused if the ARN is invalid, or neither the subscription nor the topic is the caller's.
     [localstack tests/aws/services/sns/test_sns]
     """
     arn = call.params["SubscriptionArn"]
@@ -218,7 +219,7 @@ def list_subscriptions(world: World, call: Call) -> Response:
 
 
 def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
-    """Return one page; a subscription that its endpoint ended is listed as Deleted for 72 hours.
+    """Return one page; a subscription that its endpoint's owner ended is Deleted for 72 hours.
 
     [SNS guide, sns-delete-subscription-topic.md]
     """

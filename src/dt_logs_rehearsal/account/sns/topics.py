@@ -49,7 +49,7 @@ def invalid(text: str) -> Refused:
 
 
 def found_topic(world: World, arn: str) -> Topic:
-    """Return the topic with an ARN. Raises Refused if it does not exist."""
+    """Return the topic with an ARN. Raises Refused if the ARN is invalid or has no topic."""
     if (count := len(arn.split(":"))) != 6:
         raise invalid(f"TopicArn Reason: An ARN must have at least 6 elements, not {count}")
     if arn not in world.topics:
@@ -112,7 +112,7 @@ def _check_policy(text: str) -> None:
 
 
 def default_policy(arn: str) -> str:
-    """Return the policy of a topic created without one; it lets the owner publish, but not S3.
+    """Return a topic's default policy: the owner may publish to the topic, and S3 may not.
 
     [localstack tests/aws/services/sns/test_sns; GH aws/aws-cdk#28915]
     """

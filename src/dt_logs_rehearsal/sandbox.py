@@ -3,8 +3,7 @@
     with Sandbox(folder) as sandbox:
         stack = sandbox.cloudformation.create("dt-logs-analysis", asked, capabilities, role)
 
-A sandbox does not write outside `folder`. When it is closed, it ends its processes and closes its
-sockets.
+A sandbox does not write outside `folder`. On exit, it ends its processes and closes its sockets.
 """
 
 from __future__ import annotations

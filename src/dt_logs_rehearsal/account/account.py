@@ -130,7 +130,7 @@ class Account:
         return Caller(owner, arn, own)
 
     def snapshot(self) -> Snapshot:
-        """Return the resources and their settings as comparable data, for `report.changes.diff`."""
+        """Return the state of load balancers, S3 and SNS as comparable data, for `changes.diff`."""
         with self.world.lock:
             return _snapshot(self.world)
 
@@ -229,7 +229,7 @@ class Account:
 
 
 def _snapshot(world: World) -> Snapshot:
-    """Return the resources and their settings as data without differences that have no meaning.
+    """Return the state of load balancers, S3 and SNS as data, without meaningless differences.
 
     Times, and the IDs of subscriptions and versions, are left out. `versions` holds what a plain
     list does not show: old versions and delete markers.
@@ -282,7 +282,7 @@ def _version(stored: StoredObject) -> list[str]:
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
-    """Return EventBridge's state, and the entries by kind and Id: their order has no meaning."""
+    """Return whether EventBridge is on, and the entries by kind and Id: order has no meaning."""
     found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
     for kind, arn, entry in entries(configuration):
         prefix, suffix = filters(entry)

@@ -41,7 +41,7 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
 def announce(
     world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
 ) -> None:
-    """Send an event to the destination of each matching notification, and to EventBridge if on.
+    """Send an event to each matching notification's destination, and to EventBridge if enabled.
 
     The object's key is URL-encoded in the event.
     """
@@ -107,7 +107,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
     """Deliver a message from S3 to a topic, queue or function.
 
-    As on AWS, the message is lost if the destination is missing or a topic's policy denies it.
+    As on AWS, the message is lost if the destination is missing or the topic does not admit S3.
     """
     topic = world.topics.get(destination)
     if topic is None:

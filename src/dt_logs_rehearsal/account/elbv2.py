@@ -141,7 +141,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set all attributes in the call, or none; first check the buckets of the enabled logs in it.
+    """Set all attributes in the call, or none; first check the bucket of each enabled log in it.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: attributes that are not sent keep their values]
     """

@@ -164,7 +164,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class LogDelivery:
-    """A delivery of a load balancer's logs by CloudWatch Logs, independent of its S3 attributes.
+    """A delivery of a load balancer's logs by CloudWatch Logs; S3 attributes do not affect it.
 
     [ELB guide, load-balancer-cloudwatch-logs.md]
     """

@@ -23,7 +23,7 @@ _DEFAULT_TIMEOUT = 3600  # seconds
 
 
 class Mailbox:
-    """Stores answers until it is closed; keeps only the first answer to each URL."""
+    """Stores answers until `close` is called; keeps only the first answer to each URL."""
 
     def __init__(self) -> None:
         self.closed = False

@@ -1,7 +1,7 @@
 """AWS Lambda without Docker: a function's code runs under awslambdaric in its own process.
 
 As in Lambda, the process has only the code, the role's credentials and a deadline. Unlike in
-Lambda, the process is not isolated, and its memory is not limited. Its time passes at the account's
+Lambda, the process is not isolated, and its memory is not limited; time passes at the account's
 pace.
 """
 

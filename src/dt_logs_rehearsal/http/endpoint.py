@@ -147,7 +147,7 @@ class Endpoint:
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
-        """Let IAM decide about an AWS service's call with a role; report it. Raises Refused."""
+        """Let IAM decide about a service's call with a role; report the call. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
         asked = Parsed("", service, self.account.region, operation, params)

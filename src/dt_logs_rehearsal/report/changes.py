@@ -81,7 +81,7 @@ def lines(changes: Changes) -> Iterator[str]:
 
 
 def _properties(resources: Snapshot, name: str) -> Snapshot:
-    """Return a resource's settings by AWS's names, without empty ones and missing resources."""
+    """Return a resource's settings by AWS's names, without empty ones; none if it is missing."""
     entries = (each for item in resources.get(name, {}).items() for each in _entries(*item))
     return {name: value for name, value in entries if value not in (None, "", [], {})}
 

@@ -71,7 +71,7 @@ class Stage:
 
 @dataclass
 class Report:
-    """One scenario's results, and whether all were as expected; `scenarios.play` fills them in."""
+    """One scenario's results, and whether they were as expected; `scenarios.play` fills them in."""
 
     scenario: str
     summary: str
@@ -89,7 +89,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """True if everything was as expected."""
+        """True if every expectation held."""
         return not self.unexpected
 
     @property

@@ -65,7 +65,7 @@ class Play:
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
-        """Run the schedule or, with documented privileges, update the stack's RunToken."""
+        """Run the stack's schedule or, with documented privileges, change its RunToken."""
         if self.documented:
             self.update(stack, *load_balancers, RunToken="again")
             self.expect_status(stack, "UPDATE_COMPLETE")

@@ -114,7 +114,7 @@ def request(
 def _bucket(world: World, call: Call) -> Bucket | None:
     """Return the bucket that an S3 call uses; None for other services and for CreateBucket.
 
-    Raises Refused if the bucket is missing or has an unexpected owner; S3 says so to every caller.
+    Raises Refused, even to an administrator, if the bucket is missing or has an unexpected owner.
     [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also a value that is not an ID]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
@@ -149,9 +149,9 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason for a denial or an empty string.
+    """Return IAM's decision, and AWS's reason for a denial (empty if the action is allowed).
 
-    Within an account, one Allow is enough; across accounts, both sides must allow the action.
+    Without a Deny, one Allow is enough within an account; across accounts, each side needs one.
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies

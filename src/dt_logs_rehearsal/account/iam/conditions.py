@@ -107,6 +107,6 @@ def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> boo
 
 
 def _taken_apart(name: str) -> tuple[str, str, bool]:
-    """Return an operator's quantifier, the operator itself, and whether it ends in IfExists."""
+    """Return a name's quantifier and operator, and whether the name ends in IfExists."""
     quantifier, _, plain = name.rpartition(":")
     return quantifier, plain.removesuffix("IfExists"), plain.endswith("IfExists")

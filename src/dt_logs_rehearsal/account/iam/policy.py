@@ -242,7 +242,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy as data; policies with the same meaning and statements' order are equal."""
+    """Return a policy as data, equal for policies with the same meaning and statement order."""
     if document is None:
         return None
     raw = json.loads(document)

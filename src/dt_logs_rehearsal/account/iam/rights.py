@@ -86,7 +86,7 @@ class Right:
 
 
 def needed(call: Call, partition: str) -> Iterator[Right]:
-    """Yield each permission that the call needs; raise Refused if no parameter names a resource."""
+    """Yield each permission that the call needs; raise Refused if a resource's name is missing."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
         return  # GetCallerIdentity does not need permission; confirming needs a token instead

@@ -95,7 +95,7 @@ def _check_namespace(call: Call) -> None:
 
 
 def _check_location(call: Call) -> None:
-    """Check LocationConstraint: absent in us-east-1, equal to the call's region elsewhere.
+    """Check that LocationConstraint is absent in us-east-1 and is the call's region elsewhere.
 
     [localstack tests/aws/services/s3/test_s3; botocore's enum omits us-east-1]
     """

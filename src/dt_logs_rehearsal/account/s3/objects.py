@@ -64,9 +64,9 @@ def etag(stored: StoredObject) -> str:
 def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
     """Return whether an account can read the object if the bucket policy allows that.
 
-    A bucket policy covers only the bucket owner's own objects. A missing object counts as such. In
-    this emulation, other accounts may not use the KMS key, and do not offer to pay as requesters
-    [S3 guide, RequesterPaysBuckets.md].
+    A bucket policy covers only the bucket owner's own objects. A missing object counts as the
+    bucket owner's. In this emulation, other accounts may not use the KMS key, and do not offer to
+    pay as requesters [S3 guide, RequesterPaysBuckets.md].
     """
     if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner

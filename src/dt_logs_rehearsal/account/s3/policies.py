@@ -58,7 +58,7 @@ def _text(world: World, call: Call) -> str:
 
 
 def put_bucket_policy(world: World, call: Call) -> Response:
-    """Replace the policy; raise Refused if the new one is invalid, too large or blocked."""
+    """Replace the policy; raise Refused if the text is invalid, too large or blocked as public."""
     bucket = world.buckets[call.params["Bucket"]]
     place = Place(world.partition, bucket.name, frozenset(world.unknown_principals))
     text = _stored(place, call.params["Policy"])

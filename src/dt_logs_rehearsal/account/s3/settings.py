@@ -38,7 +38,7 @@ def malformed() -> Refused:
 def _read(
     field: str, shown: Callable[[Any], Response], missing: tuple[str, str] | None = None
 ) -> Operation:
-    """Return the operation that reads a setting; `missing` is its error if the setting is unset."""
+    """Return the operation that reads a setting; `missing` is the error if the setting is unset."""
 
     def read(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]

@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Check attributes, and return them as SNS keeps them; errors about a value begin with `where`.
+    """Check attributes, and return them as SNS keeps them; errors about a value include `where`.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """
@@ -219,9 +219,10 @@ def list_subscriptions(world: World, call: Call) -> Response:
 
 
 def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
-    """Return one page; a subscription that its endpoint's owner ended is Deleted for 72 hours.
+    """Return one page of subscriptions, including recently ended ones.
 
-    [SNS guide, sns-delete-subscription-topic.md]
+    A subscription that the endpoint's owner ended is listed as Deleted for 72 hours. [SNS guide,
+    sns-delete-subscription-topic.md]
     """
     now, pending = world.clock(), "PendingConfirmation"
     found = [(e, e.arn if e.confirmed else pending) for e in world.subscriptions.values()]

@@ -49,7 +49,7 @@ def invalid(text: str) -> Refused:
 
 
 def found_topic(world: World, arn: str) -> Topic:
-    """Return the topic with an ARN. Raises Refused if the ARN is invalid or has no topic."""
+    """Return the topic with an ARN. Raises Refused for an invalid ARN or a missing topic."""
     if (count := len(arn.split(":"))) != 6:
         raise invalid(f"TopicArn Reason: An ARN must have at least 6 elements, not {count}")
     if arn not in world.topics:

@@ -46,7 +46,7 @@ class Asked:
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
-        """The template as data. Raises ValueError if it is not JSON."""
+        """The template as data. Raises ValueError if the body is not JSON."""
         found: Mapping[str, Any] = json.loads(self.body)
         return found
 
@@ -57,7 +57,7 @@ class Asked:
         return {k: str(self.parameters.get(k, declared[k].get("Default"))) for k in declared}
 
     def described(self) -> list[dict[str, str]]:
-        """Return each parameter with its value, or with stars if it is NoEcho."""
+        """Return each parameter with its value, or with stars for a NoEcho parameter."""
         declared = self.template.get("Parameters", {})
         hidden = {k for k, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}
         return [

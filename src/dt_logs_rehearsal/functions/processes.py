@@ -68,7 +68,7 @@ _STOPPED = Invocation("exited", "the function was stopped")
 
 
 class Functions:
-    """Runs functions, and ends all their processes when it is closed."""
+    """Runs functions; on exit, ends all their processes."""
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ class _Process:
 
 
 def _end(running: subprocess.Popen[bytes] | None) -> None:
-    """Kill a process and its child processes, and wait until it has ended."""
+    """Kill a process and its child processes; wait until the process has ended."""
     if running is not None:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)

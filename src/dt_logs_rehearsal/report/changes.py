@@ -104,10 +104,10 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
     AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
     logging is off. The documented role may not delete the topic and subscription that it created:
-    both stay, without a publisher, until a stack with least privilege cleans up the bucket. A
-    subscription that was never confirmed cannot be ended; AWS removes it after a few days. Our Sids
-    record times and earlier requests, which a rollback does not restore. The order of our own
-    statements does not matter.
+    both stay, without a publisher, until a stack with the least-privilege role cleans up the
+    bucket. A subscription that was never confirmed cannot be ended; AWS removes it after a few
+    days. Our Sids record times and earlier requests, which a rollback does not restore. The order
+    of our own statements does not matter.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():

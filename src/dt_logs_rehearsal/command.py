@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     everything = arguments.scenario == "all"
     chosen = [each for each in SCENARIOS if everything or each.name == arguments.scenario]
     if arguments.report is not None:
-        _write(arguments.report, "a", "")  # fails now rather than after several minutes
+        _write(arguments.report, "a", "")  # fails now rather than after the rehearsals
     show(EMULATED[:1], sys.stderr)
     reports = []
     for number, each in enumerate(chosen, 1):

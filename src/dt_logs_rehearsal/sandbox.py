@@ -135,10 +135,7 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Start a function; return a callable that waits for its end and logs its output.
-
-        Raises Refused if the stack's role may not invoke the function.
-        """
+        """Start a function; return a callable that waits and logs its output. Raises Refused."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 

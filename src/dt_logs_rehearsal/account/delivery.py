@@ -41,10 +41,7 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
 def announce(
     world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
 ) -> None:
-    """Send an event to each matching notification's destination, and to EventBridge if enabled.
-
-    The object's key is URL-encoded in the event.
-    """
+    """Send an event, with a URL-encoded key, where the notifications and EventBridge want it."""
     encoded = quote_plus(key, safe="/*-._")
     owner = {"principalId": bucket.owner}
     arn = f"arn:{world.partition}:s3:::{bucket.name}"

@@ -1,8 +1,7 @@
 """AWS Lambda without Docker: a function's code runs under awslambdaric in its own process.
 
 As in Lambda, the process has only the code, the role's credentials and a deadline. Unlike in
-Lambda, the process is not isolated, and its memory is not limited; time passes at the account's
-pace.
+Lambda, its memory is not limited, and it is not isolated. Time passes at the account's pace.
 """
 
 from __future__ import annotations

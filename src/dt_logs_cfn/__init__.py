@@ -5,9 +5,10 @@
     release = build_release(Settings.load("release.cfg"))
     write_release(release, "build")
 
-The result depends only on the settings, unless you change the templates with a function. Only
-`Settings.load`, `write_release` and `compare` use files outside the installed packages. Nothing
-uses the network. Expected failures are `DtLogsError`s. docs/library.md has worked examples.
+A release depends only on the settings and, if you pass one, on the function that changes the
+templates. Only `Settings.load`, `write_release` and `compare` use files outside the installed
+packages. No public function uses the network. Expected failures are `DtLogsError`s.
+docs/library.md has worked examples.
 
 To read the program, begin with `template`, then `release`; `cli.main` lists the commands.
 """

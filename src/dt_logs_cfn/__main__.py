@@ -15,7 +15,7 @@ from dt_logs_cfn.cli.main import main
 class _Stream(io.TextIOWrapper):
     """A standard stream that never raises OSError; output that cannot be written is lost.
 
-    If the reader closes the pipe, the command continues. Any other error is kept in `failure`.
+    The command continues. `failure` keeps the error, unless the reader only closed the pipe.
     """
 
     failure: OSError | None = None
@@ -49,9 +49,9 @@ class _Stream(io.TextIOWrapper):
 def run() -> None:
     """Run this process's command line, and exit with the command's exit code.
 
-    Ctrl-C and a full disk end the process without a traceback. A closed stream, or one that nobody
-    reads, does not change the exit code. If results cannot be written for any other reason, the
-    code is 3.
+    The code is 130 after Ctrl-C, and 3 if a disk is full or the results cannot be written; none of
+    these shows a traceback. A standard stream that is closed, or that nobody reads, does not change
+    the code.
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)

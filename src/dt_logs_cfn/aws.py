@@ -91,7 +91,7 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 
 def show_log() -> None:
-    """Show the SDK's log on stderr from now on; hide whatever may be a secret."""
+    """Show the SDK's log on stderr from now on; hide values that look like secrets."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG)
@@ -107,7 +107,7 @@ class _Handler(logging.Handler):
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without credentials, and with each URL cut after the host."""
+    """Return a text without secrets; each URL, except an S3 location, is cut after the host."""
     text = _ENCODED_ADDRESS.sub("://…", shown_text(text))
     return _PATH.sub(r'"\1 /…', _SECRET.sub(r"\1…", text))
 
@@ -122,7 +122,7 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
 
 
 def usual_region(profile: str | None) -> tuple[str, str]:
-    """Return the region that applies without `--region`, and its source; empty if none is set."""
+    """Return the region that applies without `--region`, and its source, or two empty strings."""
     for name in _REGION_VARIABLES:
         if found := os.environ.get(name):
             return found, name
@@ -136,8 +136,8 @@ class _Session(boto3.Session):
     """A session that makes usable clients, or raises AwsError or botocore's errors.
 
     For unusable settings, the SDK raises errors of many types, such as ValueError for an endpoint
-    and OSError for a credential process. `client` turns all of them into AwsError. Its first call
-    also loads the credentials, so that an error in these is found there.
+    and OSError for a credential process. `client` turns all but botocore's own errors into
+    AwsError. The first call of `client` also loads the credentials, so that it raises their errors.
     """
 
     _signed_in = False
@@ -191,7 +191,10 @@ def errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object read from S3. `tag` is its ETag; S3 locks it until `retained`, if that is set."""
+    """An object read from S3; `tag` is its ETag.
+
+    If `retained` is set, S3 locks the object until then.
+    """
 
     content: bytes
     tag: str
@@ -199,9 +202,10 @@ class S3Object:
 
 
 def read_object(s3: S3Client, bucket: str, key: str, owner: str, limit: int) -> S3Object | None:
-    """Return an object from the bucket of the account `owner`, or None if it does not exist.
+    """Return an object from a bucket of the account `owner`; None if the object does not exist.
 
-    The content has at most one byte more than `limit`. Raises ClientError.
+    At most `limit` + 1 bytes of the content are read; more than `limit` bytes mean that the object
+    is too large. Raises ClientError.
     """
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)

@@ -1,8 +1,8 @@
 """Write JSON in only one form, so that equal values give equal bytes.
 
-troposphere and awacs may change the order of their keys in any release, so we sort the keys. A
-value that fits stays on one line. A longer one has one item on each line, so that a review shows
-each permission that changes.
+A new version of troposphere or awacs may write keys in another order, so we sort the keys. A value
+that fits stays on one line. A longer value has one item on each line, so that a review shows each
+permission that changes.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 WIDTH = 160
 
-# These keys come first in every object, in this order; the others follow by name.
+# These keys come first in every object, in this order; the other keys follow, sorted by name.
 _FIRST = (
     "AWSTemplateFormatVersion",
     "Description",
@@ -69,8 +69,8 @@ def _ordered(value: object) -> object:
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, otherwise with one item on each line.
 
-    If its only member is an object or a list, that member starts on the value's first line and ends
-    on its last line.
+    If the value's only member is an object or a list, that member starts on the first line and ends
+    on the last line.
     """
     line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:

@@ -6,7 +6,7 @@ bug.
 
 
 class DtLogsError(Exception):
-    """An expected failure: `what` says what happened, `fix` what to do; neither holds a secret.
+    """An expected failure: `what` says what happened, and `fix` says what to do, without secrets.
 
     >>> try:
     ...     Vendor("aws", "1234")
@@ -29,7 +29,7 @@ class UsageError(DtLogsError):
 
 
 class SettingsError(DtLogsError):
-    """The settings in `release.cfg`, in a template or in an operator's file are invalid."""
+    """Settings in `release.cfg`, a template or an operator's file are invalid or cannot be read."""
 
 
 class BuildError(DtLogsError):
@@ -37,7 +37,7 @@ class BuildError(DtLogsError):
 
 
 class ReleaseError(DtLogsError):
-    """A release on disk is missing or damaged, or cannot be written."""
+    """A release on disk is missing, damaged or not the expected one, or cannot be written."""
 
 
 class VerifyError(DtLogsError):

@@ -1,6 +1,6 @@
 """Read and check the settings in `release.cfg`: a vendor for each partition, and the function.
 
-An unset account or endpoint stays a parameter that the customer must fill in.
+If the account or the endpoint is unset, the customer must give it as a stack parameter.
 """
 
 import configparser
@@ -136,7 +136,8 @@ class Vendor:
 class Settings:
     """A release's settings: at most one vendor for each partition, and the function.
 
-    Raises SettingsError if two vendors have the same partition.
+    Vendors without any value are dropped. Raises SettingsError if two vendors have the same
+    partition.
 
     >>> settings = Settings((Vendor("aws", "111122223333"),), FunctionSettings(memory=1024))
     >>> settings.to_metadata()
@@ -193,7 +194,7 @@ class Settings:
 
     @property
     def default(self) -> Vendor | None:
-        """The vendor whose account and endpoint become the parameters' defaults.
+        """The vendor whose account and endpoint become the parameters' defaults, or None.
 
         A parameter has one default for all partitions, but an account or a queue belongs to one
         partition. So there is a default only if exactly one vendor has an account or an endpoint.
@@ -218,8 +219,8 @@ def read_sections(
     """Read an INI file, and return each section's values by name.
 
     The values' names are in lower case unless `keep_case`. Raises SettingsError if the file cannot
-    be read or parsed; the caller checks names and values. The error may suggest `sections`. It does
-    not quote lines, because a line may contain a token.
+    be read or parsed; the caller checks names and values. The error may suggest `sections`, but
+    does not quote lines, because a line may contain a token.
     """
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:

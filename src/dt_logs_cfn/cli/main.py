@@ -1,9 +1,10 @@
 """The command line: `main(argv)` parses it, runs one command and returns the exit code.
 
-The codes are 0 for success, 1 for findings or drift, 2 for wrong usage, and 3 for an expected
-failure, with one line on stderr. Any other failure is a bug and shows a traceback. Each command is
-a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only when its
-command runs, because loading cfn-lint takes longer than a whole build.
+The codes are 0 for success, 1 for a result that needs attention (such as a finding, a difference or
+a planned change), 2 for wrong usage, and 3 for another expected failure. An expected failure shows
+its reason and its fix on stderr; any other exception is a bug and shows a traceback. Each command
+is a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only when it
+is needed, because loading cfn-lint takes longer than a whole build.
 """
 
 import argparse
@@ -70,7 +71,8 @@ verify --stack dt-logs-analysis
 def main(argv: Sequence[str]) -> int:
     """Run one command and return the exit code; without a command, print help.
 
-    Raises SystemExit as argparse does: with 2 for wrong usage, 0 after `--help` or `--version`.
+    Raises SystemExit as argparse does: with 2 for wrong usage, and with 0 after `--help`,
+    `--version` or `--print-completion`.
     """
     program = _parser()
     if not argv:
@@ -159,7 +161,7 @@ def _program() -> Parser:
 
 
 def _fitted(line: str) -> str:
-    """Return a line of help, wrapped like argparse's own lines: to 78 columns in a pipe."""
+    """Return a line of help, wrapped as argparse does: to the terminal's width (or 80) minus 2."""
     return "\n".join(wrapped(line, (columns(sys.stdout) or 80) - 2))
 
 

@@ -15,14 +15,15 @@ from dt_logs_cfn.cli.terminal import tell
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1"  # arguments of `matching`
-# The options that users most often forget to type before a value.
+# The options that users are most likely to forget before a value.
 _USUAL = ("--stack", "--load-balancer", "--parameter")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that suggests the nearest word and keeps the line breaks of its epilog.
+    """A parser that suggests options for unknown ones, and keeps the line breaks of its epilog.
 
-    Options cannot be abbreviated, because argparse would repeat the value of an ambiguous one.
+    Options cannot be abbreviated, because the error for an ambiguous abbreviation would repeat the
+    option's value.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -78,7 +79,10 @@ def matching(pattern: str, rule: str) -> Callable[[str], str]:
 def completion_script(
     parser: argparse.ArgumentParser, commands: Mapping[str, argparse.ArgumentParser], shell: str
 ) -> str:
-    """Return a script that completes a program and its commands in `shell`, one of SHELLS."""
+    """Return a script with which `shell`, one of SHELLS, completes a program and its commands.
+
+    This also changes the commands' parsers.
+    """
     import shtab
 
     for command in commands.values():

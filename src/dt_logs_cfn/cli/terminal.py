@@ -1,7 +1,8 @@
 """Print results and progress, ask questions, and make untrusted text safe to show.
 
 Results are printed on stdout, everything else on stderr. Untrusted text cannot control the
-terminal. URLs in it are cut after the host, because a path or query may contain a token.
+terminal. URLs in it, except S3 locations, are cut after the host, because a path or query may
+contain a token.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def tell(line: str) -> None:
 
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
-    """Print lines; on a terminal, wrap them with a hanging indent and colour them."""
+    """Print lines; on a terminal, wrap them and, unless NO_COLOR is set, colour them."""
     colour = live(stream) and not os.environ.get("NO_COLOR")
     for line in rendered(lines, columns(stream), colour):
         print(line, file=stream, flush=True)
@@ -109,10 +110,10 @@ def columns(stream: TextIO) -> int | None:
 def wrapped(line: str, width: int | None) -> list[str]:
     """Wrap a line to a width with a hanging indent; a width of None means no limit.
 
-    If a line has columns, its last column wraps in place if it has at least half of the width;
-    otherwise, it starts on a new line. A word, a command in backticks, a value in single
-    quotes and a JSON document are never broken, even if they are too wide, so they can be copied.
-    A line has at most one command with arguments.
+    If a line has columns, the last column wraps in place when it has at least half of the width.
+    Otherwise, the last column starts on a new line. A word, a command in backticks, a value in
+    single quotes and a JSON document are never broken, even if they are too wide, so that they can
+    be copied. A line has at most one command with arguments.
     """
     if width is None or (len(line) <= width and len(_SPACED.findall(line)) < 2):
         return [line]
@@ -171,7 +172,7 @@ def one_line(text: str) -> str:
 
 
 def shown_value(value: str) -> str:
-    """Return a value that is safe to show: a URL in it is cut after the host."""
+    """Return a value, cut after the host of a URL in it, because the rest may be a secret."""
     before, address, rest = value.partition("://")
     if not address:
         return value
@@ -225,7 +226,7 @@ def _ask(question: str) -> str | None:
         return None
     try:
         print(question, end=" ", file=sys.stderr, flush=True)
-        if not sys.stderr.writable():  # otherwise nobody would see the question
+        if not sys.stderr.writable():  # nobody can see the question
             return None
         return sys.stdin.readline()
     except KeyboardInterrupt:
@@ -242,16 +243,16 @@ class Here:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Here:
-        """Return the options that were given; None for an option that the command does not have."""
+        """Return the options that were given, with None for an option that was not given."""
         given = (getattr(arguments, name, None) for name in ("profile", "region"))
         return cls(*(each if isinstance(each, str) else None for each in given))
 
     def text(self, text: str) -> str:
-        """Return a text; add these options to each command in backticks that takes them."""
+        """Return a text with these options added to each command in backticks that takes them."""
         return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
 
     def command(self, command: str) -> str:
-        """Return a command, ours or an AWS CLI command, with these options added."""
+        """Return our command, or an AWS CLI command, with these options added if it lacks them."""
         for option, value in (("--profile", self.profile), ("--region", self.region)):
             if value and option not in command.split():
                 command = f"{command} {option} {shlex.quote(value)}"
@@ -326,7 +327,10 @@ def elapsed(seconds: float) -> str:
 
 
 def watch(clients: Iterable[BaseClient], operator: Operator) -> None:
-    """Count AWS's answers to these clients, in any thread; show the number every few seconds."""
+    """Count AWS's answers to these clients, in any thread, and show the number.
+
+    It is shown when an answer arrives, but at most every few seconds.
+    """
     numbers, last = count(1), operator.clock()
 
     def beat(**given: object) -> None:

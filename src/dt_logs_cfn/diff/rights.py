@@ -1,15 +1,16 @@
 """Read a role's policies as rights, and compare the rights of two templates.
 
-A right is one action on one resource, for requests that pass its tests. CloudFormation's functions
-are resolved. A value that depends on the customer's account, such as the region, becomes a symbol
-in angle brackets. A condition that chooses a branch of `Fn::If` is also a test.
+A right allows or denies one action on one resource, for requests that pass its tests.
+CloudFormation's functions are resolved. A value that depends on the customer's account, such as the
+region, becomes a symbol in angle brackets. A condition that chooses a branch of `Fn::If` is also a
+test.
 
-A right is reported as added if no old right can cover it in any account. A right that an old one
-certainly covers is not reported. Anything in between is reported as a changed statement, at the
-level of an added or lost right.
+A right is reported as added if no old right can cover it in any account. It is not reported if an
+old right certainly covers it. Otherwise, it is reported as a changed statement, at the same level
+as an added right. Removed rights are found in the same way.
 
 The elements of a pattern are IAM's `*` and `?`, other characters, and our symbols. A symbol, such
-as `<AWS::Region>`, always stands for the same string. This has more than one character.
+as `<AWS::Region>`, always stands for the same string, which has more than one character.
 """
 
 import re
@@ -40,7 +41,7 @@ _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
 
 @dataclass(frozen=True)
 class Right:
-    """One action on one resource, for requests that pass all tests.
+    """One action that is allowed or denied on one resource, for requests that pass all tests.
 
     For a statement that is compared as a whole, `action` is its text, and `resource` is None.
     `effect` is empty if it cannot be read; `spelled` is the action as written.
@@ -122,7 +123,10 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield a change for each resource on which only `ones` have rights, with their actions."""
+    """Yield a change for each right in `ones` that `others` do not certainly cover.
+
+    Rights that differ only in their actions share a change.
+    """
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):

@@ -1,9 +1,10 @@
-"""Plan the steps of a publication, and carry them out at all destinations at the same time.
+"""Plan the steps of a publication or withdrawal, and carry them out at all destinations at once.
 
-The groups of steps run one after the other. `--dry-run` prints the steps that would be carried out.
-The first upload, SHA256SUMS, claims the version. It covers every other file of the release, so if
-several publishers have different files, only one continues. Nothing points to a version until every
-file has been uploaded, and then fetched as a customer would fetch it.
+The groups of steps run one after the other; the steps of a group run in parallel. `--dry-run`
+prints the steps instead. The first upload, SHA256SUMS, claims the version. It covers every other
+file of the release, so if several publishers have different files, only one of them continues.
+`versions.json` and `latest.json` do not name a version until every file has been uploaded, and then
+fetched as a customer would fetch it.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _compare(upload: Upload) -> Step:
 def _point(version: str | None, to: str) -> Step:
     """Return a step that points `latest.json` to a version.
 
-    None replaces a withdrawn version with an earlier one.
+    If the version is None, the step only replaces a withdrawn version with an earlier one.
     """
     return Step(lambda _: f"point {LATEST} to {to}", lambda site: site.point(version))
 
@@ -207,7 +208,7 @@ class Site:
         return "it does"
 
     def same(self, upload: Upload) -> str:
-        """Check that the public URL returns the uploaded file, or another valid signature."""
+        """Check that the public URL returns the uploaded bytes or, for a signature, a valid one."""
         limit = len(upload.content) if upload.signs is None else SIGNATURE_LIMIT
         found = self._public(upload.name, limit)
         if upload.signs is None and found == upload.content:
@@ -237,7 +238,11 @@ class Site:
         return result
 
     def point(self, version: str | None) -> str:
-        """Point `latest.json` to a version; try again if the version is withdrawn meanwhile."""
+        """Point `latest.json` to a version, unless it names a newer one; check that it is public.
+
+        If the version is withdrawn meanwhile, try again. If `version` is None, only replace a
+        withdrawn version with an earlier one.
+        """
 
         def changed(found: bytes | None) -> bytes | None:
             if found is None and version is None:

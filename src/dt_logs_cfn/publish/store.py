@@ -1,4 +1,4 @@
-"""Write to a destination's bucket: most objects once, and two by compare-and-swap."""
+"""Write a version's objects to a bucket once, and change two others by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _LONGEST_PAUSE = 2.0  # seconds
 
 @dataclass(frozen=True)
 class Upload:
-    """An object to write unless it exists; an existing one is accepted if its bytes are equal.
+    """An object to write unless it exists; an existing object with equal bytes is accepted.
 
-    For a signature, `signs` has the signed bytes. Any valid signature of these is also accepted,
-    because with some kinds of keys, no two signatures are equal.
+    For a signature, `signs` has the signed bytes. Any valid signature of these bytes is also
+    accepted, because with some kinds of keys, no two signatures are equal.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Store:
 
         S3 checks the SHA-256 before it stores anything. An existing object is never overwritten,
         but its lock may be extended. Raises ClientError, and PublishError if the existing bytes
-        differ and are not a valid signature, or if others keep writing.
+        differ and are not a valid signature, or if others keep writing the object.
         """
         request = self._request(upload.name, upload.content, _FOR_EVER)
         request["IfNoneMatch"] = "*"
@@ -101,7 +101,8 @@ class Store:
 
         If somebody else writes the object in the meantime, it is read and changed again. The
         content is None if the object does not exist. If `change` returns None or the same content,
-        nothing is written. Raises ClientError, and PublishError if others keep writing.
+        nothing is written. Raises ClientError, and PublishError if the object is too large or others
+        keep writing it.
         """
         for _ in self._tries():
             there = self._index(name)
@@ -181,7 +182,7 @@ class Store:
         return None
 
     def _tries(self) -> Iterator[None]:
-        """Yield once for each attempt, and pause after each."""
+        """Yield once for each attempt, and pause after each attempt."""
         for number in range(_TRIES):
             yield
             self.sleep(uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))

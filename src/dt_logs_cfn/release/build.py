@@ -1,7 +1,7 @@
-"""Build all files of a vendor's release, in memory and only from the settings.
+"""Build all files of a vendor's release in memory, from the settings and any customization.
 
-The same settings give the same bytes on every machine; clock, paths and environment do not matter.
-So a customer can rebuild a release and compare every byte.
+The same input gives the same bytes on every machine; clock, paths and environment do not matter. So
+a customer can rebuild a release and compare every byte.
 """
 
 import hashlib
@@ -73,8 +73,9 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
     may add resources, outputs, parameters, conditions and tags, and add policy statements to the
-    service role. It may change the Lambda function, but not its code, handler or role. `customize`
-    runs twice for each template. If it changes anything, the release records its name.
+    service role. It may change the Lambda function, but not the function's code, handler or role.
+    docs/library.md lists all that `customize` may change. It runs twice for each template. If it
+    changes a template, the release records the name of `customize`.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
     51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes a forbidden
@@ -134,7 +135,8 @@ def size_warnings(
 ) -> tuple[str, ...]:
     """Return a sentence for each template that is larger than 90 % of CloudFormation's limit.
 
-    `by` names the function that customized them. Raises BuildError if a template exceeds the limit.
+    `by` names the function that customized the templates, if any. Raises BuildError if a template
+    exceeds the limit.
     """
     warnings = []
     for name, content in templates.items():

@@ -1,12 +1,13 @@
-"""Model `versions.json` (the list of published versions) and `latest.json`, and change them.
+"""Model `versions.json` (the list of published versions) and `latest.json`, and their changes.
 
 `versions.json` has an entry for each version, the newest first:
 
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it does not name a
-version. A version has three numbers, without the suffixes that semantic versioning allows.
+`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if its version was withdrawn
+and there is no earlier one. A version has three numbers, without the suffixes that semantic
+versioning allows.
 """
 
 import json
@@ -41,7 +42,10 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class Entry:
-    """A version, the SHA-256 of its SHA256SUMS, its source's revision, and its publication time."""
+    """A version, its source's revision, its publication time (UTC), and any withdrawal.
+
+    `sha256sums` is the SHA-256 of the version's SHA256SUMS.
+    """
 
     version: str
     sha256sums: str
@@ -73,7 +77,7 @@ class Catalogue:
         object.__setattr__(self, "entries", tuple(ordered))
 
     def find(self, version: str) -> Entry | None:
-        """Return a version's entry, or None if it was not published."""
+        """Return a version's entry, or None if it is not listed."""
         return next((each for each in self.entries if each.version == version), None)
 
     def entered(self, entry: Entry) -> "Catalogue":

@@ -57,7 +57,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for this lock, which ends with the process
+        try:  # other builds wait for this lock, which also ends if the process dies
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
@@ -170,8 +170,9 @@ def mark(release: Release, out: Path) -> bool:
 
 
 def changed(out: Path) -> tuple[str, ...]:
-    """Return the files, by their names below `out`, that differ from what was released.
+    """Return the names below `out` of files that differ from a release, are missing or are new.
 
+    If a version's SHA256SUMS differs, only that file of the version is named.
     Raises ReleaseError if the list, or a released version, cannot be read.
     """
     found: list[str] = []
@@ -188,7 +189,10 @@ def changed(out: Path) -> tuple[str, ...]:
 
 
 def _replace(target: Path, files: Mapping[str, bytes]) -> None:
-    """Fill a new folder beside the target, then rename it into place."""
+    """Fill a new folder beside the target, then rename it into place; on failure, undo this.
+
+    Raises OSError, and ReleaseError if the target exists and is not a release.
+    """
     if target.exists() and not (target / MANIFEST).is_file():
         raise ReleaseError(
             f"{target} exists, but is not a release.",

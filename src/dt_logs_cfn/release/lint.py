@@ -1,12 +1,11 @@
 """Check templates with cfn-lint (for all regions that it knows), our rules, and AWS's validator.
 
-Our rules check what we promise, beyond cfn-lint's rules. Each is a function that yields problems.
+Our rules check what we promise, beyond cfn-lint's rules. Each rule is a function that yields problems.
 Apart from the documented policy, an action on `*` needs a reason in GRANTS or NEEDS.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
-applying them. It does not use configuration from the user's home, the working directory or the
-template.
+applying them. It ignores configuration in the user's home, the working directory and the template.
 """
 
 import os
@@ -191,7 +190,7 @@ def descriptions(template: Template) -> Iterator[Problem]:
 
 
 def wildcards(template: Template) -> Iterator[Problem]:
-    """Find permissions that are too wide or cannot be checked, except documented permissions."""
+    """Find permissions that are too wide or cannot be checked, except the documented policy's."""
     promised = list(statements(plain(documented(STACK))))
     resources: Json = {"Resources": mapping(template.get("Resources"))}
     for path, statement in statements_in(resources):
@@ -207,7 +206,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
 
 
 def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
-    """Find runtimes that AWS has ended, or will end within half a year or on an unknown day."""
+    """Find runtimes that AWS ends within half a year or has ended, or cfn-lint does not know."""
     for name, resource in mapping(template.get("Resources")).items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:

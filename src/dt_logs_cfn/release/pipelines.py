@@ -1,7 +1,7 @@
 """Make the files for customers' own pipelines: Terraform modules, and parameters for a StackSet.
 
 The folder `terraform` has the modules. Names like @VARIABLES@ in them stand for the version and for
-the parts that depend on the templates' parameters. The outputs are appended.
+the parts that depend on the templates' parameters. The stack's outputs are appended to its module.
 """
 
 import re
@@ -37,7 +37,7 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class _Variable:
-    """A template parameter as a Terraform variable; its value and default are never lists."""
+    """A template parameter as a Terraform variable; `value` and `default` join a list's items."""
 
     parameter: str
     name: str

@@ -1,4 +1,4 @@
-"""Check whether we released a template or handler, and who signed it.
+"""Check whether we released a template or handler, and who signed its release.
 
 In: an untrusted file, URL or S3 object. Out: a `Verdict` and a `Provenance`.
 

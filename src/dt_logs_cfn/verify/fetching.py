@@ -1,7 +1,7 @@
 """Fetch a file by its URL without credentials, as a browser would.
 
-The server is not trusted. So only https (or http on this machine) is allowed, redirects are not
-followed, and size and time are limited.
+The server is not trusted, so redirects are not followed, and size and time are limited. Only https
+is allowed, except for a server on this machine.
 """
 
 import ipaddress

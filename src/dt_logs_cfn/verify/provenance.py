@@ -83,8 +83,9 @@ class Signers:
 class Source:
     """An untrusted file to verify: its path or URL for display, and its bytes.
 
-    `beside` returns a file by its name relative to this file's folder, or None. It raises the same
-    errors as reading this file. `remote` is true if others may have written the file.
+    `beside` returns the content of another file by its name relative to this file's folder, or None
+    if that file does not exist. It raises the same errors as reading this file. `remote` is false
+    only for a file on disk.
     """
 
     name: str
@@ -143,8 +144,9 @@ def check(
     """Check a file's signature, and whether the file's version was withdrawn.
 
     A remote file must be signed if `signers` lists anyone, because anyone who may write to its
-    location could have removed the signature. Raises the same errors as reading the neighbouring
-    files.
+    location could have removed the signature. Raises SigningError if the list of signers is
+    missing, and the errors of `source.beside`; most FetchErrors only make a part of the result
+    unknown.
     """
     state, signature = _signature(source, version, signers)
     known, told, entry = standing(source, version)
@@ -156,7 +158,7 @@ def check(
 
 
 def standing(source: Source, version: str | None) -> tuple[Standing, str, Entry | None]:
-    """Return a version's standing, the same in words, and its entry in `versions.json`, if any."""
+    """Return a version's standing, its description, and its entry in `versions.json`, if any."""
     try:
         content = source.beside(f"../{VERSIONS}")
         found = Catalogue.parse(content, lenient=True) if content is not None else None

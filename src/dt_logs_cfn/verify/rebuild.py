@@ -1,9 +1,9 @@
 """Check whether a template from any source equals the one that this release would build.
 
 The template's Metadata records its origin. We rebuild the template from that record, and compare
-everything. We do not trust the template: the result shows what it records, sizes are limited, and
-its code is unpacked and read, but never run. We do not import anything that it names, so to rebuild
-a customized template, pass the callable.
+the whole template. We do not trust the template: the result shows what it records, sizes are
+limited, and its code is unpacked and read, but never run. We do not import anything that the
+template names. To verify a customized template, pass the callable.
 """
 
 from collections.abc import Iterator, Mapping
@@ -65,7 +65,8 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    # The template's claim about its customization does not prove anything, so it is not compared.
+    # Copy the template's claim about its customization: the claim proves nothing, so it is not a
+    # difference if the caller passes the callable.
     again = built(source.settings, source.kind, customize, source.customized_by)
     return Verdict(source, tuple(_differences(found, again)))
 

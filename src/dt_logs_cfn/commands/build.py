@@ -36,7 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build and write the release; with `--check`, only compare, and return 1 for a problem."""
+    """Build and write the release; with `--mark-released`, also mark it as released.
+
+    With `--check`, write nothing; compare, and return 1 for a problem.
+    """
     out: Path = arguments.out
     settings = release_options.load_settings(arguments.config)
     release = build_release(settings, release_options.load_customize(arguments.customize))
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(release: Release, out: Path, as_json: bool) -> int:
-    """Compare with the folder; return 1 for a difference, or a problem with released versions."""
+    """Compare the release with its folder; return 1 for a difference or a problem of `problems`."""
     folder = out / release.version
     differences = compare(release, folder)
     lines = "".join(each.diff for each in differences).splitlines()

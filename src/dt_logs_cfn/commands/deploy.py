@@ -42,7 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, operator: Operator | None = None) -> int:
-    """Deploy; return 1 if a load balancer was left out, logs may not flow or an old role stays."""
+    """Deploy; return 1 if a load balancer was left out, logs may not flow or an old role stays.
+
+    With `--stack-set`, return the exit code of `roll_out`.
+    """
     operator = operator or at_terminal(Here.of(arguments))
     rollouts.check(arguments)
     stack_options.check_names(arguments)

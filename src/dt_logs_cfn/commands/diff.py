@@ -66,7 +66,10 @@ def _read(given: str | None, fetch: Fetch) -> Templates:
 
 
 def _compared(old: Templates, new: Templates) -> Changes:
-    """Compare templates that share a name, or two single templates, whatever their names."""
+    """Compare two releases, two single templates, or a template with its namesake in a release.
+
+    Raises VerifyError if the release does not have the template.
+    """
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
     if 1 not in (len(old), len(new)):

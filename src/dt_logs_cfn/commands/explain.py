@@ -35,7 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every permission and its use; for least privilege, also what is refused or open."""
+    """Print every permission and its use; for least privilege, also what is refused or open.
+
+    With `--added-in`, also print the statements that a customization added.
+    """
     data: dict[str, object]
     if arguments.privileges is Privileges.LEAST_PRIVILEGE:
         rights = policies.rights()

@@ -154,7 +154,7 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 
 
 def _sentences(preview: Preview) -> Mapping[str, list[str]]:
-    """Return sentences about each load balancer of a plan, by the subject that its changes have."""
+    """Return sentences about the load balancers of a plan, by subject (as in `PlannedChange`)."""
     lines: dict[str, list[str]] = {}
     found, unsupported = preview.planned, preview.unsupported
     plan, request = found.plan or Plan(), found.request

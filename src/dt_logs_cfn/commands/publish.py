@@ -90,7 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish or withdraw; return 3 if a destination failed."""
+    """Publish or withdraw, or print the steps; return 3 if a destination failed."""
     _check(arguments)
     settings = release_options.load_settings(arguments.config)
     places = [
@@ -149,7 +149,10 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Plan:
-    """Build the release, check that the folder has the same files, and plan its publication."""
+    """Build the release, sign it if asked, and plan its publication.
+
+    Raises PublishError if the folder has other files, or the version is not marked as released.
+    """
     out: Path = arguments.out
     release = build_release(settings, release_options.load_customize(arguments.customize))
     if compare(release, out / release.version):
@@ -203,7 +206,7 @@ def _stores(
 
 
 def _public_url(destination: Destination, endpoint: str) -> str:
-    """Return the URL for customers or, if the S3 endpoint is not at AWS, a URL there."""
+    """Return the URL for customers or, with a warning, a URL at an S3 endpoint outside AWS."""
     if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")

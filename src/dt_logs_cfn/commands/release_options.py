@@ -27,7 +27,10 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def load_settings(config: Path | None) -> Settings:
-    """Load `--config`, or this folder's release.cfg, or no settings. Raises SettingsError."""
+    """Load `--config` or this folder's release.cfg; without both, warn and return no settings.
+
+    Raises SettingsError.
+    """
     if config is None and not os.path.lexists(_FILE):
         tell(f"{_FILE} is not in this folder: building without a vendor. Name it with --config.")
         return Settings()
@@ -42,9 +45,9 @@ def add_customize(parser: argparse.ArgumentParser, help: str) -> None:
 def load_customize(named: str | None) -> Customize | None:
     """Import and return the function that `--customize` names; return None without a name.
 
-    The module may be in the current folder. Only the module on the command line is imported, never
-    one that a template or release names. Raises UsageError if the function does not exist, and
-    BuildError if its module cannot be imported.
+    The module may be in the current folder, which is added to `sys.path`. Only the module on the
+    command line is imported, never one that a template or release names. Raises UsageError if the
+    function does not exist, and BuildError if its module cannot be imported.
     """
     if named is None:
         return None

@@ -1,4 +1,4 @@
-"""`replay`: announce the log objects of a time window to Data Theorem again."""
+"""`replay`: announce the log files of a time window to Data Theorem again."""
 
 import argparse
 import time

@@ -82,7 +82,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the result; return 1 for a difference, or a finding about signature or version."""
+    """Verify, and print the result; with `--extract`, also write the handler's sources.
+
+    Return 1 for a difference, or a finding about the signature or the version.
+    """
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
     result(arguments.json, _report(answer), _lines(answer))
     return 0 if answer.fine else 1
@@ -235,7 +238,7 @@ def _report(answer: _Answer) -> dict[str, object]:
 
 
 def _write(sources: Mapping[str, bytes], folder: Path) -> None:
-    """Write sources, with names that were checked, to a new or empty folder."""
+    """Write sources, with names that were checked, to a new or empty folder. Raises ReleaseError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

@@ -89,8 +89,8 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
 def enough(old: str, new: str, level: Level) -> bool:
     """Return whether `new` may follow `old`, given the level of the changes between them.
 
-    Before 1.0.0, a major change must raise the minor number, and any other change at least the patch
-    number.
+    Before 1.0.0, a major change must raise the minor number, and any other change at least the
+    patch number.
     Raises ValueError for a text that is not a version.
     """
     before, after = numbers(old), numbers(new)

@@ -196,7 +196,7 @@ def _plain(contents: Contents, partition: Partition) -> str:
 
 
 def _links(contents: Contents, partition: Partition) -> str:
-    """Return links to the console in every region; if published, to filled-in forms."""
+    """Return a table of links to the console in every region; if published, to filled-in forms."""
     published = bool(contents.url(partition.id, _LEAST))
     title, names = "CloudFormation in the console", ["Region", "Link"]
     if published:
@@ -272,7 +272,7 @@ def _documented(found: Iterable[policies.Use]) -> str:
 
 
 def _changed(changes: Customization) -> str:
-    """Return the places that a customization changes, and the policy statements that it adds."""
+    """Return, as markup, the places that a customization changes and the statements it adds."""
     places = "".join(
         f"<li>{escape(kind.value)}: {mono(each)}</li>"
         for kind, found in changes.places.items()

@@ -112,7 +112,7 @@ PARTITIONS = (
 
 
 def template_url(base_url: str, name: str) -> str:
-    """Return a published file's URL; empty if it is not published."""
+    """Return a release file's URL; empty if the base URL is empty."""
     return f"{base_url}/{__version__}/{name}" if base_url else ""
 
 
@@ -211,7 +211,7 @@ def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the Terraform block; the provider must be in the region."""
+    """Return, as markup, the stack's Terraform block; a comment names the provider's region."""
     quoted = _filler(values, "hcl")
     width = max(map(len, PARAMETERS))
     parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)

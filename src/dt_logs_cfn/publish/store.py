@@ -101,8 +101,8 @@ class Store:
 
         If somebody else writes the object in the meantime, it is read and changed again. The
         content is None if the object does not exist. If `change` returns None or the same content,
-        nothing is written. Raises ClientError, and PublishError if the object is too large or others
-        keep writing it.
+        nothing is written. Raises ClientError, and PublishError if the object is too large or if
+        others keep writing it.
         """
         for _ in self._tries():
             there = self._index(name)

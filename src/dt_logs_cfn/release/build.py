@@ -74,8 +74,8 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
     may add resources, outputs, parameters, conditions and tags, and add policy statements to the
     service role. It may change the Lambda function, but not the function's code, handler or role.
-    docs/library.md lists all that `customize` may change. It runs twice for each template. If it
-    changes a template, the release records the name of `customize`.
+    docs/library.md lists all that `customize` may change. `customize` runs twice for each template.
+    If it changes a template, the release records the name of `customize`.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
     51,200 bytes that CloudFormation accepts directly, or if `customize` fails or makes a forbidden

@@ -5,9 +5,9 @@
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if its version was withdrawn
-and there is no earlier one. A version has three numbers, without the suffixes that semantic
-versioning allows.
+`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if its version was
+withdrawn and there is no earlier one. A version has three numbers, without the suffixes that
+semantic versioning allows.
 """
 
 import json

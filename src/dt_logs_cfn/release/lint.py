@@ -1,7 +1,8 @@
 """Check templates with cfn-lint (for all regions that it knows), our rules, and AWS's validator.
 
-Our rules check what we promise, beyond cfn-lint's rules. Each rule is a function that yields problems.
-Apart from the documented policy, an action on `*` needs a reason in GRANTS or NEEDS.
+Our rules check what we promise, beyond cfn-lint's rules. Each of our rules is a function that
+yields problems. Apart from the documented policy, an action on `*` needs a reason in GRANTS or
+NEEDS.
 
 AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
 platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than

@@ -1,8 +1,8 @@
 """Let a customer's function change a template within limits.
 
-The function receives a template and its kind. It may add to the template, and change the settings
-of the Lambda function. It may not change what we promise about our own resources. Anyone who has
-the customer's function can rebuild the same template.
+The customer's function receives a template and its kind. It may add to the template, and change the
+settings of the Lambda function. It may not change what we promise about our own resources. Anyone
+who has the customer's function can rebuild the same template.
 
 To find additions, we compare the template with ours. The launch page shows the additions to
 reviewers. The file of the lifecycle policy also has the statements added to the service role.
@@ -37,15 +37,17 @@ Plain = dict[str, Any]
 Templates = Mapping[TemplateKind, Plain]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# Customers may not change these properties: the code, and the role that `explain` describes.
+# Customers may not change these properties of the function: the code, the name of its entry point,
+# and the role that `explain` describes.
 _PROMISED = ("Code", "Handler", "Role")
 
 
 @dataclass(frozen=True)
 class AddedRight:
-    """A policy statement that was added: its resource's logical ID, and its elements as text.
+    """A policy statement that a customization added, with its elements as text.
 
-    `who` is the statement's principal; it is empty in an identity-based policy.
+    `resource` is the logical ID of the resource that contains the statement. `who` is the
+    statement's principal; it is empty in an identity-based policy.
     """
 
     resource: str

@@ -1,8 +1,8 @@
 """List the permissions of both roles and their uses: the tables from which we make the policies.
 
 GRANTS lists the actions that each of the handler's steps needs. The privilege tests fail for a call
-that it lacks, and for an entry that no step needs. NEEDS lists the actions that CloudFormation uses
-to manage the stack's resources.
+that GRANTS lacks, and for an entry that no step needs. NEEDS lists the actions that CloudFormation
+uses to manage the stack's resources.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
 
 
 class Scope(Enum):
-    """The scope of a grant: the Sid of its statement; `role_policies` has ARNs and conditions."""
+    """The resources that a grant covers; the value is the Sid of the grant's policy statement.
+
+    `role_policies` has the ARN patterns and the conditions of each scope.
+    """
 
     EVERYTHING = "Everything"  # the action does not have resource-level permissions
     LOAD_BALANCERS = "LoadBalancers"  # application load balancers in the account and region
@@ -135,8 +138,8 @@ GRANTS = tuple(
 )
 
 # The actions that CloudFormation's registry schemas declare for the properties that we set, under
-# `handlers` and `tagging`. A read handler reads every property, so all of its actions are listed. A
-# custom resource does not have a schema.
+# `handlers` and `tagging`. All actions of read handlers are listed, because these read every
+# property. A custom resource does not have a schema.
 _NEEDS = {
     (ROLE, Scope.ROLE): {
         "create the execution role": "iam:CreateRole",

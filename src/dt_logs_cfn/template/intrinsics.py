@@ -30,14 +30,17 @@ def default(parameter: Mapping[str, Json]) -> str | None:
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the value of each parameter that has one: given, otherwise kept, otherwise default."""
+    """Return the parameters' values: those given, otherwise those kept, otherwise the defaults.
+
+    A parameter without any of these is left out.
+    """
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
-    """Return a value as CloudFormation passes it on: a list as its items, without blanks around."""
+    """Return a value as CloudFormation passes it on: a list as its items, without outer blanks."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
     return [each.strip() for each in value.split(",")]
@@ -65,7 +68,7 @@ class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
     `made` maps the logical IDs of existing resources to their attributes, including `Ref`. `pseudo`
-    has pseudo parameters that are not fields.
+    has the values of pseudo parameters that are not fields of this class.
     """
 
     template: Mapping[str, Any]

@@ -167,7 +167,10 @@ PASSED_ON = tuple(_PASSED_ON)
 
 
 def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:
-    """Return a stack's parameters; the account and endpoint of `default` become their defaults."""
+    """Return a stack's parameters; `default` gives the defaults of the account and the endpoint.
+
+    Only the least-privilege template has RefreshSchedule.
+    """
     vendor = default or Vendor("aws")
     found = {
         "DataTheoremAccountId": vendor.vendor_account_id,

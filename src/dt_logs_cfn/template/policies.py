@@ -29,7 +29,7 @@ POLICY_NAMES = (
     "lambda-execution-least-privilege",
 )
 
-# Security teams ask about these first; the least-privilege policy does not allow them.
+# The least-privilege policy does not allow these. Security teams are likely to ask about them.
 REFUSED = (
     "reading any object: without s3:GetObject, the function cannot read a log",
     "writing or deleting an object, except Elastic Load Balancing's test file",
@@ -135,7 +135,7 @@ def rights() -> list[Right]:
 
 
 def uses() -> list[Use]:
-    """Return every action of the documented role, with the handler's use of the action."""
+    """Return every action of the documented role, with the handler's steps that use the action."""
     return [
         Use(action, str(statement["Resource"]), _steps(action))
         for statement in policy_document("lambda-execution-documented")["Statement"]

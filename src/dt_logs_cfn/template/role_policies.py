@@ -1,8 +1,8 @@
 """Make the policies of the Lambda's role, and of the service role that CloudFormation uses.
 
 Each role's documented policy is the one that customers were promised. The service role's documented
-policy cannot run the stack on AWS, because it lacks `iam:PassRole` and `lambda:InvokeFunction`. The
-lifecycle policy can run the stack, from Create to Delete.
+policy cannot run the stack on AWS, because it lacks `iam:PassRole`, `lambda:InvokeFunction` and
+other permissions. The lifecycle policy can run the stack, from Create to Delete.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,11 @@ _PROMISED = (
 
 @dataclass(frozen=True)
 class PolicyTarget:
-    """The account and region of a policy; `text` turns a string with placeholders into a value."""
+    """The partition, region and account of a policy's ARNs.
+
+    `text` turns an ARN into a value of the policy: into a `Sub`, if it has placeholders like
+    `${AWS::Region}`.
+    """
 
     partition: str
     region: str
@@ -102,7 +106,7 @@ def own_bucket(place: PolicyTarget) -> str:
 
 @dataclass(frozen=True)
 class PolicyLimits:
-    """The resources that the least-privilege policy names.
+    """The resources, account and endpoint that the least-privilege policy names.
 
     Each is a string or a troposphere function that returns one; for buckets, a list is also
     accepted. `log_group` is the ARN of the function's log group, ending in `:*`. `endpoint` is the
@@ -168,8 +172,9 @@ def least_privilege(
 ) -> PolicyDocument:
     """Return the smallest policy that allows the steps of these grants.
 
-    A statement has a condition only if AWS documents the key for its actions: `aws:ResourceAccount`
-    for log buckets and test files, and `sns:Endpoint` and `sns:Protocol` for Subscribe.
+    A statement has a condition only if AWS documents the condition key for the actions:
+    `aws:ResourceAccount` for log buckets and test files, and `sns:Endpoint` and `sns:Protocol` for
+    Subscribe.
     """
     ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
     vendor = {"sns:Endpoint": limits.endpoint, "sns:Protocol": ["https", "sqs"]}
@@ -214,11 +219,11 @@ def service_role_policy(
 ) -> PolicyDocument:
     """Return a policy for the service role, through which CloudFormation runs the stack.
 
-    The other arguments are ARNs: strings, or troposphere functions that return one. They may end in
-    `*`. "documented" is the policy that customers were promised. It cannot run the stack on AWS,
-    and ignores log groups and rules. "lifecycle" can create, read, update, delete and roll back
-    each of our resources, with stack tags and a permissions boundary. It may pass the role only to
-    Lambda. It needs `log_groups` for the least-privilege template, and `rules` for a
+    All arguments except `kind` are ARNs: strings, or troposphere functions that return one. These
+    may end in `*`. "documented" is the policy that customers were promised. It cannot run the stack
+    on AWS, and ignores log groups and rules. "lifecycle" can create, read, update, delete and roll
+    back each of our resources, with stack tags and a permissions boundary. It may pass the role
+    only to Lambda. It needs `log_groups` for the least-privilege template, and `rules` for a
     RefreshSchedule.
 
     >>> policy = service_role_policy(

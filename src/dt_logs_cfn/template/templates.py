@@ -192,7 +192,8 @@ def _stack_resources(privileges: Privileges, function: FunctionSettings) -> list
 
     With the documented privileges, these are exactly the three promised resources. With least
     privilege, the stack also creates the function's log group, because the function's role may not
-    create it. A RefreshSchedule adds a rule that runs the function, and the rule's permission.
+    create it. With a RefreshSchedule, it also creates a rule and the rule's permission to run the
+    function, and adds a statement to the function's role.
     """
     role, code = _execution_role(privileges), _function(function)
     resources = [role, code, _invocation(privileges)]
@@ -271,7 +272,7 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
 
 
 def _schedule() -> list[Any]:
-    """Return the rule that runs the function on a schedule, and the permission for the rule.
+    """Return the rule that runs the function on a schedule, and the rule's permission to do so.
 
     EventBridge replaces `<time>` with the event's time, in quotes [EventBridge guide, input
     transformers].

@@ -79,7 +79,7 @@ def _opened(stream: TextIO | None) -> _Stream:
         nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
         nowhere.seen = False
         return nowhere
-    assert isinstance(stream, io.TextIOWrapper)  # as Python's own streams are
+    assert isinstance(stream, io.TextIOWrapper)  # Python's own streams are of this type
     return _Stream(
         open(stream.fileno(), "wb", closefd=False),
         encoding=stream.encoding,

@@ -7,7 +7,7 @@ from stat import S_ISFIFO
 
 
 def read_bytes(path: Path, most: int = -1) -> bytes:
-    """Return the first `most` bytes of a file, by default all. Raises OSError.
+    """Return the first `most` bytes of a file, by default all bytes. Raises OSError.
 
     The file may be a pipe, such as the shell's `<(command)`; an empty pipe is an error.
     """

@@ -34,7 +34,7 @@ _RETENTIONS = (
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
 _FUNCTION = "function"  # a section of release.cfg, not a partition
-_SHARED = "all"  # a template records here the values that all partitions have in common
+_SHARED = "all"  # in a template's record, the values that all partitions share
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def _program() -> Parser:
 
 
 def _fitted(line: str) -> str:
-    """Return a line of help, wrapped as argparse does: to the terminal's width (or 80) minus 2."""
+    """Return a line of help, wrapped as argparse does: to the terminal's width, or 80, minus 2."""
     return "\n".join(wrapped(line, (columns(sys.stdout) or 80) - 2))
 
 

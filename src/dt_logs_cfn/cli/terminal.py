@@ -264,8 +264,9 @@ class Operator:
     """The person or program that runs a command.
 
     `clock` and `sleep` use seconds. `tell` shows a line of progress. `ask` asks a question and
-    returns the answer. `wait` replaces its previous line with the event that we wait for; it is
-    None if the terminal cannot do that. `here` has the options for the commands that we suggest.
+    returns the answer, or None if nobody can answer. `wait` replaces its previous line with the
+    event that we wait for; it is None if the terminal cannot do that. `here` has the options for
+    the commands that we suggest.
     """
 
     clock: Callable[[], float] = time.monotonic

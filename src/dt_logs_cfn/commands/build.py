@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(release: Release, out: Path, as_json: bool) -> int:
-    """Compare the release with its folder; return 1 for a difference or a problem of `problems`."""
+    """Compare the release with its folder, check released versions; return 1 for a problem."""
     folder = out / release.version
     differences = compare(release, folder)
     lines = "".join(each.diff for each in differences).splitlines()

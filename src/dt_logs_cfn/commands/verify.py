@@ -238,7 +238,7 @@ def _report(answer: _Answer) -> dict[str, object]:
 
 
 def _write(sources: Mapping[str, bytes], folder: Path) -> None:
-    """Write sources, with names that were checked, to a new or empty folder. Raises ReleaseError."""
+    """Write sources with checked names to a new or empty folder. Raises ReleaseError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

@@ -29,7 +29,7 @@ _MOST_LINES = 20_000
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that replace the resource if they change; None if unknown.
+    """Return a type's properties that replace the resource if they change; None if unknown.
 
     Some of these replace the resource only if a certain part changes, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,

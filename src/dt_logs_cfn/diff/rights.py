@@ -191,7 +191,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
-    """Yield a statement's rights or, if it cannot be split into rights, one that quotes it."""
+    """Yield a statement's rights or, if it cannot be split, one right that quotes it."""
     found = mapping(statement)
     effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
     tests = _tests(found.get("Condition", {}), template)
@@ -220,7 +220,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
 
 
 def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
-    """Yield each string in a value or its lists, with the tests under which it applies."""
+    """Yield a value, or each item of its lists, as text, with the tests under which it applies."""
     for deeper, item in _items(value, tests):
         for _, each in _items(template.value([item]), Tests()):
             yield deeper, each if isinstance(each, str) else exact(each)

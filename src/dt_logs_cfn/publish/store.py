@@ -38,8 +38,8 @@ _TYPES = {
 }
 _TEXT = "text/plain; charset=utf-8"
 
-# S3's error codes for a conditional write: the object exists or has changed, or (_CONFLICT) others
-# write it at the same time [AWS, "Conditional writes"].
+# S3's error codes for a conditional write [AWS, "Conditional writes"]. _TAKEN: the object exists or
+# has changed. _CONFLICT: others write it at the same time.
 _TAKEN = frozenset(("PreconditionFailed", "412"))
 # NoSuchKey: the object that If-Match expects was deleted.
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))

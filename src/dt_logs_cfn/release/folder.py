@@ -27,7 +27,7 @@ class Difference:
     """A file that differs between a folder and the release.
 
     `name` is its POSIX name inside the folder. `diff` is a unified diff that turns the folder's
-    file into the file of the release. For a binary file, it only says that the two differ.
+    file into the file of the release. For a binary file, `diff` only says that the two differ.
 
     >>> Difference("manifest.json", "...").name
     'manifest.json'

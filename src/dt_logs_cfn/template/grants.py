@@ -27,11 +27,11 @@ class Scope(Enum):
     EVERYTHING = "Everything"  # the action does not have resource-level permissions
     LOAD_BALANCERS = "LoadBalancers"  # application load balancers in the account and region
     OWN_BUCKET = "OwnBucket"  # the bucket that this stack may create
-    LOG_BUCKETS = "LogBuckets"  # any bucket in the account that an ALB may log to
+    LOG_BUCKETS = "LogBuckets"  # buckets for logs in the account: any, or those that parameters name
     TEST_FILE = "TestFile"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "OwnTopic"  # topics that the handler names
     FOREIGN_TOPIC = "ForeignTopic"  # any topic: an existing topic may announce a log location
-    SUBSCRIBE = "Subscribe"  # any topic, but only the vendor's endpoint
+    SUBSCRIBE = "Subscribe"  # any topic, but only for the vendor's endpoint
     OWN_STACK = "OwnStack"  # the function's own stack, if it has a RefreshSchedule
     LOG_GROUP = "LogGroup"  # the function's log group
     ROLE = "Role"  # the function's role

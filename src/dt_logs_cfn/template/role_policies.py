@@ -37,8 +37,7 @@ _PROMISED = (
 class PolicyTarget:
     """The partition, region and account of a policy's ARNs.
 
-    `text` turns an ARN into a value of the policy: into a `Sub`, if it has placeholders like
-    `${AWS::Region}`.
+    `text` turns an ARN, which may have placeholders, into a value of the policy, such as a `Sub`.
     """
 
     partition: str

@@ -137,7 +137,7 @@ class _Session(boto3.Session):
 
     For unusable settings, the SDK raises errors of many types, such as ValueError for an endpoint
     and OSError for a credential process. `client` turns all but botocore's own errors into
-    AwsError. The first call of `client` also loads the credentials, so that it raises their errors.
+    AwsError. The first call of `client` also loads the credentials, and fails if it cannot.
     """
 
     _signed_in = False

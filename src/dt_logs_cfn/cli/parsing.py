@@ -20,7 +20,7 @@ _USUAL = ("--stack", "--load-balancer", "--parameter")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that suggests options for unknown ones, and keeps the line breaks of its epilog.
+    """A parser that suggests known options for unknown ones, and keeps its epilog's line breaks.
 
     Options cannot be abbreviated, because the error for an ambiguous abbreviation would repeat the
     option's value.

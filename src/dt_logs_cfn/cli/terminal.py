@@ -1,8 +1,8 @@
 """Print results and progress, ask questions, and make untrusted text safe to show.
 
-Results are printed on stdout, everything else on stderr. Untrusted text cannot control the
-terminal. URLs in it, except S3 locations, are cut after the host, because a path or query may
-contain a token.
+Results go to stdout; progress, questions, warnings and advice go to stderr. Untrusted text cannot
+control the terminal. URLs in it, except S3 locations, are cut after the host, because a path or
+query may contain a token.
 """
 
 from __future__ import annotations

@@ -128,10 +128,11 @@ def data(found: Sequence[Check]) -> dict[str, object]:
 
 
 def told(found: Sequence[Check], at: str) -> str:
-    """Return the checks for people: one line each, with the fix below; `at` names the place.
+    """Return the checks for people, each on one line, with its fix below.
 
-    For more than `_FEW` subjects, checks that are ok are only counted, and equal checks are shown
-    once. An observation may quote a policy or AWS, so URLs in it are cut after the host.
+    `at` names the account and the region. For more than `_FEW` subjects, checks that are ok are
+    only counted, and equal checks are shown once. An observation may quote a policy or AWS, so
+    URLs in it are cut after the host.
     """
     width = max(len(each.name) for each in found)
     by_subject: dict[str, list[Check]] = {}

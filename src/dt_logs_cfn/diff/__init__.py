@@ -181,7 +181,7 @@ def _level(name: str, field: str, before: Json, after: Json) -> Level:
             return Level.MINOR
         case _ if field == "NoEcho" or (after is None and field in _CONSTRAINTS):
             return Level.MINOR
-    return Level.MAJOR  # fewer values are allowed, or the effect is unknown
+    return Level.MAJOR  # fewer values are allowed, others may get logs, or the effect is unknown
 
 
 def _says_enough(release: Release, out: Path) -> tuple[str, ...]:

@@ -29,11 +29,11 @@ _MOST_LINES = 20_000
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return a type's properties that replace the resource if they change; None if unknown.
+    """Return a type's properties that replace the resource if they change.
 
-    Some of these replace the resource only if a certain part changes, or only for some values
-    [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
-    conditionalCreateOnlyProperties].
+    The result is None for an unknown type. Some properties replace the resource only if a certain
+    part changes, or only for some values [CloudFormation CLI user guide, resource type schema:
+    createOnlyProperties, conditionalCreateOnlyProperties].
     """
     if kind.startswith("Custom::"):
         return frozenset({"ServiceToken"})

@@ -54,7 +54,7 @@ class Right:
     spelled: str = field(default="", compare=False)
 
     def covers(self, other: "Right") -> bool:
-        """Return whether this right certainly covers every request of the other."""
+        """Return whether this right certainly covers every request of the other right."""
         if self.effect != other.effect or self.tests - other.tests:
             return False
         if self.resource is None or other.resource is None:
@@ -62,21 +62,24 @@ class Right:
         return covers(self.action, other.action) and covers(self.resource, other.resource)
 
     def may_cover(self, other: "Right") -> bool:
-        """Return whether this right may cover every request of the other; only False is certain."""
+        """Return whether this right may cover every request of the other right.
+
+        Only False is certain.
+        """
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether `wide` certainly matches everything that `narrow` matches."""
+    """Return whether `wide` certainly matches every string that `narrow` matches."""
     # Replace wildcards: only `*` matches "**", and only `*` and `?` match _FRESH.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
 
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether `wide` may match everything that `narrow` matches; only False is certain.
+    """Return whether `wide` may match all strings that `narrow` matches; only False is certain.
 
     If the result is false, `narrow` matches a string that `wide` does not, whatever the symbols
     stand for.

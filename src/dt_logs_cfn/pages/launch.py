@@ -1,4 +1,4 @@
-"""Make the launch page, on which a customer reads about, checks and launches the release.
+"""Make the launch page, which describes a release, and shows how to launch and verify it.
 
 The page depends only on the version and the `Contents`, not on the clock or on botocore. This
 module fills in the parts of `launch.html` that depend on the release. The page's form is hidden

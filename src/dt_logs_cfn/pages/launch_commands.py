@@ -3,8 +3,9 @@
 This module lists the regions, so that another version of botocore cannot change the page. The
 command line can also launch in unlisted regions. The console has a separate host for each region.
 
-Each value in a command is quoted. The HTML element around a value records its name and quoting, so
-that launch.js can insert the customer's own value. Words in capitals stand for unknown values.
+Each value in a command is quoted. The HTML element around a value records the value's name and
+quoting, so that launch.js can insert the customer's own value. Words in capitals stand for unknown
+values.
 """
 
 import json

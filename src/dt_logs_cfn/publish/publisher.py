@@ -208,7 +208,10 @@ class Site:
         return "it does"
 
     def same(self, upload: Upload) -> str:
-        """Check that the public URL returns the uploaded bytes or, for a signature, a valid one."""
+        """Check that the public URL returns the uploaded file.
+
+        For a signature, the URL may also return another valid signature.
+        """
         limit = len(upload.content) if upload.signs is None else SIGNATURE_LIMIT
         found = self._public(upload.name, limit)
         if upload.signs is None and found == upload.content:
@@ -238,7 +241,7 @@ class Site:
         return result
 
     def point(self, version: str | None) -> str:
-        """Point `latest.json` to a version, unless it names a newer one; check that it is public.
+        """Point `latest.json` to a version, unless it names a newer one, and check its public URL.
 
         If the version is withdrawn meanwhile, try again. If `version` is None, only replace a
         withdrawn version with an earlier one.

@@ -152,7 +152,10 @@ def size_warnings(
 
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int, by: str) -> str:
-    """Say what to shorten: the setting that takes the most space, if that may be enough."""
+    """Say what to shorten: the setting that takes the most space.
+
+    If all settings together take less than the excess, name other parts instead.
+    """
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors

@@ -116,11 +116,11 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Choose the entry for `latest.json`, if any, from its current version and a candidate.
+        """Choose the entry for `latest.json`, if any, from the file's version and a candidate.
 
-        An older candidate does not replace the current version. If the current version was
-        withdrawn or is not listed, the newest of the candidate and the earlier versions replaces
-        it. Withdrawn versions do not count.
+        An older candidate does not replace the file's current version. If the current version was
+        withdrawn or is not listed, the newest of the candidate and the versions before the current
+        one replaces it. Withdrawn versions do not count.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]

@@ -168,8 +168,8 @@ def transform(template: Template) -> Iterator[Problem]:
 def literals(template: Template) -> Iterator[Problem]:
     """Find strings that are bound to one partition or account.
 
-    Metadata and parameters may name the vendor's account, so there we check only the patterns of
-    parameters. The function's code is not checked.
+    Metadata and parameters may name the vendor's account, so in these sections, we check only the
+    parameters' patterns. The function's code is not checked.
     """
     for path, text in strings(template):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -207,7 +207,7 @@ def wildcards(template: Template) -> Iterator[Problem]:
 
 
 def runtime(template: Template, today: date, ends: Mapping[str, date]) -> Iterator[Problem]:
-    """Find runtimes that AWS ends within half a year or has ended, or cfn-lint does not know."""
+    """Find runtimes that AWS ended or ends within half a year, or that cfn-lint does not know."""
     for name, resource in mapping(template.get("Resources")).items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:

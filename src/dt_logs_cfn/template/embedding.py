@@ -196,7 +196,7 @@ def strip_docs(source: str) -> str:
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:
-    """Join all lines between a pair of brackets into one, unless that would be too long."""
+    """Join all lines between a pair of brackets into one line, unless it would be too long."""
     joined: list[bytes] = []
     opened: list[int] = []  # the positions of lines that end with an open bracket
     for line in lines:

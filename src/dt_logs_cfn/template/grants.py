@@ -26,8 +26,8 @@ class Scope(Enum):
 
     EVERYTHING = "Everything"  # the action does not have resource-level permissions
     LOAD_BALANCERS = "LoadBalancers"  # application load balancers in the account and region
-    OWN_BUCKET = "OwnBucket"  # the bucket that this stack may create
-    LOG_BUCKETS = "LogBuckets"  # buckets for logs in the account: any, or those that parameters name
+    OWN_BUCKET = "OwnBucket"  # the buckets that the stack may create
+    LOG_BUCKETS = "LogBuckets"  # log buckets in the account: any, or those that parameters name
     TEST_FILE = "TestFile"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "OwnTopic"  # topics that the handler names
     FOREIGN_TOPIC = "ForeignTopic"  # any topic: an existing topic may announce a log location

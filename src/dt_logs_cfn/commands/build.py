@@ -1,4 +1,4 @@
-"""`build`: write the release of this version, or compare it with the one on disk."""
+"""`build`: write the release of this version, or compare it with the release on disk."""
 
 import argparse
 from pathlib import Path
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build and write the release; with `--mark-released`, also mark it as released.
 
-    With `--check`, write nothing; compare, and return 1 for a problem.
+    With `--check`, only compare with the release on disk, and return 1 for a problem.
     """
     out: Path = arguments.out
     settings = release_options.load_settings(arguments.config)

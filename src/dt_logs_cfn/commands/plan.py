@@ -193,7 +193,7 @@ def _at(location: Location) -> str:
 def _change_lines(
     found: Sequence[PlannedChange], said: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield each subject's sentences and changes: the stack first, then the load balancers."""
+    """Yield each subject's sentences and changes: the stack, the load balancers, then the rest."""
     if not found:
         return
     listed = {subject: list(lines) for subject, lines in said.items()}

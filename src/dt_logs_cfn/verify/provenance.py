@@ -6,7 +6,7 @@ release's folder, lists the published versions and marks the withdrawn ones.
 
 OpenSSH makes and checks the signatures: `ssh-keygen -Y`. Most machines with git have ssh-keygen
 (OpenSSH 8.2 or newer). It works offline, and its list of signers is one file [ssh-keygen(1),
-ALLOWED SIGNERS]. The folder `signers` has this file and the revoked keys.
+ALLOWED SIGNERS]. The folder `signers` has this list and the revoked keys.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ def from_url(url: str) -> Source:
 
 
 def below_url(folder: str) -> Callable[[str], bytes | None]:
-    """Return a function that fetches a file by its name relative to a URL, or returns None."""
+    """Return a function for `Source.beside` that fetches files relative to a URL."""
     return lambda name: optional(_joined(folder, name), LIMIT)
 
 

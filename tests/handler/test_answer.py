@@ -1,4 +1,4 @@
-"""The entry point takes any event, and its one answer is valid, small and free of secrets."""
+"""The entry point accepts any event; each answer is valid, small and free of secrets."""
 
 import json
 import re
@@ -107,7 +107,7 @@ def test_long_lists_are_cut_each_with_its_count() -> None:
 @example("\U0001f4e6" * 5000, "")
 @example("x" * 3000, "y" * 3000)
 def test_failure_fits_and_uses_the_room_that_there_is(what: str, fix: str) -> None:
-    """The end is cut, because the first sentence says what failed."""
+    """The end of a long reason is cut, because its first sentence says what failed."""
     body = failed(EVENT, PHYSICAL_ID, Refused(what, fix))
     answer = checked(body)
     assert answer["Status"] == "FAILED"
@@ -130,7 +130,7 @@ LEFT_OUT = Outcome(
 
 
 def test_outputs_tell_each_thing_once_and_the_reason_of_a_deletion_what_stays() -> None:
-    """A deletion has no outputs. Only the function's log shows its reason, which has ARNs."""
+    """A Delete returns no outputs. The function's log shows its reason, and has whole ARNs."""
     assert outputs(LEFT_OUT) == {
         **SAME,
         "LogBuckets": "a,b",
@@ -190,7 +190,7 @@ def test_what_is_cut_fits_in_its_encoding(items: list[str], limit: int) -> None:
     assert text == whole or len(json.dumps(whole)) - 2 > limit
 
 
-# The way to CloudFormation
+# Sending answers to CloudFormation
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
 
 
 class Receive(BaseHTTPRequestHandler):
-    """Keeps an answer's path, content type and body, and responds with fixed bytes."""
+    """Keeps each answer's path, content type and body, and responds with fixed bytes."""
 
     response = b""
     answers: ClassVar[list[tuple[str, str | None, bytes]]] = []
@@ -296,7 +296,7 @@ FIELDS = [*recorded("update"), "Unknown"]
 
 @st.composite
 def malformed_events(draw: st.DrawFn) -> dict[str, object]:
-    """Draw an event with some fields changed or missing, but with its answer URL."""
+    """Draw an event with some fields changed, added or missing; its answer URL is unchanged."""
     found: dict[str, Any] = recorded(draw(st.sampled_from(["create", "update", "delete"])))
     others = st.sampled_from([each for each in FIELDS if each != "ResponseURL"])
     found.update(draw(st.dictionaries(others, json_values, max_size=3)))
@@ -404,7 +404,7 @@ def test_answer_that_does_not_arrive_raises_nothing() -> None:
 def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
     capsys: pytest.CaptureFixture[str], privileges: str
 ) -> None:
-    """The log has neither the endpoint's token nor the URL's signature, even if a run fails."""
+    """Answers and log never have the endpoint's token or the answer URL's signature."""
     case = Case(new)
     given = properties(*case.arns, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}
@@ -452,12 +452,12 @@ Change = Callable[[Case, dict[str, object]], None]
 
 
 def named(identifier: str) -> Change:
-    """Return the change that replaces our notification with one that has this ID."""
+    """Return the change that replaces all notifications with one that has this ID."""
     return lambda case, event: announced_elsewhere(case.account, identifier)
 
 
 def refused_with_the_url(case: Case, event: dict[str, object]) -> None:
-    """Let ELB refuse to change the second load balancer, and repeat the answer URL in the error."""
+    """Make ELB refuse to change the second ALB, with the answer URL and endpoint in the error."""
 
     def refuse(params: Mapping[str, Any]) -> None:
         if params["LoadBalancerArn"] == case.arns[1]:

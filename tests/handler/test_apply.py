@@ -63,8 +63,8 @@ UNANSWERED = ReadTimeoutError(endpoint_url="https://s3.amazonaws.com")
 ELSEWHERE = error("InvalidConfigurationRequest", text="The bucket is in another region")
 CLOSED = error("InvalidConfigurationRequest", text="Access Denied for bucket: logs.")
 EXPLICIT = error("AccessDenied", text="is not authorized with an explicit deny in a policy")
-# An error, those that may pass for this operation, for how long the role is new, and whether or
-# how long the operation is repeated.
+# An error, the errors that may pass for this operation, the seconds for which the role is still
+# new, and the most seconds for which the operation is repeated.
 RETRIED: list[tuple[Exception, tuple[Passing, ...], float, float]] = [
     *((error(code), (), 0, PATIENCE) for code in PASSING.split()),
     *((error(code), (), 0, 0) for code in [*PERMANENT, *DENIED.split()]),
@@ -187,7 +187,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 
 @dataclass
 class Bench:
-    """Records each step that is taken; those in `failing` fail. A bench is also the S3 client."""
+    """Records each step; the steps in `failing` fail. A bench also serves as the S3 client."""
 
     failing: dict[model.Step, Exception] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
@@ -238,13 +238,13 @@ ENDED, LIVE = (
         (FILE, "s3://logs/web/AWSLogs/123456789012/ELBAccessLogTestFile"),
         (UNMADE_TOPIC, f"aws sns delete-topic --topic-arn {TOPIC}"),
         (ENDED, f"aws sns unsubscribe --subscription-arn {TOPIC}:1"),
-        (LIVE, ""),  # its topic still gets announcements
+        (LIVE, ""),  # the subscription still gets announcements
     ],
 )
 def test_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
     step: model.Step, told: str
 ) -> None:
-    """A test file is also not tried again where its registration cannot go."""
+    """A test file is also not deleted again in a bucket whose registration cannot be removed."""
     bench = Bench({step: error("AuthorizationError", text="explicit deny")})
     effects = bench.effects()
     failures = carry_out_all([step, DROP], effects, bench.take)
@@ -291,7 +291,7 @@ STEPS: dict[str, model.Step] = {
 def test_what_another_stack_or_a_later_event_needs_stays(
     found: list[Registration] | None, needed: set[str]
 ) -> None:
-    """No stack needs a deleted bucket. A policy that was just read is not read again at once."""
+    """No stack needs a deleted bucket. A policy that was read within two seconds is reused."""
     bench = Bench(policies={} if found is None else {"logs": claims(*found)})
     effects = bench.effects()
     assert {name for name, step in STEPS.items() if effects.needed(step)} == needed

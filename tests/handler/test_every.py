@@ -1,6 +1,6 @@
-"""Many load balancers in one run: its calls, failures one by one, and the limits of its time.
+"""Many load balancers in one run: the calls, failures of single ones, and the time limits.
 
-tests/lifecycle has many more accounts, and every failure.
+tests/lifecycle tests many more accounts, and a failure of each call.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AGAIN = properties("*", RunToken="2")
 
 
 class Fleet(Case):
-    """An account with ALBs, and a network load balancer, to which `*` does not extend."""
+    """An account with ALBs, and a network load balancer, which `*` does not include."""
 
     def __init__(self, count: int, workers: int = 8, **more: Any) -> None:
         names = [f"web{each}" for each in range(count)]
@@ -73,7 +73,7 @@ class Fleet(Case):
         return [logging_of(self.account, arn)[0] == "true" for arn in self.arns]
 
     def set(self, number: int, bucket: str, prefix: str, enabled: bool = True) -> None:
-        """Set a load balancer's logging, as the customer does."""
+        """Set a load balancer's logging as the customer, also in the untouched account."""
         for account in (self.account, self.untouched):
             account.world.load_balancers[self.arns[number]].attributes |= {
                 "access_logs.s3.enabled": str(enabled).lower(),
@@ -97,7 +97,8 @@ CALLS = (  # of a Create that turns on one load balancer's logging to a new buck
 TOPIC_READS = ["GetTopicAttributes", "ListSubscriptionsByTopic"]
 # A run looks up the stack's own bucket under each of its names, before and after the changes.
 OWN = ["GetBucketTagging"] * 2
-# The load balancers, the account, some properties, and the calls that are added or left out.
+# The number of load balancers, the account's settings, some properties, and the calls that are
+# added or left out.
 CREATES: dict[str, tuple[int, dict[str, Any], Any, list[str], list[str]]] = {
     "one": (1, {}, {}, [], []),
     "many": (45, {}, {}, [], []),
@@ -127,7 +128,7 @@ CREATES: dict[str, tuple[int, dict[str, Any], Any, list[str], list[str]]] = {
 def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
     count: int, world: dict[str, Any], given: Any, more: list[str], less: list[str]
 ) -> None:
-    """With an older boto3, a separate call puts the tags, and the own bucket has two names."""
+    """With an older boto3, a separate call puts the tags, and our bucket has two possible names."""
     fleet = Fleet(count, 1, **world)
     calls = fleet.calls("Create", {**properties(*fleet.arns), **given})
     expected = CALLS.split()
@@ -232,7 +233,10 @@ def test_one_that_cannot_be_changed_is_left_out_and_told(changed: bool) -> None:
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("every", [True, False])
 def test_one_reason_is_told_if_nothing_can_be_onboarded(every: bool, workers: int) -> None:
-    """It is the first in order, even if another failed sooner. The Delete undoes the changes."""
+    """The first failed load balancer in order gives the reason, even if another failed sooner.
+
+    The Delete undoes the changes.
+    """
     fleet = Fleet(20, workers)
     fleet.before = refused(fleet, *(range(20) if every else (3, 4, 17)))
     reason = fleet.fails(EVERY if every else properties(*fleet.arns))
@@ -270,7 +274,7 @@ def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
 
 
 class Deaf:
-    """An ELB client whose first change does not take effect; its response shows that."""
+    """An ELB client that ignores the first change; the response shows the old attributes."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -299,7 +303,7 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
 
 @pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
 def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
-    """Calls keep to ELB's documented rates: ten a second, at most three of them changes.
+    """Calls take the time of ELB's documented rates: ten a second, at most three of them changes.
 
     Each load balancer is read again right before it is changed, so that logging that the customer
     turns on meanwhile is not moved.
@@ -329,7 +333,7 @@ def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
 
 
 def test_more_than_fit_are_refused_with_a_number_and_as_many_as_fit_are_taken() -> None:
-    """If all counted, an onboarded account could be neither updated nor rolled back."""
+    """If ALBs that already log counted, an onboarded account could not be updated again."""
     for count, told in (
         (101, "101 load balancers are too many for one run: 100 fit"),
         (76, "76 load balancers to turn on are too many for one run: 75 fit"),
@@ -399,7 +403,7 @@ def test_a_bucket_does_not_go_while_one_that_could_not_move_logs_there() -> None
 
 
 def throttled(fleet: Fleet, name: str) -> Hook:
-    """Return a hook that throttles an operation on one load balancer for a minute."""
+    """Return a hook that throttles one load balancer for a minute, once `bucket-two` exists."""
     first: list[float] = []
 
     def throttle(params: Mapping[str, Any]) -> None:
@@ -414,7 +418,7 @@ def throttled(fleet: Fleet, name: str) -> Hook:
 
 @pytest.mark.parametrize("operation", ["", MODIFY, DESCRIBE])
 def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str) -> None:
-    """One load balancer cannot be changed at all, or is only throttled."""
+    """Changing one load balancer is denied, or calls about it are throttled."""
     fleet = Fleet(4, 1)
     fleet.send("Create", FIRST)
     before = fleet.account.snapshot()

@@ -89,7 +89,7 @@ def test_one_load_balancer_without_logging(stack: Life, privileges: str) -> None
     _, reason = stack.succeed("Delete", given)
 
     after = account.snapshot()
-    if privileges == "documented":  # its role may delete neither topics nor subscriptions
+    if privileges == "documented":  # this role may not delete topics or subscriptions
         assert f"aws sns delete-topic --topic-arn {topic}" in reason
         del after["topics"][topic]
     assert after == before

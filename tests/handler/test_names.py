@@ -1,4 +1,4 @@
-"""Names, documents and small values: the marks of what is ours, and what two forms mean."""
+"""Names, marks, lifecycle rules, tags and policies: what is ours, and what means the same."""
 
 import json
 import re
@@ -131,7 +131,7 @@ def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool)
     ("name", "notification", "bucket"),
     [
         ("dt-logs-analysis-1-0123456789abcdef", True, False),
-        ("dt-logs-analysis-27-0123456789abcdef", True, False),  # a future release's
+        ("dt-logs-analysis-27-0123456789abcdef", True, False),  # from a future release
         ("dt-logs-analysis-1-0123456789abcde", False, False),
         ("dt-logs-analysis-x-0123456789abcdef", False, False),
         ("dt-logs-analysis", False, False),
@@ -146,7 +146,7 @@ def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool)
 def test_notification_and_bucket_of_any_stack_are_known_by_their_names(
     name: str, notification: bool, bucket: bool
 ) -> None:
-    """Stacks at one location share its notification; every location has its own."""
+    """Stacks at the same location share one notification; each location has its own one."""
     assert (is_own_notification(name), is_own_bucket_name(name)) == (notification, bucket)
     assert is_own_notification(Location("logs", name).notification_id)
     assert Location("logs", "").notification_id == "dt-logs-analysis-1-2beb4a5283f1446f"
@@ -200,7 +200,7 @@ def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
     tag: str | None,
     enabled: bool,
 ) -> None:
-    """A controller that sets another bucket and leaves the prefix has taken over the logging."""
+    """A controller that sets another bucket but keeps the prefix has taken over the logging."""
     state = State({}, {bucket: found} if found else {}, None, ours=KNOWN)
     assert state.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
 
@@ -292,7 +292,7 @@ def written(*statements: Any, **rest: Any) -> str:
 
 
 def changed(**elements: object) -> str:
-    """Return a policy whose only statement has other elements."""
+    """Return a policy with one statement: `STATEMENT` with some elements changed."""
     return written({**STATEMENT, **elements})
 
 

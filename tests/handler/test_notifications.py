@@ -1,4 +1,4 @@
-"""Notifications, topics' policies and subscriptions' filters: ours, and beside others'."""
+"""Notifications, topic policies and subscription filters: our own, and others beside them."""
 
 import copy
 import json
@@ -135,7 +135,7 @@ ARNS = {
 
 
 def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
-    """Return a configuration with a single entry of somebody else's."""
+    """Return a configuration with one entry, which is not ours."""
     key, arn = ARNS[kind]
     filters = [{"Name": name, "Value": value} for name, value in rules.items()]
     limited = {"Filter": {"Key": {"FilterRules": filters}}} if rules else {}
@@ -177,7 +177,7 @@ COVERING = [
 def test_topic_that_is_told_of_every_log_object_is_shared(
     configuration: dict[str, Any], topic: str | None
 ) -> None:
-    """Entries apart are not in the way. If the role may not unsubscribe, no topic is shared."""
+    """Entries apart do not conflict. If the role may not unsubscribe, a covering one is refused."""
     assert covering(configuration) == topic
     if topic is None:
         assert covering(configuration, share=False) is None
@@ -210,7 +210,7 @@ IN_THE_WAY = [
 
 @pytest.mark.parametrize("configuration", IN_THE_WAY)
 def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> None:
-    """It is named by its Id, if it has one, and by its destination."""
+    """The error names the entry's Id, if there is one, and its destination."""
     configuration = copy.deepcopy(configuration)
     ((item, *_),) = configuration.values()
     destination = next(value for key, value in item.items() if key.endswith("Arn"))

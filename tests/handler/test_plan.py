@@ -1,6 +1,6 @@
-"""Plans: where load balancers log, what stacks share, what stays, and how everything goes again.
+"""Plans: where load balancers log, what stacks share, what stays, and what is removed.
 
-The plans are carried out in the emulated account, which tests/lifecycle does with many more.
+Most plans are carried out in the emulated account; tests/lifecycle carries out many more.
 """
 
 import json
@@ -59,7 +59,7 @@ MODIFY = "ModifyLoadBalancerAttributes"
 
 
 def balancers(*loggings: tuple[str, str], enabled: bool = False) -> Prepare:
-    """Return a function that adds the customer's bucket, and ALBs with buckets and prefixes."""
+    """Return a function that adds the customer's bucket, and an ALB for each bucket and prefix."""
 
     def prepare(account: Account) -> list[str]:
         customers_bucket(account)
@@ -108,7 +108,7 @@ def test_customers_choice_stays_and_the_others_get_a_bucket(
     assert maker == (None if where == CUSTOMERS else TAG)
     if switched_off:
         case.customer(partial(set_logging, arn=case.arns[0], enabled="false"))
-    if not bucket:  # AWS refuses to empty the attribute, but the name of any bucket may stay
+    if not bucket:  # AWS refuses to empty the attribute, so the bucket's name may stay there
         attributes = case.untouched.world.load_balancers[case.arns[0]].attributes
         attributes["access_logs.s3.bucket"] = ""
     case.ends(given)
@@ -125,7 +125,7 @@ def test_our_bucket_keeps_the_name_that_an_older_boto3_gave_it() -> None:
 
 
 def test_locations_that_stacks_share_are_claimed_by_load_balancer() -> None:
-    """A load balancer that leaves keeps logging there, for the other stack alone."""
+    """A load balancer that leaves one stack keeps logging there, for the other stack alone."""
     case = Shared(three)
     web, api, _ = case.arns
     both, one = properties(web, api), properties(web)
@@ -134,7 +134,7 @@ def test_locations_that_stacks_share_are_claimed_by_load_balancer() -> None:
     _, bucket, _ = case.logging()
     mine = {each.stack: each for each in case.claims(bucket)}[TAG]
     assert bucket in THERE.own_buckets
-    # `turned_on` is copied from the other stack, which may be deleted first.
+    # `turned_on` is copied from the registration of the other stack, which may be deleted first.
     assert (mine.load_balancers, mine.turned_on) == ({load_balancer_name(web)}, True)
 
     case = Shared(three)
@@ -189,7 +189,7 @@ def test_what_cannot_be_onboarded_is_refused_if_named_and_left_out_of_all(
 
 
 def test_update_and_rollback_succeed_where_load_balancers_have_vanished() -> None:
-    """The old properties may not name the load balancer; the digest identifies the rollback."""
+    """The digest identifies a rollback, even if the old properties do not name the ALB."""
     case = Shared(three)
     web, api, shop = case.arns
     both, one, other = properties(web, api), properties(web), properties(shop)
@@ -227,7 +227,7 @@ RECOGNISED: dict[str, tuple[list[str], dict[str, object], list[str], bool]] = {
 def test_request_is_recognised_by_what_the_register_remembers(
     which: str, arns: list[str], given: dict[str, object], known: list[str], again: bool
 ) -> None:
-    """The register has a digest of the last two requests that differ.
+    """The register has the digests of the last two different requests.
 
     It also names the load balancers, unless the vendor reads the whole location.
     """
@@ -251,7 +251,7 @@ def logging_to(bucket: model.Bucket, prefix: str = "", *, enabled: bool) -> mode
 
 
 def test_topic_is_shared_for_one_bucket_alone() -> None:
-    """A topic has only one subscription per endpoint, and a run sees only its own buckets."""
+    """A topic has one subscription per endpoint, and a run reads only the buckets it uses."""
 
     def prepare(account: Account) -> list[str]:
         arns = announced(account)
@@ -283,7 +283,7 @@ def test_topic_with_another_policy_is_refused(policy: str) -> None:
 
 
 def test_topic_of_a_bucket_that_cannot_be_read_stays() -> None:
-    """Only the bucket's policy shows who else needs it."""
+    """Only the bucket's policy shows who else needs the topic."""
     arn = HERE.topic_arn("logs")
     mine = model.Subscription(f"{arn}:1", arn, "https", ENDPOINT)
     topic = model.Topic(arn, topic_policy("logs", HERE), (mine,))
@@ -362,7 +362,7 @@ def test_bucket_that_cannot_be_read_fails_nothing_and_is_told() -> None:
         assert [case.logging(each) for each in range(3)] == there
         (rule,) = case.account.snapshot()["buckets"][there[2][1]]["lifecycle"]
         assert json.loads(rule)["Expiration"] == {"Days": 60}
-        # Only the bucket's policy shows who else needs its topic.
+        # Only the bucket's policy shows who else needs the bucket's topic.
         assert case.ends_at(OURS) == [ENDPOINT]
         old = wanted
 
@@ -538,7 +538,7 @@ def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
 
 
 class Announced(Shared):
-    """Two ALBs that log to two prefixes of a bucket with the customer's topic."""
+    """Two ALBs that log to two prefixes of a bucket that announces to the customer's topic."""
 
     def __init__(self) -> None:
         super().__init__(announced)
@@ -547,7 +547,7 @@ class Announced(Shared):
 
     @property
     def filter(self) -> tuple[str, list[str]]:
-        """The only subscription's ARN, and the first folders in its filter."""
+        """The only subscription's ARN, and the first folder of each prefix in its filter."""
         (found,) = self.account.world.subscriptions.values()
         keys = json.loads(found.attributes["FilterPolicy"])["Records"]["s3"]["object"]["key"]
         return found.arn, [each["prefix"].partition("/")[0] for each in keys]

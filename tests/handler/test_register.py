@@ -1,4 +1,4 @@
-"""The register in a bucket policy: our statements come, are found and go; all others stay."""
+"""The register in a bucket policy: our statements are added, found and removed; others stay."""
 
 import json
 from dataclasses import replace
@@ -144,7 +144,7 @@ def test_statement_in_another_form_is_the_same_registration(change: dict[str, ob
         {"Resource": ["arn:aws:s3:::logs/elsewhere/*", {"Fn::Sub": "x"}]},
         {"Principal": "*", "Resource": 7},
         {"Principal": {"AWS": "AROAEXAMPLEIDOFAROLE1"}, "Resource": "arn:aws:s3:::other/*"},
-        {"Sid": registration("web").sid.replace("s1Read", "s12Read")},  # of a format to come
+        {"Sid": registration("web").sid.replace("s1Read", "s12Read")},  # a future format
     ],
 )
 def test_edited_statement_still_claims_its_location(change: dict[str, object]) -> None:
@@ -248,7 +248,7 @@ others = st.lists(
 def test_what_came_goes_and_leaves_the_rest_as_it_was(
     policy: str | None, claims: list[Registration]
 ) -> None:
-    """An edit without effect returns the policy to the letter. Living principals pass."""
+    """An edit without effect returns the policy itself. Principals that exist are accepted."""
     check_policy(policy, "logs")
     assert going(*claims).applied(policy) is policy
     assert PolicyEdit().applied(policy) is policy
@@ -282,7 +282,7 @@ def test_edits_of_two_stacks_commute(
 @STEADY
 @given(policies(), prefixes)
 def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
-    """The statement goes with its location's last registration, even if another stack put it."""
+    """The statement is removed with the location's last registration, whichever stack put it."""
     first, second = registration(prefix), registration(prefix, stack=OTHER_TAG)
     elsewhere = registration("x")
     delivery = delivery_statement(first.location, HERE)
@@ -302,7 +302,7 @@ def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: 
 def test_disarmed_registration_grants_nothing_and_is_found_until_it_is_dropped(
     policy: str | None, mine: list[Registration], others: list[Registration]
 ) -> None:
-    """Its principal becomes our own account, for which the grant adds nothing."""
+    """Its principal becomes the stack's own account, to which the grant adds nothing."""
     there = coming(*mine, *others).applied(policy)
     disarmed = disarming(mine, HERE).applied(there)
     changed = {each.sid for each in mine}

@@ -55,7 +55,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
             *(WEB.replace("us-east-1", each) for each in ("eu-west-1", "us-east-11")),
             WEB.replace("123456789012", "210987654321"),
             WEB.replace("arn:aws:", "arn:aws-cn:"),
-            "*",  # with another one
+            "*",  # beside another ARN
         ],
     ),
     (
@@ -123,7 +123,7 @@ def refused(**given: object) -> InvalidRequest:
 def test_wrong_value_is_named_with_its_fix(name: str, fix: str, value: str) -> None:
     """If only one of several values is wrong, the failure names that one.
 
-    An endpoint may contain a token, so the failure does not show it.
+    An endpoint may contain a token, so the failure does not show the endpoint.
     """
     beside = BESIDE.get(name, [])
     if name == "ResourceTags" and value != "key40=a":
@@ -219,7 +219,7 @@ def test_good_value_is_taken(name: str, value: object, attribute: str, taken: ob
 def test_digest_is_of_what_decides_where_load_balancers_log(
     one: dict[str, object], other: dict[str, object], same: bool
 ) -> None:
-    """The digest identifies a rollback, whatever else is changed and changed back."""
+    """The digest identifies a rollback, even if other properties were changed, too."""
     first, second = (properties_of(properties(WEB, **each), HERE) for each in (one, other))
     assert (first.digest == second.digest) is same
     # The digest is in the register, where every release must recognise it.
@@ -248,7 +248,10 @@ STRAYS: dict[str, tuple[dict[str, object], dict[str, object], str, bool]] = {
 def test_stray_is_a_bucket_that_the_old_role_cannot_leave(
     old: dict[str, object], new: dict[str, object], bucket: str, stray: bool
 ) -> None:
-    """A role covers the stack's own buckets, LogBucketName and ExistingLogBucketNames."""
+    """Under least privilege, a role may tag and secure only the stack's buckets and LogBucketName.
+
+    It may use other buckets if ExistingLogBucketNames is empty or names them.
+    """
     assert request("Update", WEB, old=properties(WEB, **old), **new).strays(bucket) is stray
     assert not request("Create", WEB, **new).strays(bucket)
     assert not request("Delete", WEB, **new).strays(bucket)
@@ -317,7 +320,7 @@ def test_update_remembers_the_old_buckets_and_star() -> None:
     ],
 )
 def test_event_is_as_old_as_its_answer_url(url: object, expected: int | None) -> None:
-    """If the URL has no date, the event's time is now."""
+    """If the URL has no valid date, the event's time is now."""
     assert event_time({"ResponseURL": url}) == expected
     if isinstance(url, str):
         found = parse({**recorded("create"), "ResponseURL": url}, NOON + 7.9).time

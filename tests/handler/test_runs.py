@@ -56,7 +56,7 @@ def test_a_new_bucket_is_private_and_announced_and_what_was_changed_is_put_right
         if not tags:
             case.account.s3.delete_bucket_policy(Bucket=name)
         announce(case.account, name, {})
-        # SNS may return our delivery policy in another form, so another one is kept.
+        # SNS may return our delivery policy in another form, so a different policy is kept.
         case.account.world.topics[arn].attributes["DeliveryPolicy"] = '{"http":{}}'
         before["topics"][arn]["attributes"]["DeliveryPolicy"] = '{"http":{}}'
         answer = case.sent("Update", {**given, "RunToken": "2"}, given)
@@ -108,7 +108,7 @@ BRIDGE: Any = {"EventBridgeConfiguration": {}}
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
 @pytest.mark.parametrize("appears", [True, False], ids=["appears", "is changed later"])
 def test_what_automation_puts_on_a_new_bucket_is_kept(appears: bool, region: str) -> None:
-    """A bucket of our own name that appears must not be taken for empty."""
+    """A bucket that somebody creates under our own name must not be treated as empty."""
     case = Case(new, region)
     s3 = case.account.s3
 
@@ -154,7 +154,7 @@ def with_a_subscriber(account: Account) -> list[str]:
 
 
 def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
-    """The customer's bucket no longer announces to the topic, so nothing else points to it."""
+    """Before the Delete, the customer's notification is removed, so no bucket names the topic."""
     case = Case(with_a_subscriber)
     given = properties(*case.arns)
     case.sent("Create", given)

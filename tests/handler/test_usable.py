@@ -1,4 +1,4 @@
-"""Whether logs can flow from a bucket to the vendor; each refusal names the fix.
+"""Check whether logs can flow from a bucket to the vendor; each refusal names the fix.
 
 Only statements that certainly deny the vendor or ELB count; a wrong refusal is as bad as a miss.
 """
@@ -32,7 +32,7 @@ EVERYONE: dict[str, Any] = {
 
 
 def deny(**changed: object) -> dict[str, Any]:
-    """Return a Deny on everything for everyone, with some elements changed; None omits one."""
+    """Return `EVERYONE` with some elements changed; None omits an element."""
     return {key: value for key, value in {**EVERYONE, **changed}.items() if value is not None}
 
 
@@ -41,7 +41,7 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def denied(*statements: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the statements that forbid the vendor to read, and ELB to write, an object."""
+    """Return the statements that keep the vendor from reading a log, and ELB from writing it."""
     return (
         denying(policy(*statements), vendor(VENDOR, "aws"), "s3:GetObject", OBJECT),
         denying(policy(*statements), delivery(), "s3:PutObject", OBJECT),
@@ -121,7 +121,7 @@ NEITHER = [
     deny(Resource="arn:aws:s3:::logs/[a-z]*"),
     deny(Resource=None, NotResource="arn:aws:s3:::logs/*"),
 ]
-# Conditions under which a statement denies neither the vendor nor ELB.
+# Conditions under which a statement does not certainly deny the vendor or ELB.
 UNMET = [
     {"Bool": {"aws:SecureTransport": "false"}},
     {"Bool": {"aws:SecureTransport": False}},

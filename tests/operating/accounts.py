@@ -135,7 +135,7 @@ def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
 
 
 def shut(bucket: str) -> dict[str, Any]:
-    """Return a policy that denies everybody everything, except the account's root user."""
+    """Return a policy that denies everybody except the account's root user all use of a bucket."""
     both = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     return {"Version": "2012-10-17", "Statement": [denies("s3:*", Resource=both)]}
 
@@ -190,12 +190,12 @@ class Looking:
     calls: list[str] = field(default_factory=list)  # the operations that the checks call
 
     def logging(self, **bucket: Any) -> str:
-        """Add a load balancer that already logs to a customer's bucket."""
+        """Add a customer's bucket, and a load balancer that already logs there; return its ARN."""
         self.account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
         return self.account.add_load_balancer("web", bucket=LOGS)
 
     def onboarded(self, **bucket: Any) -> str:
-        """Onboard a load balancer that already logs."""
+        """Onboard a load balancer that already logs to a customer's bucket, and return its ARN."""
         arn = self.logging(**bucket)
         self.create(arn)
         return arn

@@ -239,7 +239,7 @@ def deployment(before: Existing | None, role: object, **tags: str) -> Deployment
 
 
 def resource(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
-    """Return a change in CloudFormation's format; a property may occur twice, or have no name."""
+    """Return a change in CloudFormation's format; a property may be repeated, or lack a name."""
     targets = [{"Attribute": "Properties", "Name": each} for each in properties]
     return {
         "Action": action,
@@ -301,7 +301,7 @@ EXISTING = Existing(
 
 
 def change(to: object, given: dict[str, str]) -> PlannedChange | None:
-    """Return the stack's change to this template and these parameters."""
+    """Return the change that gives the stack this template and these parameters, if any."""
     return Deployment("s", HERE, Template(json.dumps(to)), given, before=EXISTING).as_change()
 
 

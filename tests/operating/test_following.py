@@ -307,7 +307,7 @@ def interrupt(
     when: str = "after-call",
     error: BaseException | type[BaseException] = KeyboardInterrupt,
 ) -> None:
-    """Let an operation fail, by default once AWS has answered, before the answer is read."""
+    """Raise an error, by default an interrupt after AWS has answered, in calls of an operation."""
 
     def raises(**given: Any) -> None:
         raise error
@@ -323,7 +323,7 @@ TOKENS = {"CreateChangeSet": "ClientToken", "ExecuteChangeSet": "ClientRequestTo
 def test_where_an_answer_is_lost_it_is_found_out_what_aws_did(
     stage: Stage, operation: str, how: str
 ) -> None:
-    """Without its token, AWS takes the SDK's repetition of a call for another call."""
+    """AWS treats the SDK's repetition of a call as a new call if it has no token."""
     stage.network.answers.add((operation, EVERY if how == "always" else 1))
     client = stage.client()
     if "token" in how:
@@ -350,7 +350,7 @@ def test_a_call_that_never_came_or_is_refused_leaves_nothing(stage: Stage, opera
     with pytest.raises(ClientError):
         deploy(stage, stage.client())
     assert (stage.left, stage.lines) == ([], [])
-    if operation == "CreateChangeSet":  # if AWS refuses CreateChangeSet, nothing needs a check
+    if operation == "CreateChangeSet":  # if AWS refuses it, there is nothing to check
         assert stage.asked("DescribeChangeSet", "DeleteChangeSet") == []
     stage.network.calls.add((operation, EVERY))
     with pytest.raises(ConnectionClosedError):
@@ -414,7 +414,7 @@ MAY_GO_ON = (
 def test_who_interrupts_is_told_what_goes_on_or_may_be_left(
     stage: Stage, operation: str, when: str, second: str, left: list[Any], told: list[str]
 ) -> None:
-    """A second interrupt comes while the first one's change set is checked or deleted."""
+    """A `second` interrupt comes while the change set is checked or deleted after the first."""
     client = stage.client(1)
     interrupt(client, operation, when)
     with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, stage.operator) as found:

@@ -24,7 +24,7 @@ from dt_logs_rehearsal.scenarios.customers import new
 
 
 def after(prepare: Prepare, *events: str) -> State:
-    """Return what our stack sees after some events of its own, and `other` ones, succeeded."""
+    """Return the state that our stack observes after its own and the `other` stack's events."""
     case = Shared(prepare)
     given = properties(*case.arns)
     for each in events:
@@ -44,7 +44,7 @@ def reset(found: State, bucket: Bucket, **settings: Any) -> State:
 
 
 def theirs(account: Account) -> list[str]:
-    """Make an ALB that logs to the customer's bucket."""
+    """Add a customer's bucket, and an ALB that logs there."""
     account.add_bucket("theirs")
     return [account.add_load_balancer("web", bucket="theirs", prefix="web")]
 
@@ -68,7 +68,7 @@ THEIRS = after(theirs, "Create")
 
 
 def disarmed() -> State:
-    """Return an account in which a Delete made our statement grant nothing, and then failed."""
+    """Return the state after a Delete that made our statement grant nothing, and then failed."""
     (there,) = THEIRS.present()
     policy = disarming(there.register(HERE), HERE).applied(there.policy)
     return reset(THEIRS, there, policy=policy, notifications={})
@@ -80,7 +80,7 @@ NO_HINTS, AFTER = Hints(), Hints(deleted=True)
 def left(
     found: State, hints: Hints = NO_HINTS, logs: bool | None = False, *, heir: bool = False
 ) -> list[Left]:
-    """Return the leftovers of our stack, or of the heir, in load balancers and buckets."""
+    """Return the leftovers of our stack, or of its `heir`, in load balancers and buckets."""
     logging = [each for each in found.load_balancers.values() if each and each.logging.bucket]
     present: Mapping[str, Bucket] = {each.name: each for each in found.present()}
     marked = Marked(THERE if heir else HERE, hints, logging, present)
@@ -167,7 +167,7 @@ def test_only_the_part_of_a_thing_that_goes_is_listed() -> None:
 
 
 def test_the_last_stack_inherits_what_one_that_is_gone_had_made() -> None:
-    """Once it is deleted, nothing in the account names it: only what was named counts."""
+    """After the last stack's Delete, only the leftovers that the hints name are found."""
     empty = EMPTY.replace("; delete", f"; {MADE}; delete")
     assert shown(left(INHERITED, logs=False, heir=True)) == ([INHERITS, empty], [])
     full = left(INHERITED, logs=True, heir=True)

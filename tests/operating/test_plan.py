@@ -1,4 +1,4 @@
-"""`plan`: it shows what a run would do, in words, as a diff and as data, and writes nothing."""
+"""`plan` shows what a run would do, in words, as a diff and as data, and changes nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STAYING = [each for each in SCENARIOS if "elete" not in each.name and "eave" not
 
 
 def plan(account: Account, request: Request) -> Planned:
-    """Plan a request, which must not change the account."""
+    """Plan a request, and check that the account does not change."""
     before, clients = account.snapshot(), (account.elbv2, account.s3, account.sns)
     found = planned(request, clients, account.clock)
     assert account.snapshot() == before
@@ -57,7 +57,7 @@ def plan(account: Account, request: Request) -> Planned:
 
 
 def update(account: Account, before: list[str], after: list[str]) -> tuple[Request, Existing]:
-    """Return the request that changes the list of load balancers, and the stack."""
+    """Return the request that changes a stack's list of load balancers, and that stack."""
     given = values(*before)
     stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", given, {}, {})
     made = Existing(stack, template())
@@ -81,7 +81,7 @@ def as_data(served: Served, *words: str) -> Any:
 
 @pytest.mark.parametrize("scenario", STAYING, ids=lambda each: each.name)
 def test_the_plan_is_what_the_run_does(scenario: Scenario) -> None:
-    """In accounts like customers'. After the run, no check has a finding."""
+    """The accounts are like customers'. After the run, all checks but one unknown are ok."""
     clock = Clock()
     account = Account(ACCOUNT, "eu-west-1", clock=clock)
     arns, stack = scenario.prepare(account), Sender(clock)
@@ -204,7 +204,7 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(looking: Look
     account.clock.sleep(5)
     _, lines = updated(account, [one, two], [one])
     assert [line[:14] for line in lines if "   resource " in line] == ["  -   resource"]
-    # The stack keeps a load balancer with a bucket that has become unusable.
+    # The stack keeps a load balancer if its bucket has become unusable.
     encrypted_by_kms(account, LOGS)
     preview, lines = updated(account, [one], [one])
     (warning,) = data(preview)["warnings"]  # type: ignore[index]  # it is a dict
@@ -286,7 +286,7 @@ def test_a_bucket_policy_that_locks_everybody_out_is_told_as_by_status(served: S
         assert (found.code, "execution role" in found.out) == (code, False)
         assert lines[-1].startswith("This was read with your permissions.")
 
-    # A new stack need not be run again.
+    # The fix for a new stack does not include another run.
     fix, _, _ = locked["fix"].partition(" After a deletion")
     found = served.run("plan", "--load-balancer", arn, *ASKED)
     at = found.out.splitlines().index(f"! {name}: {locked['saw']}.")
@@ -418,7 +418,7 @@ WEB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/012
 
 
 def diff(*steps: model.Step, **bucket: Any) -> list[tuple[str, ...]]:
-    """Return the subject and the lines of each step's change to a bucket and a topic."""
+    """Return each step's subject and diff, in an account with one bucket and one topic."""
     there = model.Topic(TOPIC, "", (model.Subscription("arn:s", TOPIC, "https", ENDPOINT, "old"),))
     state = model.State({}, {"logs": model.Bucket("logs", **bucket)}, {TOPIC: there})
     found = changes(model.Plan(steps), state, HERE)
@@ -489,7 +489,7 @@ def test_each_step_is_told_one_after_the_other() -> None:
 def test_an_edit_s_diff_is_what_it_changes(
     text: str | None, configuration: notifications.Configuration
 ) -> None:
-    """A policy is shown whole, with any address or long list in it; others' entries are not."""
+    """A changed statement is shown whole, with URLs and long values; others' entries are not."""
     ours = {"Sid": "https://h.example.com/a/b?c=d", "Effect": "Deny", "Resource": "x" * 900}
     edit = PolicyEdit((ours,), frozenset({"AllowTrail"}))
     ((_, *lines),) = diff(model.EditPolicy("logs", edit), policy=text)

@@ -32,7 +32,7 @@ HOUR = 3600
 
 @dataclass
 class Replaying:
-    """An account with a stack, whose logs since `begin` can be replayed."""
+    """An account with stacks; the logs since `begin` can be replayed."""
 
     looking: Looking
     begin: float = 0.0
@@ -61,7 +61,7 @@ class Replaying:
         return Window(*(datetime.fromtimestamp(each, timezone.utc) for each in (begin, end)))
 
     def __call__(self, *, seat: Seat | None = None, **asked: Any) -> Replayed:
-        """Replay everything since `begin`; ask for confirmation only if `seat` is given."""
+        """Replay the logs since `begin`; ask for confirmation only if `seat` is given."""
         caller = self.account.caller(self.policies, role="operator")
         elbv2, s3, sns = (
             self.account.client(each, caller=caller) for each in ("elbv2", "s3", "sns")
@@ -84,7 +84,7 @@ class Replaying:
         return [each["s3"]["object"]["key"] for each in self.received()]
 
     def logs(self, arn: str, count: int) -> list[str]:
-        """Let a load balancer write logs, one a minute, unannounced; return their keys."""
+        """Let a load balancer write a log a minute, drop the announcements, and return the keys."""
         keys = list[str]()
         for _ in range(count):
             self.account.clock.sleep(60)
@@ -94,7 +94,7 @@ class Replaying:
         return keys
 
     def onboarded(self, count: int, **changed: str) -> list[str]:
-        """Onboard a load balancer, and return the keys of its logs."""
+        """Onboard a load balancer, let it write logs, and return their keys."""
         arn = self.account.add_load_balancer("web")
         self.looking.create(arn, **changed)
         self.account.clock.sleep(HOUR)
@@ -102,7 +102,7 @@ class Replaying:
         return self.logs(arn, count)
 
     def shared(self, count: int) -> list[str]:
-        """Onboard the first of two load balancers that log to one bucket of the customer."""
+        """Onboard the first of two load balancers in a customer's bucket, and let it write logs."""
         self.account.add_bucket(LOGS, policy=POLICY)
         web, _ = (self.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
         self.looking.create(web)

@@ -1,4 +1,4 @@
-"""`status` and `plan --stack` against an account behind an endpoint, with real stacks in it."""
+"""`status` and `plan --stack` for stacks in an account behind an endpoint."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
     with pytest.raises(ValueError, match="has no fix"):
         replace(OFF, fix="")
 
-    # Of many subjects, equal checks are shown once.
+    # Equal checks of many subjects are shown once.
     off = [replace(OFF, subject=f"app/web/{number}") for number in range(30)]
     fine = [replace(FINE, subject=f"app/api/{number}") for number in range(30)]
     assert told([*off, *fine], AT).splitlines() == [
@@ -273,7 +273,7 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         f"60 checks in {AT}: 30 ok, 30 findings, 0 unknown.",
     ]
 
-    # What AWS says is one line, and whole for a program.
+    # A text from AWS is shown on one line and cut, but is complete in the data.
     check = replace(OFF, saw=f"{ENDPOINT} {'x' * 3000}", fix=ENDPOINT)
     lines, whole = told([check], "here").splitlines(), str(data([check]))
     assert "  https://logs.example.com/… xxx" in lines[1]

@@ -1,4 +1,4 @@
-"""`status` of a load balancer: every check, with each of its verdicts."""
+"""`status` of a load balancer: its checks and their verdicts."""
 
 from __future__ import annotations
 
@@ -82,18 +82,18 @@ def deny(operator: str, key: str, value: Any) -> Change:
 
 
 def unlisted(account: Account) -> None:
-    """Let the policy deny everybody a list; that locks nobody out."""
+    """Make the policy deny everybody s3:ListBucket, which locks nobody out."""
     add_statement(account, LOGS, denies("s3:ListBucket", Resource=f"arn:aws:s3:::{LOGS}"))
 
 
 def logged_once(account: Account) -> None:
-    """Store a log, then delete the policy; earlier logs do not stand for a statement."""
+    """Store a log, then delete the policy; an earlier log does not replace a grant."""
     assert account.write_log(next(iter(account.world.load_balancers)))
     account.s3.delete_bucket_policy(Bucket=LOGS)
 
 
 def logs_alone(account: Account) -> None:
-    """Allow only logs; ELB writes its test file only when logging is turned on."""
+    """Let ELB write logs but no test file, which it writes only when logging is turned on."""
     folder = f"arn:aws:s3:::{LOGS}/AWSLogs/{ACCOUNT}/elasticloadbalancing/*"
     edit_policy(account, LOGS, lambda found: found["Statement"][0].update(Resource=folder))
     assert account.write_log(next(iter(account.world.load_balancers)))
@@ -228,7 +228,7 @@ CONDITIONAL = {**DELIVERY, "Condition": {"StringEquals": {"aws:SourceAccount": A
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
-    """A stored log proves that ELB may write; without a log, the statements decide."""
+    """If the statements do not decide, a stored log shows that ELB may write."""
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
     arn, nothing = looking.logging(policy=policy), "no log since yesterday"
     assert looking.check(GRANT, arn).verdict == verdict
@@ -330,7 +330,7 @@ def test_what_restores_an_overwritten_policy_is_said_first(
 def test_a_policy_that_replaced_ours_is_said_first_and_its_fix_makes_all_well(
     looking: Looking,
 ) -> None:
-    """What denies everybody everything is one finding."""
+    """A policy that denies everybody everything causes only one finding."""
     account = looking.account
     arn = account.add_load_balancer("web")
     stack, name = looking.create(arn), load_balancer_name(arn)
@@ -416,7 +416,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
-    """The bucket's stack is gone, but another uses the bucket, and can delete it only by its tag.
+    """The bucket's stack is gone; another one uses the bucket, and needs its tag to delete it.
 
     While the first stack's statement exists, other stacks' Deletes do not remove shared things.
     """

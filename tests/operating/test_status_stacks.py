@@ -1,4 +1,4 @@
-"""Checks of `status`: of a stack, of the account and of announcements."""
+"""`status` of a stack, of the account and of announcements."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ DELETE = "Delete it: `dt-logs-cfn remove --stack dt-logs`; then deploy it again.
 def test_the_stacks_status(
     looking: Looking, stack: dict[str, Any], status: str, verdict: str, fix: str
 ) -> None:
-    """A finding has the reason of the last operation's failure, or else of the status.
+    """A finding has the reason for the last operation's failure or, without events, the status's.
 
-    A stack that was never created has no other check, because an update would be a wrong fix.
+    A stack that cannot be updated has no other checks, because their fix is an update.
     """
     stack |= {"StackStatus": status, "StackStatusReason": "[Invoke] failed"}
     wrapped = "FAILED from custom resource. Message returned: GetBucketPolicy failed."
@@ -290,7 +290,7 @@ class Refreshed:
         self.sender.create(properties(arn), lambda: clients_of(self.account))
 
     def refresh(self, fails: bool = False) -> str:
-        """Refresh the stack after an hour, turn its log line into metrics; return the hour."""
+        """Refresh the stack after an hour, turn its log line into metrics, and return the hour."""
         self.clock.sleep(3600)
 
         def before(service: str, operation: str, params: object) -> None:
@@ -303,7 +303,7 @@ class Refreshed:
         return f"{datetime.fromtimestamp(self.clock(), timezone.utc):%Y-%m-%d %H}h UTC"
 
     def told(self) -> tuple[str, str, str] | None:
-        """Return the verdict, the observation and the fix; without a schedule, there is none."""
+        """Return the verdict, the observation and the fix, or None if there is no schedule."""
         client, given = cast(Any, self.account.client("cloudwatch")), {"RefreshSchedule": self.rate}
         stack = StackDescription(self.sender.id, "s", "CREATE_COMPLETE", "", given, {}, {})
         found = refreshes(client, stack, self.clock())
@@ -430,7 +430,7 @@ def test_a_topic_of_the_customers_is_shared_by_a_filter(
 
 
 def test_a_subscription_that_is_pending(looking: Looking) -> None:
-    """A pending subscription is `waiting` for an hour after the last change, then a finding."""
+    """A pending subscription is `waiting` for an hour after the stack's last change."""
     arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
     subscription.confirmed = False
@@ -481,7 +481,7 @@ def test_other_logs_in_the_same_place_are_announced(looking: Looking) -> None:
 
 
 def counted(looking: Looking, endpoint: str = ENDPOINT) -> str:
-    """Onboard a load balancer, and wait until nothing of that counts; return its ARN."""
+    """Onboard a load balancer, wait until its first announcements do not count; return its ARN."""
     arn = looking.account.add_load_balancer("web")
     looking.create(arn, NotificationEndpoint=endpoint)
     looking.account.clock.sleep(2 * DAY)
@@ -489,7 +489,7 @@ def counted(looking: Looking, endpoint: str = ENDPOINT) -> str:
 
 
 def write(looking: Looking, arn: str, count: int, *, arrives: bool = True) -> None:
-    """Write logs, and then let a minute pass."""
+    """Write logs, with unreachable endpoints unless `arrives`, and then let a minute pass."""
     looking.account.world.unreachable = set() if arrives else {ENDPOINT, QUEUE}
     for _ in range(count):
         assert looking.account.write_log(arn)

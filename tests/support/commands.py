@@ -24,7 +24,7 @@ _FAILED = "dt-logs-cfn: "  # the beginning of a failure's line
 class Seat:
     """An operator whose time passes only while they wait, unless a test gives a clock.
 
-    `lines` and `asked` are what they were shown and asked. Once the answers end, nobody answers.
+    `lines` are the lines shown, `asked` the questions. After the last answer, nobody answers.
     """
 
     now: float = 0.0
@@ -57,7 +57,7 @@ class Ran:
 
     @property
     def told(self) -> str:
-        """The progress: the lines on stderr before the failure's."""
+        """The progress: the lines on stderr before the failure's message."""
         return self.err.rpartition(_FAILED)[0] if _FAILED in self.err else self.err
 
     @property
@@ -69,7 +69,7 @@ class Ran:
 
     @property
     def refusal(self) -> str:
-        """The failure of a command that printed nothing else; any other result is an error."""
+        """The failure of a command that exited with 3 and printed nothing else; check both."""
         assert (self.code, self.out, self.told, bool(self.failure)) == (3, "", "", True), self
         return self.failure
 
@@ -80,7 +80,7 @@ Run = Callable[..., Ran]
 def ran(
     call: Callable[[], int], printed: pytest.CaptureFixture[str], seat: Seat | None = None
 ) -> Ran:
-    """Return the result of a call; if an operator was given a seat, stderr has only their lines."""
+    """Return the result of a call; with a seat, `err` is the lines shown there, and the failure."""
     failed = ""
     try:
         code = call()

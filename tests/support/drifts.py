@@ -54,7 +54,7 @@ def write_once(bucket: str, action: str = "s3:DeleteObject") -> dict[str, Any]:
 
 
 def adopted(account: Account, enabled: bool = True, third: str = "alb") -> list[str]:
-    """Make three load balancers; the first and the last log to the customer's bucket."""
+    """Add the customer's bucket and three load balancers; the first and last name that bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=enabled),
@@ -64,7 +64,7 @@ def adopted(account: Account, enabled: bool = True, third: str = "alb") -> list[
 
 
 def switched_off(account: Account) -> list[str]:
-    """Make three load balancers that do not log; two of them name the customer's bucket."""
+    """Add the customer's bucket and three load balancers that do not log; two name that bucket."""
     return adopted(account, enabled=False, third="")
 
 
@@ -173,7 +173,8 @@ def two_at_once(account: Account) -> None:
     announced_elsewhere(account)
 
 
-# These forbid all other accounts, including the vendor, to read, and ELB to write.
+# _PERIMETER keeps other accounts, including the vendor's, from reading. _NO_DELIVERY keeps ELB from
+# writing.
 _OUTSIDE = {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}
 _PERIMETER = statement(CUSTOMERS, "Deny", "*", "s3:GetObject", Condition=_OUTSIDE)
 _NO_DELIVERY = statement(CUSTOMERS, "Deny", {"Service": DELIVERY}, "s3:PutObject")

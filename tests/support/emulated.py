@@ -66,7 +66,7 @@ class Emulated:
     def create_stack(
         self, name: str = STACK, body: str = "", wait: bool = True, **values: str
     ) -> str:
-        """Create a stack with the AWS SDK, and return its ID; `wait` until the stack is at rest."""
+        """Create a stack with the AWS SDK, `wait` until it is at rest, and return its ID."""
         given = {
             "LoadBalancerArns": self.load_balancers[0],
             "DataTheoremAccountId": "999988887777",

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-# The number of a partition in `PARTITIONS`, one of its regions, and its console's host there.
+# The index of a partition in `PARTITIONS`, one of its regions, and the console's host there.
 PLACES = [
     (0, "us-east-1", "us-east-1.console.aws.amazon.com"),
     (1, "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),

@@ -1,4 +1,4 @@
-"""Read an emulated account: access, load balancers' logging, deliveries and leftovers."""
+"""Read an emulated account's access, logging, deliveries and leftovers; delete a principal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def logging_of(account: Account, arn: str) -> tuple[str, str, str]:
 
 
 def log_key(account: Account, arn: str, prefix: str) -> str:
-    """Return the key of a load balancer's log object below a prefix."""
+    """Return the key of a load balancer's log file below a prefix."""
     name = arn.partition(":loadbalancer/")[2].replace("/", ".")
     owner, region = account.account_id, account.region
     return (
@@ -50,7 +50,7 @@ def statements(account: Account, bucket: str) -> list[dict[str, Any]]:
 
 
 def granted(account: Account, vendor: str = VENDOR) -> list[str]:
-    """Return the Sids of the Allow statements that name a vendor, in every bucket."""
+    """Return the Sids of the Allow statements that name a vendor, in all buckets' policies."""
     return [
         str(each.get("Sid"))
         for bucket in account.world.buckets
@@ -66,7 +66,7 @@ def told_by_tag(account: Account) -> dict[str, str]:
 
 
 def can_read(on: Account, account: str, bucket: str, key: str) -> bool:
-    """Return whether an account may get an object; if missing, it counts as the bucket owner's."""
+    """Return whether an account may get an object; the bucket's owner owns a missing object."""
     found = on.world.buckets[bucket]
     allowed = _allowed(on, account, bucket, "s3:GetObject", f"/{key}")
     return allowed and readable(found, found.current(key), account)

@@ -1,4 +1,4 @@
-"""List where moto and the emulated account disagree, and why; other answers must be equal.
+"""List where moto and the emulated account disagree, and why; their other answers must be equal.
 
 `rehearsal/account/test_conformance.py` compares their answers, and `lifecycle/test_against_moto.py`
 compares the accounts after the function's own calls.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# Members of answers that differ, or that only one side has, by the reason.
+# Members of answers that differ, or that only one of the two returns, by reason.
 MEMBERS = {
     "Each account makes its own IDs, addresses and times.": (
         "CanonicalHostedZoneId",

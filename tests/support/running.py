@@ -56,7 +56,7 @@ def answers(
     workers: int = 1,
     code: ModuleType = main,
 ) -> list[Answer]:
-    """Handle an event in a function that times out after `seconds`; return all checked answers.
+    """Handle an event in a function that times out after `seconds`; check and return all answers.
 
     `code` is the handler's `main`, of this release or another.
     """

@@ -33,7 +33,7 @@ class Refusal(Exception):
 
 @dataclass
 class Server:
-    """The server, the paths of all uploads, and a test's hook before an object is stored."""
+    """The server, the paths of all uploads, and a test's hook, called before each upload."""
 
     moto: DomainDispatcherApplication
     url: str = ""

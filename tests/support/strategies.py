@@ -74,7 +74,7 @@ _foreign_statements = st.builds(
 
 @st.composite
 def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
-    """Draw a bucket policy that somebody else wrote, or None."""
+    """Draw a bucket policy that somebody else wrote, or None if it may be `empty`."""
     statements = draw(st.lists(_foreign_statements, min_size=0 if empty else 1, max_size=4))
     if not statements:
         return None

@@ -1,4 +1,4 @@
-"""Print the tests that tox's environments ran, and those that none of them ran.
+"""Print how many tests each of tox's environments ran, and which tests none of them ran.
 
     python tests/support/summary.py .tox py310 py311 slow lifecycle
 
@@ -56,7 +56,7 @@ def _result(case: ElementTree.Element) -> str:
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each group of tests that did not run: the reason, or how to run it."""
+    """Yield a line for each group of tests that did not run: the reason, or how to run them."""
     skipped, ran = dict[str, str](), set[str]()
     for name, result in (each for report in reports for each in report.results.items()):
         if result in ("passed", "failed"):

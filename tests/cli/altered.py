@@ -15,7 +15,7 @@ ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 # The settings of the release.cfg in a test's folder.
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
-# A module of a function that customizes the templates.
+# A module with a function that customizes the templates.
 CUSTOMIZATION = """\
 from troposphere import Output
 

@@ -71,7 +71,7 @@ def test_a_build_writes_every_file_with_its_size_and_checksum(run: Run, here: Pa
 
 
 def test_the_committed_release_is_what_the_source_builds() -> None:
-    """It pins every byte: of the policies, the packed handler, the page and the modules."""
+    """This pins every byte of the policies, the packed handler, the page and the modules."""
     assert compare(build_release(installed_settings()), COMMITTED) == ()
 
 
@@ -88,7 +88,7 @@ def test_nothing_of_the_machine_is_in_a_release(here: Path) -> None:
 def test_a_release_takes_the_place_of_the_one_before_it_or_fails_and_leaves_it(
     tmp_path: Path, linked: bool
 ) -> None:
-    """Files that are no longer written go, and so do pipes and what a killed build left."""
+    """Files that are no longer written are removed, and so are pipes and a killed build's files."""
     out = tmp_path / "out"
     out.mkdir()
     folder = real = out / __version__
@@ -186,7 +186,7 @@ def test_check_shows_what_differs_as_a_unified_diff(run: Run, here: Path) -> Non
     assert f"Binary files {at}/handler.zip and built/handler.zip differ" in ran.out
     assert f"--- /dev/null\n+++ built/{CHECKSUMS}\n" in ran.out
     assert f"--- {at}/notes.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-mine\n" in ran.out
-    # Each diff makes the file on disk the one that would be written.
+    # Each diff turns the file on disk into the file that would be written.
     for each in compare(build_release(ONE), folder):
         if each.name != "handler.zip":
             patch = ["patch", "-s", "-E", str(folder / each.name)]
@@ -245,7 +245,7 @@ def test_stack_templates_leave_room_when_all_partitions_are_set(name: str) -> No
 
 @pytest.fixture
 def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a module of customizing functions, whose name differs in each test; return the name."""
+    """Write a module of customizing functions, with a name for this test only; return the name."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"changes_of_{here.parent.name}"
     failing = "\n\ndef fails(template, kind):\n    return template.no_such_thing\n"

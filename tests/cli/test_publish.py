@@ -1,4 +1,4 @@
-"""`publish` over HTTP, and `verify` of what is there: also after races, kills and mistakes."""
+"""`publish` over HTTP, and `verify` of published files, also after races, kills and mistakes."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def url(server: Server, name: str) -> str:
 def test_everything_is_up_verified_and_publishing_again_changes_nothing(
     run: Run, publish: Words, server: Server, here: Path
 ) -> None:
-    """The checksums are put first, and the files that point to them last."""
+    """SHA256SUMS is uploaded first, and versions.json and latest.json last."""
     ran = run(*publish, "--latest")
 
     found = there(server)
@@ -368,7 +368,7 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server, store: St
     admitted = Barrier(16, timeout=300)
 
     def together(target: Destination, step: str, result: str) -> None:
-        """Hold uploads until all have checked; otherwise the last would find the version listed."""
+        """Hold uploads until all have checked; a late check would find the version listed."""
         if step == f"check whether versions.json accepts {__version__}":
             admitted.wait()
 

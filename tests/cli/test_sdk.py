@@ -1,4 +1,4 @@
-"""The AWS SDK's failures are one line without secrets; `--debug` shows its log without any."""
+"""The AWS SDK's failures are one line without secrets; `--debug` shows its log without secrets."""
 
 from __future__ import annotations
 

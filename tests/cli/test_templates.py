@@ -1,4 +1,4 @@
-"""`verify`, `diff`, `policy` and `explain`: what a template changes, allows and is from."""
+"""`verify`, `diff`, `policy` and `explain`: a template's origin, changes and permissions."""
 
 import argparse
 import json
@@ -280,7 +280,7 @@ def test_releases_are_compared_template_by_template(run: Run, old: Path) -> None
     assert run("diff", "next", __version__).out.startswith(
         f"next -> {__version__}: minor\n\n{SERVICE_ROLE}\n  minor  the template is new\n"
     )
-    # A single template is compared with its namesake.
+    # A single template is compared with the release's template of the same name.
     changed = f"{NAME}: major\n\n{NAME}\n  major  {RIGHT_ADDED}\n"
     assert run("diff", __version__, NAME).out == f"{__version__} -> {changed}"
     for words, told in (

@@ -84,7 +84,7 @@ REQUESTS = f"{' ' * 36}fix: {'Send a request. ' * 3}"
     [
         # A long line hangs below its beginning.
         (f"  + {'Bucket ' * 7}", 40, [f"  +{' Bucket' * 5}", "      Bucket Bucket"]),
-        # Columns continue in the last one, if that leaves half of the width.
+        # A row of columns continues in the last column, if that leaves half of the width.
         (CHECK, 72, [CHECK[:-6], f"{' ' * 36}it up"]),
         (CHECK, 71, ["  ok       drift", f"      {CHECK[36:]}"]),
         # What begins in the right half is moved to the left.

@@ -67,7 +67,7 @@ def prose(document: Path) -> str:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text; list items, cells, colons and semicolons also end one."""
+    """Yield a text's sentences; list items, cells, colons and semicolons also end a sentence."""
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*>#|]|\d+\.) )| \| ", text):
         yield from re.split(r"(?<=[.!?:;])[*`)\]]*\s+", " ".join(block.split()))
 

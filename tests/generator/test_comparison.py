@@ -1,4 +1,4 @@
-"""The changes found between two templates, and their levels: a case for each rule, and properties.
+"""The changes found between two templates, and their levels: rules and general laws.
 
 The properties of rights are checked by brute force: every request is tried in several accounts.
 """

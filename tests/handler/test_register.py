@@ -254,7 +254,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
     assert PolicyEdit().applied(policy) is policy
     there = coming(*claims).applied(policy)
     assert coming(*claims).applied(there) is there
-    # White space counts towards S3's limit of 20 KB.
+    # `check_policy` counts white space, too, so an edited policy has none.
     text = json.dumps(json.loads(there or ""), separators=(",", ":"), ensure_ascii=False)
     assert there == text
     assert statements(there)[: len(statements(policy))] == statements(policy)

@@ -58,7 +58,7 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
 def _gone(arn: str, shown: str) -> Apply:
     """Return a function that lets a principal read, and then deletes the principal.
 
-    S3 then shows it as `shown`, and refuses policies that name it.
+    S3 then shows the principal as `shown`, and refuses policies that name the principal.
     """
 
     def apply(account: Account, bucket: str) -> None:

@@ -294,7 +294,7 @@ def test_a_bucket_that_goes_takes_the_right_with_it() -> None:
 def test_a_policy_that_names_nobody_is_frozen_too(ours: str) -> None:
     """S3 refuses a policy that names a deleted role, even if only our statement is removed.
 
-    The function names what is left. Delete fails only if the vendor still has access.
+    The function names what is left. Here, a Delete fails only if the vendor still has access.
     """
     case = Leaving(off_there if ours == "Deliver" else logs_there)
     reader = statement(CUSTOMERS, "Allow", {"AWS": ROLE}, "s3:GetObject", Sid="Gone")

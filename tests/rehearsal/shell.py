@@ -19,9 +19,9 @@ from dt_logs_rehearsal.account import Account
 
 @dataclass(frozen=True)
 class Shell:
-    """The account that environment variables name, and an administrator or another person in it.
+    """The account to which environment variables point, and the person who runs commands in it.
 
-    `asked` has the questions that the commands asked so far.
+    `asked` has the questions that the commands have asked so far.
     """
 
     emulated: Emulated
@@ -30,9 +30,9 @@ class Shell:
     asked: list[str] = field(default_factory=list)
 
     def run(self, command: ModuleType, *argv: str, answers: Sequence[str] | None = None) -> Ran:
-        """Run a command, without questions unless there are answers; check that it hides secrets.
+        """Run a command, with --yes unless `answers` are given; check that it shows no secret.
 
-        Once the answers end, nobody answers.
+        After the last answer, nobody answers.
         """
         runner = Runner(command.configure, command.run, self.printed, answers or (), self.asked)
         ran = runner(*argv, *(["--yes"] if answers is None else []))

@@ -181,7 +181,7 @@ def test_a_change_set_makes_a_stack_that_waits_to_be_reviewed(cfn: Any) -> None:
     cfn.delete_stack(**NAMED)
     assert settled(cfn, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
     assert refusal(cfn.describe_change_set, ChangeSetName=waiting)[0] == "ChangeSetNotFound"
-    # A call that an SDK repeats after a lost answer has its token.
+    # A call that an SDK repeats after a lost answer has the same token.
     made = change_set(cfn, "CREATE", ClientToken="t")["ChangeSetId"]
     assert cfn.create_change_set(**MAKE, **NEW, ClientToken="t")["Id"] == made
     taken = ("AlreadyExistsException", "ChangeSet c already exists")
@@ -224,7 +224,7 @@ def test_a_change_set_tells_what_changes_and_by_which_parameter(sandbox: Sandbox
         "InvalidChangeSetStatus",
         f"{text} [FAILED]",
     )
-    # A replacement is shown, and not emulated.
+    # A replacement is shown, but executing it is not emulated.
     moved = template(Path="/other/")
     found = change_set(cfn, ChangeSetName="e", TemplateBody=moved, Parameters=given(Do="more"))
     (change,) = (each["ResourceChange"] for each in found["Changes"])

@@ -1,4 +1,4 @@
-"""Run each command with each of its calls denied in turn; a first run records the calls.
+"""Run each command with its calls denied in turn; a first run records the calls.
 
 If a call is denied, the command names the operation or the permission. It never reports a denied
 action as done, or an unread setting as fine.
@@ -52,7 +52,8 @@ _CODES = {
     "sns": "AuthorizationError",
 }
 THROTTLED, LOST = "Throttling", "no answer"
-# What may stand for an unanswered operation's name; in a read on which nothing depends, by service.
+# Texts that may replace an unanswered operation's name; `_UNREAD` has those, by service, for reads
+# on which nothing depends.
 _UNREACHABLE = ("cannot be reached", "could not be reached")
 _UNREAD = {
     "logs": "CloudWatch Logs' deliveries cannot be read (",
@@ -96,8 +97,8 @@ class Denial(NamedTuple):
 def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
     """Yield a denial of each recorded operation, and of each operation after the first change.
 
-    A denial has the service's own code; with `both`, each of the service's codes gets one. The
-    first denials omit STS: GetCallerIdentity is always permitted [STS API, GetCallerIdentity].
+    A denial has the service's own code; with `both`, AccessDenied is also tried. The first
+    denials omit STS: GetCallerIdentity is always permitted [STS API, GetCallerIdentity].
     """
 
     def codes(operation: Operation) -> tuple[str, str]:
@@ -114,7 +115,7 @@ def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
 
 @dataclass(frozen=True)
 class Tried(Shell):
-    """An account; `heard` has the calls of the commands' administrator, and `denial` fails some."""
+    """An account; `heard` has the calls of an administrator, and `denial` makes some calls fail."""
 
     heard: list[Operation] = field(default_factory=list)
     denial: list[Denial] = field(default_factory=list)  # at most one
@@ -141,7 +142,7 @@ class Tried(Shell):
                 raise ConnectionClosedError(endpoint_url=request.url)
 
     def run(self, command: ModuleType, *argv: str, answers: Any = None) -> Ran:
-        """Run a command, with --yes unless `--ask` is given."""
+        """Run a command with the options that it needs, and with --yes unless `--ask` is given."""
         if command is replay:
             assert self.account.write_log(self.web)
             argv = ("--since", (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat(), *argv)
@@ -166,7 +167,7 @@ class Tried(Shell):
         return list(self.heard)
 
     def without(self, denial: Denial, command: ModuleType, *argv: str) -> Ran:
-        """Run a command with one call refused, and wait until CloudFormation has finished."""
+        """Run a command in which an operation fails, and wait until CloudFormation has finished."""
         for each in (self.heard, self.failed):
             each.clear()
         self.denial.append(denial)
@@ -209,7 +210,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Tried:
-    """Return an account with a load balancer that does not log, and one that does."""
+    """Return an account with load balancers that do not log, and one that does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
     found = Tried(account, monkeypatch, capsys)
@@ -339,7 +340,7 @@ class Case(NamedTuple):
         return (*ours, *{e.operation.service: e for e in late if e not in ours}.values())
 
     def objections(self, tried: Tried, denial: Denial, empty: Any, before: Any) -> Iterator[str]:
-        """Run the command without a call, and yield what it then does wrong."""
+        """Run the command with a call denied, and yield what it then does wrong."""
         ran = tried.without(denial, self.command, *self.argv)
         # `plan` names operations elsewhere, too: the calls of the stack's function.
         unread = re.split("You may not read|Unknown whether", ran.out, maxsplit=1)[1:]

@@ -29,7 +29,7 @@ PATIENCE = 300  # seconds that a process may take on a busy machine
 
 
 def outputs(out: str, name: str) -> list[str]:
-    """Return the lines of an output's items; the first one has its name."""
+    """Return the lines that show an output; the first one begins with the output's name."""
     lines = out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(f"  {name} "))
     rest = (line for line in lines[at + 1 :] if not line.startswith(" " * 20))
@@ -109,7 +109,7 @@ def test_load_balancers_that_would_leave_are_listed_and_leave_only_if_agreed(she
     names = [f"  {load_balancer_name(each)}" for each in (web, api)]
 
     def refused(*argv: str) -> list[str]:
-        """Return what is told before the refusal; nothing is changed."""
+        """Check that `deploy` refuses and changes nothing; return the lines before the refusal."""
         before = shell.account.snapshot(), shell.parameters()
         ran = shell.deploy(*argv)
         assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
@@ -367,7 +367,7 @@ def test_who_is_overtaken_by_another_change_is_told(shell: Shell) -> None:
 
 
 def process(shell: Shell, *more: str, **how: Any) -> subprocess.Popen[bytes]:
-    """Begin to deploy in a process."""
+    """Start `deploy` in a new process."""
     words = ("deploy", "--release", str(shell.release), *shell.first(), *more)
     pipe = subprocess.PIPE
     environment = {**shell.emulated.environment, "PYTHONUNBUFFERED": "1"}
@@ -404,7 +404,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(shell: Sh
 def test_without_a_reader_nothing_is_asked_and_a_stack_is_followed_to_its_end(
     shell: Shell,
 ) -> None:
-    """With stderr closed, progress goes nowhere else."""
+    """If stderr is closed, the progress is dropped."""
     reader, writer = os.pipe()
     os.close(reader)
     keyboard, stdin = os.openpty()

@@ -163,7 +163,7 @@ def test_what_another_stack_uses_stays_until_that_one_goes(shell: Shell) -> None
 
 
 def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(shell: Shell) -> None:
-    """A stack whose function is not asked to delete anything takes nothing over."""
+    """If a stack's Delete does not run the function, the stack takes nothing over."""
     deployed(shell)
     bucket = shell.bucket()
     assert shell.account.write_log(shell.web)
@@ -257,7 +257,7 @@ REMOVES = {
 
 
 def test_the_rights_that_the_guide_names_are_enough_and_needed(shell: Shell) -> None:
-    """`deploy` needs its permissions only on its stack, and passes the role."""
+    """`deploy` needs its permissions only on its stack, and iam:PassRole on the service role."""
     guide = (Path(__file__).parents[2] / "docs" / "customer.md").read_text("utf-8")
     begun = list[int]()
 
@@ -289,7 +289,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(shell: Shell) -> 
 
 
 def test_marks_that_are_left_are_findings(shell: Shell) -> None:
-    """The stack is deleted without its custom resource, so everything that it set up stays."""
+    """The stack is deleted without its custom resource, so all that the function set up stays."""
     stack = deployed(shell)
     del shell.emulated.sandbox.cloudformation.stacks[stack].resources["InvokeLambdaFunction"]
     ran = shell.remove()

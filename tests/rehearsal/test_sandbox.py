@@ -138,7 +138,7 @@ SLEEP = "time.sleep(100000)"
 def test_how_it_ends_is_told_as_lambda_tells_it(
     functions: Functions, function: Function, outcome: str, output: str, error: str
 ) -> None:
-    """When its time is over, its child processes end, too."""
+    """After a timeout, the function's child processes end, too."""
     done = functions.invoke(function, {"a": 1})
     assert (done.outcome, output in done.output) == (outcome, True)
     assert (bool(done.error), done.error.endswith(error)) == (bool(error), True)
@@ -173,7 +173,7 @@ def test_a_failed_event_is_repeated_twice_or_until_it_succeeds(tmp_path: Path) -
 def test_it_stays_warm_in_lambda_s_environment_with_the_template_s_copy(
     functions: Functions, release: Path, tmp_path: Path
 ) -> None:
-    """A change starts it anew. The project is installed here, but the embedded copy must run."""
+    """A changed function starts anew. The project is installed, but the embedded copy must run."""
     told = code("t = time.time(); time.sleep(20); print(os.getpid(), time.time() - t, *os.environ)")
     (pid, seconds, *names), (again, *_) = (
         functions.invoke(told, {}).output.split() for _ in range(2)
@@ -247,7 +247,7 @@ def test_services_refuse_in_their_own_words(served: Sandbox) -> None:
         "NotImplemented",
         "ListTopics of sns is not emulated",
     )
-    with pytest.raises(urllib.error.HTTPError) as error:  # nobody known
+    with pytest.raises(urllib.error.HTTPError) as error:  # an unknown caller
         urllib.request.urlopen(f"{served.endpoint.url}/logs")
     assert error.value.code == 403
     error.value.close()

@@ -1,4 +1,4 @@
-"""Play every scenario to its end through the lifecycle role, and releases that were customized."""
+"""Rehearse every scenario through the lifecycle service role, and also customized releases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_command_knows_every_scenario() -> None:
 def test_a_scenario_goes_as_expected(
     name: str, privileges: Privileges, release: Path, tmp_path: Path
 ) -> None:
-    """Also: the vendor gets the log line and nothing else, and no neighbour's log."""
+    """In two scenarios, the vendor also reads exactly one log, and not a neighbour's."""
     report = play(name, release, tmp_path, privileges)
     assert not report.unexpected
     assert report.restored
@@ -103,7 +103,7 @@ def for_stacks(change: Callable[[Template], object]) -> Customize:
 def test_a_changed_function_and_an_alarm_are_made_through_the_service_role(
     tmp_path: Path,
 ) -> None:
-    """The alarm of docs/library.md, whose service role may create and delete it."""
+    """The customized service role may create and delete the alarm of docs/library.md."""
 
     def renamed(template: Template) -> None:
         function = template.resources["DTLogsAnalysisLambdaFunction"]

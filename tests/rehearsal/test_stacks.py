@@ -1,4 +1,4 @@
-"""The release's stack where something happens that does not happen in the scenarios.
+"""The release's stack in situations that the scenarios do not have.
 
 The stack has one resource more than the template: a log group, which CloudFormation creates and
 updates after the custom resource. If the log group's update fails, CloudFormation rolls back an
@@ -71,7 +71,7 @@ def warned(play: Play, stack: Stack, web: str) -> bool:
 
 
 def nothing_of_ours(play: Play) -> None:
-    """Check that the stack left nothing, except what the documented role may not delete."""
+    """Check that the stack left no grant or notification, and no topic that its role may delete."""
     assert granted(play.account) == []
     for name, bucket in play.snapshot()["buckets"].items():
         assert not any("dt-logs-analysis" in each for each in bucket["notifications"]), name
@@ -191,7 +191,7 @@ def test_a_bucket_that_was_deleted_before_the_stack(play: Play, prefix: str | No
 
 @both
 def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None:
-    """CloudFormation does not show the reason of a success, so an output names it."""
+    """CloudFormation does not show the reason of a success, so an output names the ALB."""
     customers_bucket(play.account)
     play.account.world.buckets[CUSTOMERS].ownership = "ObjectWriter"
     web = play.account.add_load_balancer("web")

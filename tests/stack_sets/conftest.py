@@ -1,4 +1,4 @@
-"""CloudFormation's StackSets in memory, with features that moto lacks, and a terminal before them.
+"""A fake of CloudFormation's StackSets, with features that moto lacks, and roll-outs in it.
 
 moto's operations succeed on every stack as soon as they begin. moto lacks failures, a failure
 tolerance, operations in progress, a filter of accounts, auto-deployment, pages, and operation IDs
@@ -64,7 +64,7 @@ class FakeOperation:
 
 
 class FakeStackSets:
-    """At most one stack set; `fails` returns why a stack at a place fails, or an empty string.
+    """Holds at most one stack set; `fails` returns why a stack at a place fails, or an empty string.
 
     `before` and `after` are called with each call's name, before and after it takes effect. If
     `before` raises, the call has no effect; if `after` raises, the answer is lost. AWS performs
@@ -97,7 +97,7 @@ class FakeStackSets:
         self._asked = params
 
     def _answer(self, model: Any, **_: Any) -> Any:
-        """Answer a call instead of the network, or raise."""
+        """Answer a call in place of the network, or raise an error."""
         self.before(model.name)
         name = re.sub("(?<!^)(?=[A-Z])", "_", model.name).lower()
         found = getattr(self, name)(self._asked)
@@ -222,7 +222,7 @@ def _values(found: Any) -> dict[str, str]:
 
 
 class Terminal:
-    """Runs roll-outs from one account, by default in the fake; time passes only while they wait."""
+    """Runs roll-outs from one account, by default in the fake; time passes only during waits."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.fake = FakeStackSets({"ou-abcd-11112222": [ONE, TWO, THREE]})

@@ -1,4 +1,4 @@
-"""`deploy --stack-set` in a fake StackSets and in moto: each operation begins once, is followed."""
+"""`deploy --stack-set` in a fake of StackSets and in moto: it begins each operation only once."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ FOLLOW = "; run the same command to follow it."
 )
 def test_ctrl_c_tells_what_goes_on(terminal: Terminal, where: str, told: str, begins: int) -> None:
     def interrupted(at: object) -> Any:
-        """Interrupt a question, the end of a call, or a pause."""
+        """Interrupt the question, call or pause that `where` names."""
         if at == where or (where.startswith("sleep") and isinstance(at, float)):
             raise KeyboardInterrupt
 
@@ -389,7 +389,7 @@ ROOT = ("--ou", "r-root", "--regions", OHIO)
 DOCUMENTED = ("--privileges", "documented")
 NAME = "dt-logs-analysis.template.json"
 FOLDER = f"build/{__version__}"
-PLAIN = template(defaults=VALUES)  # moto does not take values for parameters
+PLAIN = template(defaults=VALUES)  # moto does not accept parameter values
 RELEASED = build_release(Settings()).files
 GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 Client = Callable[[str], Any]

@@ -1,4 +1,4 @@
-"""Calls of the library like its users'; they are type-checked with the sources, but never run."""
+"""Library calls as users write them; they are type-checked with the sources, but never run."""
 
 import datetime
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Who may do what: the policy evaluator, and the decisions about callers' calls.
 
-`tests/iam/cases` has the documented cases of the evaluator; here are those beyond them.
+`tests/iam/cases` has the documented cases of the evaluator; this module has other cases.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ PERIMETER = [
 ]
 OWNED = allow("s3:*", **condition("StringEquals", "aws:ResourceOrgID", ORGANISATION))
 # The caller's account and policies (None for an administrator), the bucket's statements, and the
-# reason for the denial.
+# reason for the denial (empty if the call succeeds).
 DECISIONS: dict[str, tuple[str, Any, list[Statement], str]] = {
     "own Deny": (
         ACCOUNT,
@@ -234,14 +234,14 @@ STARS = (
     ("elbv2 describe_load_balancers", "elasticloadbalancing:Describe*", S3_DENIES),
 )
 DESCRIBE = "elasticloadbalancing:DescribeLoadBalancers"
-# A caller, a call, and the denial's code and text; the text is empty if the call succeeds.
+# A caller, a call, its parameters, and the denial's code and text (empty if the call succeeds).
 CALLS: list[Any] = [
     (HERE, "s3 get_bucket_policy", LOG_BUCKET, ""),
     (HERE, "s3 get_bucket_policy", THEIRS, S3_DENIES + LACKS),
     (OURS, "s3 get_bucket_policy", THEIRS, S3_DENIES + LACKS),
     (BELOW_P, "s3 list_objects_v2", {**LOG_BUCKET, "Prefix": "p/x"}, ""),
     (BELOW_P, "s3 list_objects_v2", LOG_BUCKET, S3_DENIES),
-    # Who may not list a bucket does not learn that an object is missing.
+    # A caller that may not list a bucket does not learn that an object is missing.
     (may("s3:GetObject"), "s3 get_object", {**LOG_BUCKET, "Key": "none"}, S3_DENIES),
     (SUBSCRIBER, "sns subscribe", {**HTTPS, "Endpoint": "https://a"}, ""),
     (SUBSCRIBER, "sns subscribe", {**HTTPS, "Endpoint": "https://b"}, SNS_DENIES),

@@ -1,4 +1,4 @@
-"""The account's answers have botocore's shapes; in one plain scenario, they equal moto's."""
+"""The account's answers have botocore's shapes; in one plain scenario, they agree with moto's."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def moto() -> str:
 
 
 def scenario(balancer: str) -> Calls:
-    """Yield valid and invalid calls that AWS, moto and the emulated account answer alike."""
+    """Yield valid and invalid calls to which moto and the emulated account must answer alike."""
     yield from buckets()
     yield from topics()
     yield "elbv2", "describe_load_balancers", {"LoadBalancerArns": [balancer]}

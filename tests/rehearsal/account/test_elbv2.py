@@ -100,7 +100,7 @@ def test_each_partition_has_its_arns_domain_and_grantee(
     account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://a")
     url = account.world.deliveries["https://a"][0]["SubscribeURL"]
     assert url.startswith(f"https://sns.{region}.{suffix}/?Action=ConfirmSubscription&")
-    if region.startswith("cn"):  # China's ELB writes as an account
+    if region.startswith("cn"):  # in China, ELB writes as an AWS account
         path = "arn:aws-cn:s3:::logs/*"
         account.add_bucket("logs", policy={"Statement": [statement(Resource=path)]})
         with refused("InvalidConfigurationRequest"):

@@ -27,7 +27,7 @@ from dt_logs_rehearsal.account import Account
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 NOBODY = "00000000-0000-4000-8000-000000000000"
-# The HTTP status of errors other than 400.
+# The HTTP statuses of the errors for which it is not 400.
 STATUS = {
     "AccessDenied": 403,
     "BucketAlreadyExists": 409,
@@ -43,7 +43,7 @@ STATUS = {
 class Refusal(NamedTuple):
     """A call, and the error that it gets: a code, and after ": " a part of the message.
 
-    With `details`, these are the error's other members, and the message is complete.
+    `details`, if given, are the error's other members; the message is then complete.
     """
 
     call: str  # the service and boto3's method
@@ -126,7 +126,7 @@ def sized(size: int, letter: str = "x") -> str:
 
 
 def attributes(text: str, **values: str) -> Refusal:
-    """Return the refusal of access log attributes; the idle timeout is then not set either."""
+    """Return the refusal of access log attributes; the idle timeout is not set, either."""
     named = {"idle_timeout.timeout_seconds": "30"}
     named |= {f"access_logs.s3.{name}": value for name, value in values.items()}
     params = {"LoadBalancerArn": "", "Attributes": pairs(named)}

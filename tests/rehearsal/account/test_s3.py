@@ -77,7 +77,7 @@ REGIONAL, NEITHER = "account-regional", "InvalidBucketNamespace"
         (f"logs-{ACCOUNT}-eu-west-1-an", REGIONAL, "", NEITHER),
         ("logs", REGIONAL, "", "InvalidNamespaceHeader"),
         ("logs", "global", "", ""),
-        # These regions have no such namespace.
+        # These regions do not have the account-regional namespace.
         (f"logs-{ACCOUNT}-me-south-1-an", REGIONAL, "me-south-1", NEITHER),
         (f"logs-{ACCOUNT}-me-central-1-an", REGIONAL, "me-central-1", NEITHER),
         ("logs", "global", "me-south-1", ""),
@@ -195,7 +195,7 @@ def test_while_versioning_is_suspended_only_what_has_no_id_is_replaced(account: 
     ],
 )
 def test_who_reads_what_elb_wrote(settings: Any, policy: list[dict[str, Any]], read: bool) -> None:
-    """Object Ownership decides, and what other accounts may do with a public policy."""
+    """Object Ownership decides; if the policy is public, RestrictPublicBuckets does, too."""
     account = Account()
     account.add_bucket("logs", **settings)
     put_policy(account, statement(), *policy)

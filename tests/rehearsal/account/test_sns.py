@@ -53,7 +53,7 @@ def put(account: Account, arn: str, name: str, value: str) -> None:
 
 
 def listed(account: Account) -> list[str]:
-    """Return the ARNs that SNS lists, which are the same of a topic and of all topics."""
+    """Return the ARNs that SNS lists; check that it lists the same ones without naming a topic."""
     found = account.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
     assert found == account.sns.list_subscriptions()["Subscriptions"]
     return [each["SubscriptionArn"] for each in found]
@@ -298,7 +298,7 @@ def test_a_put_of_notifications_replaces_everything(account: Account) -> None:
 def test_a_destination_that_does_not_take_it_is_refused(
     account: Account, arn: str, elements: dict[str, Any] | None
 ) -> None:
-    """Also one that was there before and is dead, beside one that takes it."""
+    """A put also fails for an existing entry whose destination is dead, beside a valid entry."""
     other = account.add_topic("other", topic_policy(f"{TOPIC[:-1]}other"))
     account.add_topic("t-plain")
     if elements:

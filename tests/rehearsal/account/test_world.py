@@ -83,7 +83,7 @@ def read(account: Account) -> str:
 
 
 def changed(seed: int, stale: float) -> Account:
-    """Return an account with a bucket's new policy and new notifications, which spread."""
+    """Return an account in which a bucket's new policy and notifications are still spreading."""
     account = Account(seed=seed, consistency=Consistency(stale_reads=stale))
     account.add_bucket("logs", policy={"Statement": [statement()]})
     account.add_topic("t", topic_policy(TOPIC))

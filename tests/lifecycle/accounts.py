@@ -214,7 +214,7 @@ KINDS: dict[str, Apply] = {
     "topic of our name": _topic_of_our_name,
     "subscribed already": _subscribed,
 }
-# With these, only AWS can tell whether the vendor may still read.
+# With these kinds, only AWS can tell whether the vendor may still read.
 UNSURE = {"Requester Pays", "users only", "address", "roles excepted"}
 # Actions that an organisation may deny to the function.
 FORBIDDEN = (
@@ -254,7 +254,7 @@ def taken(kind: str, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# Applied after the Create, these would change the stack's settings, or conflict with them.
+# Applied after the Create, these kinds would change the stack's settings, or conflict with them.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from([*KINDS]), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0] not in _FIRST)

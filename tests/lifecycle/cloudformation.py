@@ -89,7 +89,7 @@ class Stack:
         return answer
 
     def update(self, properties: Properties, clients: Clients) -> Answer:
-        """Send an Update, and an Update back if it fails; return the answer to the Update."""
+        """Send an Update and, if it fails, an Update back, which must succeed; return the answer."""
         assert self.properties is not None
         answer = self.run("Update", properties, clients, old := self.properties)
         if answer["Status"] != "SUCCESS":
@@ -103,7 +103,7 @@ class Stack:
         return self.run("Delete", self.properties, clients)
 
     def becomes(self, status: str, properties: Properties) -> None:
-        """Set the status and the parameters that CloudFormation shows."""
+        """Set the status, the parameters and the time of the update that CloudFormation shows."""
         self.status, self.parameters, self.updated = status, properties, self.clock()
 
     def refresh(self, clients: Clients, **event: Any) -> dict[str, Any]:

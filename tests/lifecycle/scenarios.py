@@ -90,7 +90,7 @@ def clients_of(account: Account, **hooks: Any) -> tuple[object, object, object]:
 class Case:
     """An account that `prepare` sets up, and a stack whose events are handled in it.
 
-    The policies of its `role` limit the function; without any, the function may do everything. The
+    The policies in `role` limit the function; if there are none, it may do everything. The
     service control policies in `forbidden` always apply. `before` and `after` are called around
     each of the function's calls, and may raise.
     """

@@ -212,7 +212,7 @@ def test_a_second_run_that_fails_damages_nothing(
 def deleted_at(number: int, prepare: Prepare, **changes: object) -> list[str] | None:
     """Send a Delete right after call `number`; return what is left, or None if no such call exists.
 
-    The endpoint confirms its subscription at once, so that a subscription can also be left.
+    The endpoint confirms at once, so that the Delete has a confirmed subscription to end, too.
     """
     case = Case(prepare)
     calls: list[str] = []
@@ -259,7 +259,7 @@ def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> N
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 @pytest.mark.parametrize("seconds", [0, 1300], ids=["after a later one", "after its time"])
 def test_an_event_that_comes_too_late_changes_nothing(kind: str, seconds: int) -> None:
-    """A later event was handled, or CloudFormation no longer waits for the answer."""
+    """Either a later event was handled, or CloudFormation no longer waits for the answer."""
     case = Case(three)
     case.create(*case.arns[:2])
     wanted = {**case.given, "LoadBalancerArns": case.arns[1:]}

@@ -64,7 +64,7 @@ class Leaving(Case):
         self.bucket = self.place[0]
 
     def leaves_its_bucket(self) -> None:
-        """Check that only the stack's bucket, or objects in the customer's bucket, are left."""
+        """Remove the stack's bucket, or logs in the customer's; check that only these were left."""
         assert granted(self.account) == []
         assert not reads(self.account, self.web, at=self.place)
         if self.bucket in self.untouched.world.buckets:
@@ -198,7 +198,7 @@ def test_a_topic_of_the_customers_with_our_name_stays(
     assert case.left() == []
 
 
-# Whatever fails, the vendor's access ends.
+# A Delete ends the vendor's access, or reports that it could not.
 
 # A Delete that may not make these calls leaves only harmless things.
 WORTHLESS = ("DeleteBucket", "DeleteObject", "DeleteTopic", "Unsubscribe")

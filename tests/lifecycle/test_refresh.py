@@ -31,7 +31,7 @@ class Scheduled(Case):
         self.start = self.account.snapshot()
 
     def clients(self, **hooks: Any) -> tuple[object, object, object]:
-        """Return clients that record their calls."""
+        """Return clients that record their calls in a new list, `calls`."""
         calls = self.calls = []
         given = hooks.pop("before", self.before)
 
@@ -133,7 +133,7 @@ def test_a_new_load_balancer_joins(prepare: Prepare, where: dict[str, Any], alon
 
 @pytest.mark.parametrize("named", [(), ("*",)], ids=["named", "all"])
 def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple[str, ...]) -> None:
-    """An Update with nothing to do reads everything once."""
+    """The comparison is an Update with nothing to do, which reads everything once."""
     case = Scheduled(three, *named)
     case.update()
     once = len(case.calls)

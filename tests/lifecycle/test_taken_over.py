@@ -25,7 +25,7 @@ def never(account: Account) -> list[str]:
 
 
 def off(account: Account) -> list[str]:
-    """Do as `never` does, but set the customer's bucket at the first ALB, with logging off."""
+    """Do as `never` does, but the first ALB names the customer's bucket, and its logging is off."""
     log_bucket(account, TEAM)
     return balancers(False, web="alb", api=None)(account)
 

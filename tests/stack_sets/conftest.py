@@ -64,7 +64,7 @@ class FakeOperation:
 
 
 class FakeStackSets:
-    """Holds at most one stack set; `fails` returns why a stack at a place fails, or an empty string.
+    """Holds at most one stack set; `fails` returns why a stack at a place fails, or an empty text.
 
     `before` and `after` are called with each call's name, before and after it takes effect. If
     `before` raises, the call has no effect; if `after` raises, the answer is lost. AWS performs

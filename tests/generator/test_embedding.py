@@ -105,7 +105,7 @@ def test_another_format_is_refused(source: str) -> None:
 
 
 def run(source: str, cwd: Path | None = None) -> str:
-    """Run Python without its installed packages; return what it prints."""
+    """Run code in Python without the installed packages, and return what it prints."""
     command = [sys.executable, "-I", "-S", "-"]
     return subprocess.run(
         command, input=source, stdout=subprocess.PIPE, text=True, check=True, cwd=cwd
@@ -272,7 +272,7 @@ def test_a_zip_with_changed_bytes_is_refused(archive: bytes, changes: dict[int, 
 
 # boto3's packages in a Lambda runtime; the function's process may load only these.
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-OPTIONAL = ("backports", "certifi")  # these packages load them if they are installed
+OPTIONAL = ("backports", "certifi")  # boto3's packages load these if installed
 DRIVER = """
 import json, sys
 sys.path[:0] = sys.argv[1:]

@@ -62,7 +62,7 @@ GOOD = {
         "arn:aws:iam::123456789012:policy/team/bounds",
         "arn:aws-cn:iam::aws:policy/PowerUserAccess",
     ],
-    # The service role may change every role whose name begins with the prefix.
+    # The service role may change every role whose name begins with the prefix, so it is not short.
     "StackNamePrefix": ["logs", "dt-logs-analysis"],
 }
 # test_request.py has more values that the patterns shared with the handler refuse.

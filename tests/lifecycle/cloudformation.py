@@ -89,7 +89,7 @@ class Stack:
         return answer
 
     def update(self, properties: Properties, clients: Clients) -> Answer:
-        """Send an Update and, if it fails, an Update back, which must succeed; return the answer."""
+        """Send an Update, and an Update back if it fails; the Update back must succeed."""
         assert self.properties is not None
         answer = self.run("Update", properties, clients, old := self.properties)
         if answer["Status"] != "SUCCESS":

@@ -98,7 +98,7 @@ def test_it_is_complete_of_this_release_and_has_no_awkward_phrase(document: Path
 
 
 def test_the_readme_is_short_and_names_the_commands_and_what_is_unknown_after_a_launch() -> None:
-    """CI runs the two commands that README gives to developers."""
+    """CI runs the commands in the two lines that README gives to developers."""
     text = README.read_text("utf-8")
     assert long_ones(prose(README)) == []
     assert len(text.splitlines()) <= 200
@@ -211,7 +211,7 @@ LIBRARY = {name: getattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__}
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Provide an AWS account with one load balancer that does not log."""
+    """Provide an AWS account in moto, with one load balancer that does not log."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
     with emulated_account() as found:

@@ -1,7 +1,7 @@
-"""The evaluator decides as AWS documents, and as an independent simulator does.
+"""The evaluator decides as AWS documents and, except for listed differences, as a simulator does.
 
 Each file in `cases` is a list of cases, each with its source page. `tox -e iam` installs the
-simulator, and runs it on these cases and on our own policies.
+independent simulator, and runs it on these cases and on our own policies.
 """
 
 import json
@@ -218,7 +218,7 @@ def simulation(case: dict[str, Any]) -> dict[str, Any]:
 def test_an_independent_simulator_decides_alike(
     asked: Callable[[], Iterable[dict[str, Any]]], at_least: int
 ) -> None:
-    """The simulator must judge enough of the cases to be meaningful."""
+    """The test is meaningful only if the simulator judges enough of the cases."""
     every = [*asked()]
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("simulate.mjs"))],

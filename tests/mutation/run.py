@@ -47,7 +47,8 @@ preload_modules_file = preload.txt
 timeout_multiplier = {limit}
 timeout_constant = 4
 """
-# With a change, all tests may take _LIMIT times as long as without it; each test, _SECONDS.
+# With a change, all tests together may take _LIMIT times as long as without it, and each test may
+# take _SECONDS.
 _LIMIT = 6
 _SECONDS = 90
 # Exit codes that mutmut does not know: a test module cannot be imported, a test does not end, or

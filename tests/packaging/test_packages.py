@@ -1,6 +1,6 @@
 """The packages hold exactly the listed files, and a customer can use them without a checkout.
 
-They are built once, without warnings, from a copy of the source.
+The packages are built once, without warnings, from a copy of the source.
 """
 
 from __future__ import annotations

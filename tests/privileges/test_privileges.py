@@ -1,8 +1,8 @@
 """The least-privilege role allows everything that the function does, and nothing more.
 
-Stacks are created, updated and deleted under their role's policies, which a test alters. The last
-tests check the claims in `explain` and docs/security.md about what the function and others may not
-do.
+Stacks are created, updated and deleted under their role's policies, which some tests alter. The
+last tests check the claims in `explain` and docs/security.md about what the function and others may
+not do.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Lived(Case):
             self._sent("Update", second, first)
             told = self._sent("Update", first, second)
             bucket = str(second["LogBucketName"])
-            if bucket and bucket != first["LogBucketName"]:  # the role no longer covers it
+            if bucket and bucket != first["LogBucketName"]:  # the role no longer covers this bucket
                 self._holds(f"aws s3 rb s3://{bucket}" in told, f"not told: {bucket}")
                 self.delete_bucket(bucket)
         if self.life.scheduled or not self.life.meanwhile:

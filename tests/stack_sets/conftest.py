@@ -189,7 +189,7 @@ class FakeStackSets:
         return [each for each in found if each in only]
 
     def _is_new(self, name: str, given: Any) -> bool:
-        """Return whether a call's operation ID is new."""
+        """Record a call if its operation ID is new, and return whether it is; raise as AWS does."""
         if any(each.id == given["OperationId"] for each in self.operations):
             if self.repeated:
                 raise error(self.repeated, name)

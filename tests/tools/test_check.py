@@ -77,13 +77,13 @@ class Check:
         return process
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        """Return the exit code and the output of a run."""
+        """Run the check, and return its exit code and its output on stdout and stderr."""
         process = self.start(*words)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
     def resources(self) -> dict[str, Any]:
-        """Return everything in the account, by kind."""
+        """Return the account's resources, by kind."""
         stacks = self.sandbox.cloudformation.stacks.values()
         groups = self.ec2.describe_security_groups()["SecurityGroups"]
         return {
@@ -131,7 +131,7 @@ def check(tmp_path: Path, release: Path) -> Iterator[Check]:
 
 
 def add_operations(sandbox: Sandbox, address: str) -> None:
-    """Add operations that only the check on AWS needs."""
+    """Add operations that only the check on AWS needs, and prepare each call for them."""
     elbv2 = dict(answers("elbv2"))
     tags: dict[str, list[dict[str, str]]] = {}
 

@@ -1,4 +1,4 @@
-"""`build` writes whole, reproducible releases, also customized; a released one never changes."""
+"""`build` writes whole, reproducible releases, also customized ones; released ones never change."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def checksums(files: dict[str, bytes]) -> bytes:
-    """Return the lines of SHA256SUMS for every other file."""
+    """Return the content of SHA256SUMS for these files."""
     lines = (f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
     return "".join(lines).encode()
 

@@ -221,7 +221,7 @@ def test_our_advice_gets_the_options_that_this_command_was_given(run: Run) -> No
         assert Here.of(given).text(text) == (told or text)
         for nothing in (Namespace(), Namespace(profile=None, region=["of", "publish"])):
             assert Here.of(nothing).text(text) == text
-    quoted = "'`aws s3 ls`' is not a stack name."  # that is the operator's text
+    quoted = "'`aws s3 ls`' is not a stack name."  # the operator's own words stay as given
     assert quoted in run("plan", "--stack", "`aws s3 ls`", "--profile", "p").err
 
 

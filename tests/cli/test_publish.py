@@ -57,7 +57,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def small(mark: str = "", version: str = __version__) -> Release:
-    """Return a release of a few small files that contain the mark, with their checksums."""
+    """Return a release of a few small files, which contain the mark, and their checksums."""
     names = ("dt-logs-analysis.template.json", "handler.zip", "policies/trust.json", "index.html")
     files = {name: f"{name} of this version{mark}\n".encode() for name in names}
     sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))

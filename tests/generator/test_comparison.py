@@ -208,7 +208,7 @@ def test_what_means_the_same_is_no_change_and_what_does_not_is_one(old: Any, new
 def test_no_change_of_the_released_template_goes_unseen(
     place: tuple[str | int, ...], value: Any
 ) -> None:
-    """A change is found even if there is another one."""
+    """A change is found even beside another change."""
     mask = Change(MINOR, "output", "output Mask is new")
     new = template()
     new["Outputs"]["Mask"] = {"Value": "x"}

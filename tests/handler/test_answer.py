@@ -68,7 +68,7 @@ SAME = {"TemplateVersion": "0.1.0", "HandlerSha256": "0" * 64}
 
 
 def checked(body: bytes) -> dict[str, Any]:
-    """Check what CloudFormation requires, and return the answer."""
+    """Check an answer against CloudFormation's requirements, and return the parsed answer."""
     assert len(body) <= LIMIT == 4096
     answer: dict[str, Any] = json.loads(body)
     echoed = ("StackId", "RequestId", "LogicalResourceId")
@@ -227,7 +227,7 @@ def test_answer_goes_only_where_cloudformation_can_be(url: str, allowed: bool) -
 def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
     statuses: tuple[int, ...], sent: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A URL that has expired, or belongs to somebody else, never becomes valid."""
+    """An answer is not sent again to a URL that has expired or belongs to somebody else."""
     received: list[tuple[str, bytes]] = []
 
     def send(url: str, body: bytes) -> int:
@@ -404,7 +404,7 @@ def test_answer_that_does_not_arrive_raises_nothing() -> None:
 def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
     capsys: pytest.CaptureFixture[str], privileges: str
 ) -> None:
-    """Answers and log never have the endpoint's token or the answer URL's signature."""
+    """Neither the answers nor the log have the endpoint's token or the answer URL's signature."""
     case = Case(new)
     given = properties(*case.arns, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}

@@ -155,7 +155,7 @@ def test_what_logs_already_is_read_twice_and_nothing_to_do_once(count: int) -> N
         calls = Counter(fleet.calls("Update", again, given))
         assert calls[DESCRIBE] == count
         assert not any(name.startswith(("Put", "Modify", "Create", "Delete")) for name in calls)
-    calls = Counter(fleet.calls("Delete", again))  # the way out reads back
+    calls = Counter(fleet.calls("Delete", again))  # a Delete also reads what it has set
     assert (calls[DESCRIBE], calls[MODIFY]) == (4 * count, count)
 
 
@@ -328,8 +328,8 @@ def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
         assert CUSTOMERS in told["LogBuckets"] and CUSTOMERS in told["TopicArns"]
 
 
-# More load balancers than the time allows. Of 60 s, 30 s are kept for the answer; an Update keeps
-# another 60 s for leaving buckets. Reading an ALB takes 0.3 s; changing it, 0.4 s.
+# More load balancers than the time allows. A run of 60 s keeps 30 s for the answer. An Update keeps
+# another 60 s for leaving buckets. Reading an ALB takes 0.3 s, and changing it takes 0.4 s.
 
 
 def test_more_than_fit_are_refused_with_a_number_and_as_many_as_fit_are_taken() -> None:

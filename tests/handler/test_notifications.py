@@ -177,7 +177,7 @@ COVERING = [
 def test_topic_that_is_told_of_every_log_object_is_shared(
     configuration: dict[str, Any], topic: str | None
 ) -> None:
-    """Entries apart do not conflict. If the role may not unsubscribe, a covering one is refused."""
+    """Entries in APART do not conflict. If the role may not unsubscribe, no topic is shared."""
     assert covering(configuration) == topic
     if topic is None:
         assert covering(configuration, share=False) is None
@@ -245,7 +245,7 @@ def test_what_is_found_free_has_no_overlap_by_aws_rule(
     start = f"{location.prefix}/{BELOW}" if location.prefix else BELOW
     items = [each for value in configuration.values() for each in value]
     assert free == (not any(_overlaps(each, start) for each in items))
-    # An encoded prefix is compared by its meaning.
+    # An encoded prefix is decoded before it is compared.
     assert covering(foreign([CREATED], prefix="my+logs/"), Location("logs", "my logs")) == THEIRS
 
 

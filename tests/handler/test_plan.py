@@ -115,7 +115,7 @@ def test_customers_choice_stays_and_the_others_get_a_bucket(
 
 
 def test_our_bucket_keeps_the_name_that_an_older_boto3_gave_it() -> None:
-    """After a runtime update, boto3 may know the namespace of the bucket's other name."""
+    """After a runtime update, a newer boto3 would give a new bucket the other name."""
     case = Shared(new)
     case.account.add_bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG})
     given = properties(*case.arns)

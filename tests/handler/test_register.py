@@ -371,7 +371,7 @@ DEAD = "AROAEXAMPLEIDOFAROLE1"
     ],
 )
 def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name: str) -> None:
-    """S3 would refuse this policy as malformed, even with our changes."""
+    """S3 would refuse this policy as malformed, whatever we add to it."""
     alive = {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
     with pytest.raises(Refused) as refused:
         check_policy(written(alive, {"Effect": "Deny", **statement}), "logs")

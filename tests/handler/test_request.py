@@ -1,4 +1,4 @@
-"""Checking events: each becomes a request, or is refused with the value and the fix."""
+"""Check that each event becomes a request, or is refused with the wrong value and the fix."""
 
 from typing import Any
 
@@ -195,7 +195,7 @@ TAKEN: list[tuple[str, object, str, object]] = [
 
 @pytest.mark.parametrize(("name", "value", "attribute", "taken"), TAKEN)
 def test_good_value_is_taken(name: str, value: object, attribute: str, taken: object) -> None:
-    """A list may come as one text, with blanks and repetitions. A token is not shown."""
+    """A list may come as one string, with blanks and repetitions. A token is not shown."""
     found = properties_of(properties(WEB, **{name: value}), HERE)
     assert getattr(found, attribute) == taken
     assert found.endpoint.shown == ENDPOINTS[found.endpoint]

@@ -245,7 +245,7 @@ def test_bucket_that_stops_logs_is_refused_with_the_fix(
 
 
 def test_bucket_that_cannot_be_read_is_refused_without_a_statement_to_paste() -> None:
-    """A pasted statement with our Sid would count as a registration, but no Delete removes it."""
+    """A pasted statement with our Sid would count as a registration that no Delete removes."""
     with pytest.raises(Refused) as refused:
         usable(Unreadable("GetBucketPolicy: Access Denied"), WEB, VENDOR, HERE)
     told = str(refused.value)

@@ -88,7 +88,7 @@ def left(
 
 
 def shown(found: list[Left]) -> tuple[list[str], list[str]]:
-    """Return what goes, and what stays."""
+    """Return the things that a Delete should remove, and those that it should keep."""
     goes, stays = (
         [f"{e.what}: {e.why}" for e in found if e.expected is expected]
         for expected in (False, True)

@@ -81,7 +81,7 @@ def as_data(served: Served, *words: str) -> Any:
 
 @pytest.mark.parametrize("scenario", STAYING, ids=lambda each: each.name)
 def test_the_plan_is_what_the_run_does(scenario: Scenario) -> None:
-    """The accounts are like customers'. After the run, all checks but one unknown are ok."""
+    """The accounts are like customers'. After the run, one check is unknown; all others are ok."""
     clock = Clock()
     account = Account(ACCOUNT, "eu-west-1", clock=clock)
     arns, stack = scenario.prepare(account), Sender(clock)

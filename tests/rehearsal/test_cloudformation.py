@@ -315,7 +315,7 @@ def test_a_failed_rollback_and_a_creation_that_could_not_be_undone_are_deleted(
 
 
 def test_a_change_set_at_work_is_not_deleted(tmp_path: Path) -> None:
-    with Sandbox(tmp_path, pace=Pace(1)) as sandbox:  # in real time, creating it takes seconds
+    with Sandbox(tmp_path, pace=Pace(1)) as sandbox:  # in real time, this takes seconds
         serve(sandbox)
         cfn: Any = sandbox.client("cloudformation", sandbox.endpoint.session(ADMINISTRATOR))
         cfn.create_change_set(**ONE, **NEW)

@@ -147,7 +147,7 @@ def test_everything_that_a_report_holds_is_on_the_page() -> None:
 
 
 def test_a_scenario_is_folded_unless_something_was_not_as_expected() -> None:
-    """Reports with the same name have separate links; what changed is side by side."""
+    """Reports with the same name have separate links; old and new values are side by side."""
     stage = Stage("s", "CREATE_COMPLETE", (), (), {"~ S3 bucket b": [Change("tag a", None, "1")]})
     fine = Report("fine", "Fine.", "x", "y", "z", [stage], restored=True)
 

@@ -213,7 +213,7 @@ def client(sandbox: Sandbox, service: str, role: str = "") -> Any:
 
 
 def may(sandbox: Sandbox, *statements: dict[str, Any]) -> None:
-    """Let the role do only this."""
+    """Give the role a policy with these statements only."""
     policy = json.dumps(document(*statements))
     client(sandbox, "iam").put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
 

@@ -55,7 +55,7 @@ def test_a_scenario_goes_as_expected(
         assert '"GET https://web.example.com:443/visit/1 HTTP/1.1"' in line
         assert [each.refused for each in report.attempts] == [True] * 5
         assert "X-Amz-Signature" not in json.dumps([str(each) for each in report.stages])
-    if name == "logging":  # a neighbour's log is announced, and not readable
+    if name == "logging":  # a neighbour's log is announced, but not readable
         assert report.denied == ("s3:GetObject",)
         assert len(report.vendor_received) == 1
 

@@ -80,7 +80,7 @@ Run = Callable[..., Ran]
 def ran(
     call: Callable[[], int], printed: pytest.CaptureFixture[str], seat: Seat | None = None
 ) -> Ran:
-    """Return the result of a call; with a seat, `err` is the lines shown there, and the failure."""
+    """Return the result of a call; with a seat, `err` has its lines and the failure's message."""
     failed = ""
     try:
         code = call()

@@ -2,7 +2,7 @@
 
 Each `prepare` returns three load balancers. A stack onboards the first two, `WEB` and `SHOP`. `WEB`
 uses the customer's bucket, which the change affects. `SHOP` does not log, and gets a bucket from
-the stack. A test can add the third, `API`, later; it also names the customer's bucket.
+the stack. A test can add the third, `API`, later; `API` also names the customer's bucket.
 """
 
 from __future__ import annotations

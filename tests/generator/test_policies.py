@@ -224,7 +224,7 @@ def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: 
 
 
 def test_the_role_fits_into_iam_with_many_buckets() -> None:
-    # IAM allows 10,240 characters of inline policies per role. CloudFormation allows 4,096 per value.
+    # IAM allows a role 10,240 characters of inline policies; CloudFormation allows a value 4,096.
     names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
     policy = policy_of(LEAST, ExistingLogBucketNames=names)
 

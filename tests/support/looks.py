@@ -33,7 +33,7 @@ def log_key(account: Account, arn: str, prefix: str) -> str:
 def reads(
     account: Account, arn: str, vendor: str = VENDOR, at: tuple[str, str] | None = None
 ) -> bool:
-    """Return whether a vendor may read a load balancer's logs, where it logs or `at` a location."""
+    """Return whether a vendor may read an ALB's logs, by default where the ALB logs now."""
     bucket, prefix = at or logging_of(account, arn)[1:]
     if bucket not in account.world.buckets:
         return False

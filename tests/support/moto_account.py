@@ -140,7 +140,7 @@ class Account:
         return [each["TopicArn"] for each in self.sns.list_topics()["Topics"]]
 
     def snapshot(self) -> Snapshot:
-        """Return all ALBs' logging, buckets and topics, as far as the handler could change them.
+        """Return all ALBs' logging, topics and buckets, even what the handler must not change.
 
         If an ALB does not log, its bucket attribute is omitted, because AWS refuses to empty it.
         """

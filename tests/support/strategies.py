@@ -67,7 +67,7 @@ _foreign_statements = st.builds(
         {"Bool": {"aws:SecureTransport": False}},
         {"StringEquals": {"aws:SourceAccount": ["123456789012"]}},
     ),
-    # A key that AWS may introduce
+    # An element that AWS may introduce
     st.dictionaries(st.just("Comment"), json_values, max_size=1),
 )
 

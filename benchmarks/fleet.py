@@ -207,7 +207,7 @@ def measured(count: int) -> dict[str, float]:
 
 
 def least(count: float) -> float:
-    """Return the shortest time, in seconds, that ELB's limits allow to read and change a fleet."""
+    """Return the shortest time, in seconds, in which ELB's limits let a caller change a fleet."""
     (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 

@@ -129,9 +129,9 @@ def is_claimed(
 def target(found: LoadBalancer, request: Request, state: State) -> Logging:
     """Return how a load balancer will log.
 
-    Logging that others turned on or claim stays as it is. Otherwise, a bucket that the customer set
-    stays. A bucket that we set or that does not exist counts as unset, because AWS refuses to empty
-    the attribute.
+    Does not change logging that others turned on or claim. Otherwise, a bucket that the customer
+    set stays. A bucket that we set or that does not exist counts as unset, because AWS refuses to
+    empty the attribute.
     """
     now, stack = found.logging, request.stack
     ours = state.turned_on(now, stack) == stack.tag

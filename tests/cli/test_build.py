@@ -1,4 +1,4 @@
-"""`build` writes whole, reproducible releases, also customized ones; released ones never change."""
+"""`build` writes complete, reproducible releases, and never changes a released one."""
 
 import hashlib
 import json

@@ -303,7 +303,7 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
 
 @pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
 def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
-    """Calls take the time of ELB's documented rates: ten a second, at most three of them changes.
+    """Calls run at ELB's documented rates: ten a second, at most three of them changes.
 
     Each load balancer is read again right before it is changed, so that logging that the customer
     turns on meanwhile is not moved.

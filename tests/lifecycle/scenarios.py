@@ -246,8 +246,8 @@ class Shared(Case):
 class World(Case):
     """One run of a scenario, prepared up to the event under test.
 
-    If `roles`, each event runs under the role for its properties, because CloudFormation changes
-    the role first; subscriptions are also confirmed.
+    If `roles` is true, each event runs under the role for its properties, because CloudFormation
+    changes the role first. Subscriptions are then confirmed, too.
     """
 
     def __init__(self, scenario: Scenario, confirms: bool = False, roles: bool = False) -> None:

@@ -250,7 +250,7 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
     ran = served.run(*words)
     assert (ran.code, "It cannot work" in ran.out) == (3, False)
-    assert "Unknown whether it can work, because you may not read everything:" in ran.out
+    assert "Unknown whether the stack would work, because you may not read everything:" in ran.out
     assert "You may not read these, so the plan may be wrong about them" in ran.out
     denied = "s3:GetBucketPolicy on arn:aws:s3:::logs-of-web"
     assert f"  {denied}\n" in ran.out

@@ -1,4 +1,4 @@
-"""Rehearse every scenario through the lifecycle service role, and also customized releases."""
+"""Rehearse every scenario, and customized releases, through the service role."""
 
 from __future__ import annotations
 

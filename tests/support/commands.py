@@ -1,4 +1,4 @@
-"""Run commands in this process, as from a shell or with an operator; find the AWS CLI."""
+"""Run commands in this process, through `main` or with a simulated operator; find the AWS CLI."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def run_main(argv: Sequence[str], printed: pytest.CaptureFixture[str]) -> Ran:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs a command that waits only a twentieth of the time, like the emulated account."""
+    """Runs a command with each wait cut to a twentieth, as in the emulated account."""
 
     configure: Callable[[argparse.ArgumentParser], None]
     edge: Callable[[argparse.Namespace, Operator], int]

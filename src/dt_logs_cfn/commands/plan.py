@@ -114,7 +114,7 @@ def told(preview: Preview, what: str) -> str:
     if preview.dropped:
         lines += [*preview.dropped.lines(), ""]
     if preview.runs and found.plan is None:
-        unsure = "Unknown whether it can work, because you may not read everything:"
+        unsure = "Unknown whether the stack would work, because you may not read everything:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
         lines += _change_lines(preview.changes, _sentences(preview) if preview.runs else {})

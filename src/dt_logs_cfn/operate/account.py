@@ -187,7 +187,7 @@ class _Noting:
 
 
 class Reading(Aws):
-    """The handler's `Aws` without its retries, because its clients retry transient errors."""
+    """The handler's `Aws` without its own retries; the clients here retry transient errors."""
 
     def fit(self, seconds: float) -> int:
         """Return how many items the function can process in its full time, at `seconds` each."""

@@ -71,7 +71,7 @@ class Release:
 def build_release(settings: Settings, customize: Customize | None = None) -> Release:
     """Build every file of a release, in memory.
 
-    `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
+    `customize` is called with each template (a `troposphere.Template`) and its `TemplateKind`. It
     may add resources, outputs, parameters, conditions and tags, and add policy statements to the
     service role. It may change the Lambda function, but not the function's code, handler or role.
     docs/library.md lists all that `customize` may change. `customize` runs twice for each template.

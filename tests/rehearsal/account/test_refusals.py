@@ -27,7 +27,7 @@ from dt_logs_rehearsal.account import Account
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 NOBODY = "00000000-0000-4000-8000-000000000000"
-# The HTTP statuses of the errors for which it is not 400.
+# The HTTP status of each error that does not have status 400.
 STATUS = {
     "AccessDenied": 403,
     "BucketAlreadyExists": 409,

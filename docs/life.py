@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 from dt_logs_rehearsal.scenarios.released import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,24 +69,18 @@ def sessions() -> str:
 def _account() -> Iterator[tuple[Run, str, str]]:
     """Start an emulated account; yield a command runner, a service role and a load balancer."""
     sys.path.append(str(ROOT / "tools"))
-    from cloudformation_api.api import serve
+    from cloudformation_api.api import environment, serve
 
     with TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
         serve(sandbox)
         role = load(RELEASE, Privileges.LEAST_PRIVILEGE, "lifecycle").service_role(sandbox)
-        credentials = sandbox.endpoint.session(ADMINISTRATOR)
-        environment = {
+        variables = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-            **{key.upper(): value for key, value in credentials.items()},
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": sandbox.endpoint.url,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "*",
+            **environment(sandbox, sandbox.endpoint.session(ADMINISTRATOR)),
         }
 
         def run(code: int, *arguments: str) -> str:
-            return _ran(environment, code, arguments)
+            return _ran(variables, code, arguments)
 
         yield run, role, sandbox.account.add_load_balancer("web")
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudformation_api.api import serve
+from cloudformation_api.api import environment, serve
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.pace import Pace
-from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 from dt_logs_rehearsal.scenarios.released import load
 
 from .drifts import document
@@ -44,13 +44,7 @@ class Emulated:
         """The environment of a program that has only an administrator's credentials."""
         return {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-            **{key.upper(): value for key, value in self.credentials.items()},
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": self.sandbox.endpoint.url,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "*",
+            **environment(self.sandbox, self.credentials),
             "PYTHONUTF8": "1",
         }
 

@@ -327,7 +327,7 @@ def test_the_printed_lines_let_a_shell_deploy_into_the_account(tmp_path: Path) -
     ) as served:
         try:
             assert served.stdout is not None
-            lines = [served.stdout.readline() for _ in range(13)]
+            lines = [served.stdout.readline() for _ in range(15)]
             named = [line.split()[-1] for line in lines if line.startswith("# load balancer")]
             options = [
                 word for each in lines if each.startswith("# --") for word in each[1:].split()

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cloudformation_api.api import serve
+from cloudformation_api.api import environment, serve
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account.elbv2 import Visit, log_file
-from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 from dt_logs_rehearsal.scenarios.released import load
 from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 
@@ -42,13 +42,7 @@ def main() -> int:
 
 def _settings(sandbox: Sandbox) -> Iterator[str]:
     """Yield lines for a shell: the account's address and keys, then values as comments."""
-    caller = sandbox.endpoint.session(ADMINISTRATOR)
-    variables = {key.upper(): value for key, value in caller.items()} | {
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": sandbox.endpoint.url,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
-    }
+    variables = environment(sandbox, sandbox.endpoint.session(ADMINISTRATOR))
     released = load(None, Privileges.LEAST_PRIVILEGE, "lifecycle")
     yield from (f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     yield "unset AWS_PROFILE AWS_REGION"

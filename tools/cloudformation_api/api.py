@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from cloudformation_api import answers, requests
@@ -14,7 +15,7 @@ from dt_logs_rehearsal.account.world import Call, Response, World
 from dt_logs_rehearsal.cloudformation.engine import Rest
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
-from dt_logs_rehearsal.sandbox import Sandbox
+from dt_logs_rehearsal.sandbox import REGION, Sandbox
 
 _UNCHANGED = (
     "The submitted information didn't contain changes. "
@@ -126,3 +127,20 @@ def serve(sandbox: Sandbox) -> CloudFormationApi:
     api = CloudFormationApi(sandbox.cloudformation, sandbox.pace)
     sandbox.endpoint.operations["cloudformation"] = api.operations
     return api
+
+
+def environment(sandbox: Sandbox, credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables with which the AWS SDK calls an emulated account.
+
+    `credentials` are arguments of boto3's functions. The caller's own AWS settings do not apply,
+    except environment variables that are not returned here.
+    """
+    return {
+        **{key.upper(): value for key, value in credentials.items()},
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": sandbox.endpoint.url,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "*",
+    }
